@@ -1,0 +1,1 @@
+//! Identifiers, clouds and raw credential lists of Microsoft Entra.

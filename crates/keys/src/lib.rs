@@ -1,0 +1,1 @@
+//! RSA keys, self-signed certificates and the redacting secret type.

@@ -1,0 +1,1 @@
+//! The rotation protocol: what to do next, and what to report, as pure functions.

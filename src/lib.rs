@@ -1,0 +1,1 @@
+//! entra-rotator rotates the credentials of Microsoft Entra service principals.
