@@ -1,0 +1,97 @@
+//! Pieces of schema that several fields share.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+/// A UUID as Entra writes it.
+pub(super) fn uuid(_: &mut SchemaGenerator) -> Schema {
+    Schema::try_from(uuid_value()).unwrap_or_default()
+}
+
+/// A set of one to 64 UUIDs.
+pub(super) fn uuids(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 64,
+        "x-kubernetes-list-type": "set",
+        "items": uuid_value(),
+    })
+}
+
+fn uuid_value() -> Value {
+    json!({
+        "type": "string",
+        "maxLength": 36,
+        "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+    })
+}
+
+/// At most 48 KiB of PEM, in base64.
+pub(super) fn ca_bundle(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "byte", "maxLength": 65536})
+}
+
+/// The conditions of an object, keyed by type so that server-side apply merges them one by one.
+pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "description": "One aspect of the state of the object.",
+            "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+            "properties": {
+                "type": {
+                    "type": "string",
+                    "maxLength": 316,
+                    "description": "The name of the aspect, such as Ready.",
+                },
+                "status": {
+                    "type": "string",
+                    "enum": ["True", "False", "Unknown"],
+                    "description": "Whether the aspect holds: True, False or Unknown.",
+                },
+                "reason": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 1024,
+                    "description": "Why, as one word for programs.",
+                },
+                "message": {
+                    "type": "string",
+                    "maxLength": 32768,
+                    "description": "Why, and what to do about it, for people.",
+                },
+                "lastTransitionTime": {
+                    "type": "string",
+                    "format": "date-time",
+                    "description": "When the status of this condition last changed.",
+                },
+                "observedGeneration": {
+                    "type": "integer",
+                    "format": "int64",
+                    "minimum": 0,
+                    "description": "The generation of the object that this condition speaks of.",
+                },
+            },
+        },
+    })
+}
+
+/// Takes `nullable` off a schema and all schemas in it.
+pub(crate) fn refuse_nulls(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    schema.properties.iter_mut().flat_map(|map| map.values_mut()).for_each(refuse_nulls);
+    match &mut schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(item)) => refuse_nulls(item),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(refuse_nulls),
+        None => {}
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        refuse_nulls(values);
+    }
+}
