@@ -1,0 +1,6 @@
+//! Tests that need more than one part of the operator, or a real Kubernetes API server.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod control_plane;
+/// Everything that needs a real API server. `cargo xtask test --fast` leaves out the tests whose path starts so.
+mod real_api_server;
