@@ -1,0 +1,52 @@
+{{- define "entra-rotator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "entra-rotator.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else if contains (include "entra-rotator.name" .) .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "entra-rotator.name" .) | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "entra-rotator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "entra-rotator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "entra-rotator.labels" -}}
+{{ include "entra-rotator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "entra-rotator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- .Values.serviceAccount.name | default (include "entra-rotator.fullname" .) }}
+{{- else }}
+{{- required "With serviceAccount.create: false, name an existing service account in serviceAccount.name." .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "entra-rotator.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+
+{{- /* The namespaces in which Secrets are published, as a JSON list: only for the mode Namespaced. */ -}}
+{{- define "entra-rotator.tenantNamespaces" -}}
+{{- .Values.rbac.namespaces | default (list .Release.Namespace) | uniq | toJson }}
+{{- end }}
+
+{{- define "entra-rotator.subject" -}}
+kind: ServiceAccount
+name: {{ include "entra-rotator.serviceAccountName" . }}
+namespace: {{ .Release.Namespace }}
+{{- end }}
