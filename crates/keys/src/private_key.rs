@@ -9,6 +9,7 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
+use x509_parser::asn1_rs::{self, FromDer as _};
 use zeroize::Zeroize as _;
 
 use crate::certificate::Certificate;
@@ -146,6 +147,14 @@ impl PrivateKey {
         self.0.pkcs8.clone()
     }
 
+    /// The key as DER of PKCS#1 `RSAPrivateKey`, which JWT libraries want.
+    ///
+    /// # Errors
+    /// [`KeyError::ReadDer`] when the library wrote no PKCS#8.
+    pub fn to_pkcs1_der(&self) -> Result<Sensitive<Vec<u8>>, KeyError> {
+        pkcs1(self.0.pkcs8.expose()).map_err(|error| KeyError::ReadDer(error.to_string()))
+    }
+
     /// Signs with RSASSA-PKCS1-v1_5 and SHA-256, as the proof of addKey and removeKey wants it.
     ///
     /// # Errors
@@ -183,6 +192,15 @@ impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PrivateKey([redacted])")
     }
+}
+
+/// PrivateKeyInfo is a sequence of version, algorithm and an octet string, which holds the key itself (RFC 5208).
+fn pkcs1(pkcs8: &[u8]) -> Result<Sensitive<Vec<u8>>, asn1_rs::Err<asn1_rs::Error>> {
+    let (_, info) = asn1_rs::Sequence::from_der(pkcs8)?;
+    let (rest, _version) = asn1_rs::Any::from_der(&info.content)?;
+    let (rest, _algorithm) = asn1_rs::Any::from_der(rest)?;
+    let (_, key) = <&[u8]>::from_der(rest)?;
+    Ok(Sensitive::new(key.to_vec()))
 }
 
 /// The decoder's errors may quote a line of its input, which could be the key.
@@ -228,9 +246,7 @@ mod tests {
     #[test]
     fn a_pkcs1_key_is_read_too() {
         let key = fixtures::key(1);
-        let pkcs8 = key.to_pkcs8_der();
-        // PrivateKeyInfo of RSA: 26 bytes of version, algorithm and headers, then RSAPrivateKey.
-        let pkcs1 = pem::encode("RSA PRIVATE KEY", &pkcs8.expose()[26..]);
+        let pkcs1 = pem::encode("RSA PRIVATE KEY", key.to_pkcs1_der().unwrap().expose());
         assert_eq!(PrivateKey::from_pkcs8_pem(&pkcs1).unwrap().public_key(), key.public_key());
     }
 
