@@ -20,7 +20,7 @@ pub use credential_status::{
 };
 pub use duration::{GoDuration, ParseDurationError};
 pub use lenient::{Lenient, Unreadable};
-pub(super) use schema::refuse_nulls;
+pub(super) use schema::tidy;
 pub use tenant::{
     CloudName, CredentialKind, Endpoints, EntraTenant, EntraTenantSpec, EntraTenantStatus, Grant, SecretKeyRef, SecretRef, SignIn,
     SignInByCertificate, SignInBySecret, TenantIdentity,

@@ -82,16 +82,19 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Takes `nullable` off a schema and all schemas in it.
-pub(crate) fn refuse_nulls(schema: &mut JSONSchemaProps) {
+/// Takes `nullable` off a schema and all schemas in it, and the line breaks of the source out of their descriptions.
+pub(crate) fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
-    schema.properties.iter_mut().flat_map(|map| map.values_mut()).for_each(refuse_nulls);
+    if let Some(description) = &mut schema.description {
+        *description = description.replace('\n', " ");
+    }
+    schema.properties.iter_mut().flat_map(|map| map.values_mut()).for_each(tidy);
     match &mut schema.items {
-        Some(JSONSchemaPropsOrArray::Schema(item)) => refuse_nulls(item),
-        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(refuse_nulls),
+        Some(JSONSchemaPropsOrArray::Schema(item)) => tidy(item),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(tidy),
         None => {}
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
-        refuse_nulls(values);
+        tidy(values);
     }
 }

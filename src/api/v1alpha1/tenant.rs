@@ -185,12 +185,12 @@ pub struct Grant {
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub namespaces: Vec<String>,
 
-    /// The applications, by application (client) ID, that may be named by that ID.
+    /// The applications, by application (client) ID. They match a target that is given by clientID only.
     #[serde(rename = "clientIDs", default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::uuids")]
     pub client_ids: Vec<String>,
 
-    /// The objects, by object ID, that may be named by that ID.
+    /// The objects, by object ID. They match a target that is given by objectID only.
     #[serde(rename = "objectIDs", default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::uuids")]
     pub object_ids: Vec<String>,
