@@ -46,7 +46,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 
 {{- define "entra-rotator.subject" -}}
-kind: ServiceAccount
-name: {{ include "entra-rotator.serviceAccountName" . }}
-namespace: {{ .Release.Namespace }}
+- kind: ServiceAccount
+  name: {{ include "entra-rotator.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
 {{- end }}

@@ -1,5 +1,5 @@
 //! A real control plane for tests: etcd, kube-apiserver with RBAC, and the controllers of kube-controller-manager that
-//! collect garbage, empty deleted namespaces and make default service accounts.
+//! aggregate roles, collect garbage, empty deleted namespaces and make default service accounts.
 //!
 //! The programs come from `hack/tools/build`, which `cargo xtask test` runs first; nothing is built in here. Nothing runs
 //! pods. The garbage collector learns of a new custom resource within about half a minute.
@@ -36,16 +36,25 @@ pub(crate) struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// The control plane that the tests of this binary share; the first to ask starts it. Work in a namespace of your own.
+    /// The control plane that the tests of this binary share, with our custom resource definitions installed; the first to
+    /// ask starts it. Work in a namespace of your own.
     ///
     /// # Errors
-    /// As for [`start`](Self::start).
+    /// As for [`start`](Self::start), or [`Error::Run`] where the definitions are refused.
     pub(crate) async fn shared() -> Result<&'static Self, Error> {
         static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
-        SHARED.get_or_try_init(Self::start).await
+        SHARED.get_or_try_init(Self::start_with_definitions).await
     }
 
-    /// A control plane of one's own, for a test that breaks it. Takes some five seconds, and two minutes at most.
+    async fn start_with_definitions() -> Result<Self, Error> {
+        let cluster = Self::start().await?;
+        let definitions = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+        cluster.kubectl(&["apply", "--server-side", "-k", definitions]).await?;
+        cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).await?;
+        Ok(cluster)
+    }
+
+    /// A control plane of one's own, without our definitions, for a test that breaks or fills it. Takes some five seconds, and two minutes at most.
     ///
     /// # Errors
     /// [`Error::FindTools`] where `cargo xtask tools` has not run; others where a program does not start.

@@ -18,6 +18,8 @@ use super::{
     tools::Tools,
 };
 
+const CONTROLLERS: [&str; 4] =
+    ["clusterrole-aggregation-controller", "garbage-collector-controller", "namespace-controller", "serviceaccount-controller"];
 const ATTEMPTS: usize = 3;
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -90,10 +92,9 @@ fn apiserver_command(tools: &Tools, folder: &Path, port: u16, etcd: u16) -> Comm
 }
 
 fn controller_manager_command(tools: &Tools, admin: &PathBuf) -> Command {
-    let controllers = "garbage-collector-controller,namespace-controller,serviceaccount-controller";
     let mut command = Command::new(tools.path("kube-controller-manager"));
     command.arg("--kubeconfig").arg(admin);
-    command.args([flag("controllers", controllers), flag("leader-elect", false), flag("secure-port", 0)]);
+    command.args([flag("controllers", CONTROLLERS.join(",")), flag("leader-elect", false), flag("secure-port", 0)]);
     command
 }
 

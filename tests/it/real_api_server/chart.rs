@@ -1,0 +1,104 @@
+//! The chart installs what it says, and only that.
+
+use serde_json::{Value, json};
+
+use super::{CHART, objects};
+use crate::control_plane::ControlPlane;
+
+#[tokio::test]
+async fn the_chart_installs_by_its_defaults_and_uninstalling_keeps_what_people_declared() {
+    let cluster = ControlPlane::start().await.unwrap();
+    let printed = cluster.helm(&["install", "entra-rotator", CHART, "-n", "operator", "--create-namespace"]).await.unwrap();
+    assert!(printed.contains("in this namespace only: operator.\nThat is where the chart is installed."), "{printed}");
+    let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
+    cluster.kubectl(&established).await.unwrap();
+    let tenant = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/examples/tenant.yaml");
+    cluster.kubectl(&["apply", "-f", tenant]).await.unwrap();
+
+    cluster.helm(&["upgrade", "entra-rotator", CHART, "-n", "operator", "--set", "rbac.mode=Cluster"]).await.unwrap();
+    cluster.kubectl(&["get", "clusterrolebinding", "entra-rotator-secrets"]).await.unwrap();
+    cluster.helm(&["uninstall", "entra-rotator", "-n", "operator", "--wait"]).await.unwrap();
+
+    assert_eq!(cluster.kubectl(&["get", "entratenants", "-o", "name"]).await.unwrap(), "entratenant.entra-rotator.io/default\n");
+    let left = ["get", "deployments,services,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings", "-A"];
+    let selector = ["-l", "app.kubernetes.io/name=entra-rotator", "-o", "name"];
+    assert_eq!(cluster.kubectl(&[&left[..], &selector[..]].concat()).await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn the_pod_meets_the_restricted_pod_security_standard() {
+    let cluster = ControlPlane::shared().await.unwrap();
+    cluster.kubectl(&["create", "namespace", "chart-pod"]).await.unwrap();
+    cluster.kubectl(&["label", "namespace", "chart-pod", "pod-security.kubernetes.io/enforce=restricted"]).await.unwrap();
+    cluster.helm(&["install", "chart-pod", CHART, "-n", "chart-pod", "--set", "crds.enabled=false"]).await.unwrap();
+    let create = ["create", "-f", "-", "-n", "chart-pod", "--dry-run=server"];
+
+    let mut pod = pod(cluster).await;
+    cluster.kubectl_with_input(&create, &pod.to_string()).await.unwrap();
+
+    // The standard is enforced here at all.
+    pod["spec"]["containers"][0].as_object_mut().unwrap().remove("securityContext").unwrap();
+    let refused = cluster.kubectl_with_input(&create, &pod.to_string()).await.unwrap_err();
+    assert!(refused.to_string().contains("violates PodSecurity"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_service_for_metrics_selects_the_pod_at_a_port_that_it_has() {
+    let cluster = ControlPlane::shared().await.unwrap();
+    let rendered = objects(&render(cluster, &["--set", "metrics.serviceMonitor.enabled=true"]).await);
+    let (deployment, service) = (of_kind(&rendered, "Deployment"), of_kind(&rendered, "Service"));
+    let labels = deployment["spec"]["template"]["metadata"]["labels"].as_object().unwrap();
+    for (label, value) in service["spec"]["selector"].as_object().unwrap() {
+        assert_eq!(labels.get(label), Some(value));
+    }
+    let ports = &deployment["spec"]["template"]["spec"]["containers"][0]["ports"];
+    assert_eq!(service["spec"]["ports"][0]["targetPort"], ports[0]["name"]);
+    let monitor = of_kind(&rendered, "ServiceMonitor");
+    assert_eq!(monitor["spec"]["endpoints"][0]["port"], service["spec"]["ports"][0]["name"]);
+    for (label, value) in monitor["spec"]["selector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(service["metadata"]["labels"].get(label), Some(value));
+    }
+}
+
+#[tokio::test]
+async fn values_reach_the_operators_arguments() {
+    let cluster = ControlPlane::shared().await.unwrap();
+    assert_eq!(arguments(cluster, &[]).await, json!(["--lease-name=chart-entra-rotator", "--watch-namespace=operator"]));
+    let namespaces = ["--set", "rbac.namespaces={payroll,crm}"];
+    let expected = json!(["--lease-name=chart-entra-rotator", "--watch-namespace=payroll", "--watch-namespace=crm"]);
+    assert_eq!(arguments(cluster, &namespaces).await, expected);
+    let cluster_wide = ["--set", "rbac.mode=Cluster,allowCustomEndpoints=true", "--set", "extraArgs={--late=20m}"];
+    let expected = json!(["--lease-name=chart-entra-rotator", "--allow-custom-endpoints", "--late=20m"]);
+    assert_eq!(arguments(cluster, &cluster_wide).await, expected);
+}
+
+#[tokio::test]
+async fn a_value_that_would_do_nothing_is_refused() {
+    let cluster = ControlPlane::shared().await.unwrap();
+    for wrong in ["rbac.mode=Named", "replicaCount=2", "image.digest=sha256:short", "rbac.namespaces={Payroll}", "logLevel="] {
+        let refused = cluster.helm(&["template", "chart", CHART, "--set", wrong]).await.unwrap_err();
+        assert!(refused.to_string().contains("values don't meet the specifications of the schema"), "{wrong}: {refused}");
+    }
+    let refused = cluster.helm(&["template", "chart", CHART, "--set", "serviceAccount.create=false"]).await.unwrap_err();
+    assert!(refused.to_string().contains("name an existing service account in serviceAccount.name"), "{refused}");
+}
+
+async fn arguments(cluster: &ControlPlane, more: &[&str]) -> Value {
+    let rendered = objects(&render(cluster, more).await);
+    of_kind(&rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"].clone()
+}
+
+async fn render(cluster: &ControlPlane, more: &[&str]) -> String {
+    cluster.helm(&[&["template", "chart", CHART, "-n", "operator"], more].concat()).await.unwrap()
+}
+
+async fn pod(cluster: &ControlPlane) -> Value {
+    let deployment = cluster.kubectl(&["get", "deployment", "-n", "chart-pod", "-o", "json"]).await.unwrap();
+    let deployments: Value = serde_json::from_str(&deployment).unwrap();
+    let spec = &deployments["items"][0]["spec"]["template"]["spec"];
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator"}, "spec": spec})
+}
+
+fn of_kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    objects.iter().find(|object| object["kind"] == kind).unwrap()
+}
