@@ -1,0 +1,96 @@
+//! The wire over TCP and TLS.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use tower::util::{BoxCloneSyncService, service_fn};
+
+use crate::wire::{MAX_ANSWER, TIMEOUT, Wire, WireError, within_limits};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How to reach Entra.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct NetworkOptions {
+    /// PEM of the only certificate authorities to trust, instead of the system's. For stand-ins and inspecting proxies.
+    pub ca: Option<String>,
+}
+
+/// Why no wire could be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// The CA bundle cannot be read.
+    #[error("cannot read the CA bundle: {0}; expected PEM with one or more sections CERTIFICATE")]
+    ReadCa(String),
+    /// The HTTP client cannot be made.
+    #[error("cannot set up the HTTP client: {0}")]
+    Build(String),
+}
+
+/// A wire over HTTPS: no redirects, no repeats, ten seconds to connect. The proxy settings of the environment hold.
+///
+/// # Errors
+/// [`NetworkError::ReadCa`] when the bundle holds no certificate, [`NetworkError::Build`] when TLS cannot be set up.
+pub fn network(options: &NetworkOptions) -> Result<Wire, NetworkError> {
+    let client = client(options)?;
+    Ok(BoxCloneSyncService::new(service_fn(move |request| within_limits(exchange(client.clone(), request)))))
+}
+
+fn client(options: &NetworkOptions) -> Result<reqwest::Client, NetworkError> {
+    let mut builder = reqwest::Client::builder()
+        .https_only(true)
+        .redirect(reqwest::redirect::Policy::none())
+        // The default repeats requests that the server says it has not begun. Our caller decides what is sent again.
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .user_agent("entra-rotator");
+    if let Some(pem) = &options.ca {
+        builder = builder.tls_certs_only(authorities(pem)?);
+    }
+    builder.build().map_err(|error| NetworkError::Build(chain(&error)))
+}
+
+fn authorities(pem: &str) -> Result<Vec<reqwest::Certificate>, NetworkError> {
+    let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| NetworkError::ReadCa(chain(&error)))?;
+    if certificates.is_empty() { Err(NetworkError::ReadCa("it holds no certificate".to_owned())) } else { Ok(certificates) }
+}
+
+async fn exchange(client: reqwest::Client, request: Request<Bytes>) -> Result<Response<Bytes>, WireError> {
+    let request = request.try_into().map_err(|error: reqwest::Error| WireError::Connect(chain(&error)))?;
+    let mut answer = client.execute(request).await.map_err(unanswered)?;
+    let body = body(&mut answer).await?;
+    let mut whole = Response::new(body);
+    *whole.status_mut() = answer.status();
+    *whole.headers_mut() = std::mem::take(answer.headers_mut());
+    Ok(whole)
+}
+
+async fn body(answer: &mut reqwest::Response) -> Result<Bytes, WireError> {
+    let status = answer.status();
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| WireError::Body(status, chain(&error)))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(WireError::TooLarge(status));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn unanswered(error: reqwest::Error) -> WireError {
+    // A timeout while connecting is both; nothing was sent then.
+    match (error.is_connect(), error.is_timeout()) {
+        (true, _) => WireError::Connect(chain(&error.without_url())),
+        (false, true) => WireError::Timeout,
+        (false, false) => WireError::Cut(chain(&error.without_url())),
+    }
+}
+
+/// The error and its causes: reqwest's own text says only that something failed.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.take(8).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

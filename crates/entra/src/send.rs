@@ -1,0 +1,300 @@
+//! One HTTP exchange: budget, token, request, judgement.
+
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::{Method, Request, Response, StatusCode};
+use keys::Sensitive;
+use serde::Serialize;
+use tower::ServiceExt as _;
+
+use crate::category::Category;
+use crate::environment::Outcome;
+use crate::failure::{Details, Failure, Retry};
+use crate::graph::Graph;
+use crate::operation::Operation;
+use crate::pacing::Lane;
+use crate::refusal::Refusal;
+use crate::sign_in::SignIn;
+use crate::token::Token;
+use crate::wire::WireError;
+use crate::{retry_after, table, text};
+
+/// After a refusal for want of a role, a token older than this is fetched anew: roles granted since are not in it.
+const STALE_ROLES: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
+/// What is attempted, on what, and what must not come back in a message.
+pub(crate) struct Call {
+    pub(crate) operation: Operation,
+    pub(crate) object: String,
+    lane: Lane,
+    conceal: Option<Sensitive<String>>,
+}
+
+/// The request of a call, without its authorisation.
+pub(crate) struct Content {
+    method: Method,
+    url: String,
+    body: Option<(HeaderValue, Bytes)>,
+}
+
+impl Call {
+    pub(crate) fn new(operation: Operation, object: String) -> Self {
+        Self { operation, object, lane: lane(operation), conceal: None }
+    }
+
+    /// A failure before anything was sent.
+    pub(crate) fn unsent(&self, category: Category, retry: Retry, message: impl Into<String>) -> Failure {
+        Failure::unsent(self.operation, &self.object, category, retry, message.into())
+    }
+}
+
+const fn lane(operation: Operation) -> Lane {
+    match operation {
+        Operation::GetToken => Lane::Token,
+        Operation::Read => Lane::Read,
+        Operation::ReadWithKeys => Lane::ReadWithKeys,
+        Operation::SignIn => Lane::Trial,
+        Operation::ReadMetadata => Lane::Metadata,
+        Operation::AddTokenSigningCertificate
+        | Operation::AddKey
+        | Operation::RemoveKey
+        | Operation::ReplaceCredentials
+        | Operation::SetPreferredThumbprint => Lane::Write,
+    }
+}
+
+impl Content {
+    pub(crate) fn get(url: String) -> Self {
+        Self { method: Method::GET, url, body: None }
+    }
+
+    pub(crate) fn json(method: Method, url: String, body: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self { method, url, body: Some((JSON, serde_json::to_vec(body)?.into())) })
+    }
+
+    fn form(url: String, body: String) -> Self {
+        Self { method: Method::POST, url, body: Some((FORM, body.into())) }
+    }
+}
+
+/// A whole answer, or as much of it as came.
+pub(crate) struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    pub(crate) body: Result<Bytes, WireError>,
+}
+
+impl Answer {
+    fn of(sent: Result<Response<Bytes>, WireError>) -> Result<Self, WireError> {
+        match sent {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                Ok(Self { status: head.status, headers: head.headers, body: Ok(body) })
+            }
+            Err(error) => match error.status() {
+                Some(status) => Ok(Self { status, headers: HeaderMap::new(), body: Err(error) }),
+                None => Err(error),
+            },
+        }
+    }
+
+    /// The body; empty if none came.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.body.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn date(&self) -> Option<DateTime<Utc>> {
+        self.header(DATE.as_str()).and_then(retry_after::http_date)
+    }
+
+    fn request_id(&self) -> Option<String> {
+        self.header("request-id").or_else(|| self.header("x-ms-request-id")).map(ToOwned::to_owned)
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+impl Graph {
+    /// One request to Graph under our token.
+    pub(crate) async fn ask<T>(&self, call: &Call, content: &Content, read: impl Fn(&Answer) -> Result<T, String>) -> Result<T, Failure> {
+        self.admit(call)?;
+        let token = self.token().await?;
+        let result = self.exchange(call, content, Some(token.header()), read).await;
+        if let Err(failure) = &result {
+            self.reconsider(&token, failure).await;
+        }
+        result
+    }
+
+    /// One request without our token: its sender, if any, is named in the body.
+    pub(crate) async fn ask_unsigned<T>(
+        &self,
+        call: &Call,
+        content: &Content,
+        read: impl Fn(&Answer) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        self.admit(call)?;
+        self.exchange(call, content, None, read).await
+    }
+
+    /// One request to the token endpoint.
+    pub(crate) async fn ask_for_token(&self, operation: Operation, sign_in: &SignIn) -> Result<Token, Failure> {
+        let client_id = sign_in.client_id();
+        let object = format!("client {client_id} of tenant {}", self.tenant_id);
+        let call = Call { conceal: sign_in.secret(), ..Call::new(operation, object) };
+        let url = self.endpoints.token_url(&self.tenant_id);
+        let (now, jti) = (self.environment.clock.now(), self.environment.ids.uuid());
+        let form = sign_in.form(&url, &self.endpoints.graph_scope(), now, jti);
+        let form = form.map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))?;
+        self.ask_unsigned(&call, &Content::form(url, form), |answer| Token::read(answer.bytes(), client_id, now)).await
+    }
+
+    /// Our token, held or fetched.
+    pub(crate) async fn token(&self) -> Result<Arc<Token>, Failure> {
+        self.tokens.get(|| self.environment.clock.now(), self.ask_for_token(Operation::GetToken, &self.sign_in)).await
+    }
+
+    /// Drops a token that Graph refuses, or that may lack roles granted since. Not on `Authentication_MissingOrMalformed`: that is about the proof.
+    async fn reconsider(&self, token: &Arc<Token>, failure: &Failure) {
+        let age = self.environment.clock.now() - token.fetched;
+        if is_token_refused(failure) || (failure.category == Category::PermissionDenied && age >= STALE_ROLES) {
+            self.tokens.forget(token).await;
+        }
+    }
+
+    fn admit(&self, call: &Call) -> Result<(), Failure> {
+        let now = self.environment.clock.now();
+        let taken = self.pacing.lock().unwrap_or_else(PoisonError::into_inner).take(call.lane, now);
+        taken.map_err(|ready| {
+            self.environment.observer.request(call.operation, Outcome::HeldBack);
+            let wait = (ready - now).to_std().unwrap_or_default().max(retry_after::LEAST);
+            let message = format!("not sent: the budget of requests to tenant {} is used up for the moment", self.tenant_id);
+            call.unsent(Category::Throttled, Retry::After(wait), message)
+        })
+    }
+
+    async fn exchange<T>(
+        &self,
+        call: &Call,
+        content: &Content,
+        authorization: Option<HeaderValue>,
+        read: impl Fn(&Answer) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        let request = self
+            .request(content, authorization)
+            .map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))?;
+        let sent = self.wire.clone().oneshot(request).await;
+        let result = self.judge(call, sent, read);
+        let outcome = result.as_ref().map_or_else(|failure| Outcome::Failed(failure.category), |_| Outcome::Success);
+        self.environment.observer.request(call.operation, outcome);
+        result
+    }
+
+    fn request(&self, content: &Content, authorization: Option<HeaderValue>) -> Result<Request<Bytes>, http::Error> {
+        let id = self.environment.ids.uuid().to_string();
+        let mut request =
+            Request::builder().method(&content.method).uri(&content.url).header("client-request-id", id).header(ACCEPT, "*/*");
+        if let Some(value) = authorization {
+            request = request.header(AUTHORIZATION, value);
+        }
+        if let Some((content_type, _)) = &content.body {
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        request.body(content.body.as_ref().map(|(_, body)| body.clone()).unwrap_or_default())
+    }
+
+    /// Turns what came back into a value or a failure.
+    fn judge<T>(
+        &self,
+        call: &Call,
+        sent: Result<Response<Bytes>, WireError>,
+        read: impl Fn(&Answer) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        let answer = Answer::of(sent).map_err(|error| call.broken(&error))?;
+        tracing::debug!(operation = %call.operation, object = call.object, status = answer.status.as_u16(), request_id = answer.request_id(), "answered");
+        if !answer.status.is_success() {
+            return Err(self.refused(call, &answer));
+        }
+        match &answer.body {
+            // A write that was answered with success is done, whatever became of the rest of the answer.
+            Err(error) if !call.operation.mutates() => Err(call.answered(&answer, error.category(), Retry::Backoff, error.to_string())),
+            _ => read(&answer).map_err(|reason| {
+                let message = format!("the answer cannot be used: {reason}");
+                call.answered(&answer, Category::InvalidAnswer, Retry::Backoff, message)
+            }),
+        }
+    }
+
+    fn refused(&self, call: &Call, answer: &Answer) -> Failure {
+        let refusal = Refusal::read(answer.bytes());
+        let message = refusal.message.unwrap_or_else(|| answer.nothing_said());
+        let (category, retry) = table::classify(call.operation, answer.status.as_u16(), refusal.code.as_deref(), &message);
+        let now = self.environment.clock.now();
+        let pause = answer.header(RETRY_AFTER.as_str()).and_then(|value| retry_after::parse(value, answer.date().unwrap_or(now)));
+        if let (Category::Throttled, Some(pause)) = (category, pause) {
+            self.pacing.lock().unwrap_or_else(PoisonError::into_inner).close(call.lane, now, pause);
+        }
+        let retry = match (retry, pause) {
+            (Retry::Backoff, Some(pause)) => Retry::After(pause),
+            (retry, _) => retry,
+        };
+        let mut details = Details::from(call.answered(answer, category, retry, message));
+        details.code = refusal.code.map(|code| text::clean(&code, 128));
+        details.request_id = details.request_id.or_else(|| refusal.request_id.map(|id| text::clean(&id, 64)));
+        details.into()
+    }
+}
+
+impl Answer {
+    fn nothing_said(&self) -> String {
+        let content_type = self.header(CONTENT_TYPE.as_str()).unwrap_or("no content type");
+        format!("the answer is no error of Entra's but {} bytes of {content_type}; a proxy may have answered instead", self.bytes().len())
+    }
+}
+
+impl Call {
+    /// A failure with the facts of its answer.
+    fn answered(&self, answer: &Answer, category: Category, retry: Retry, message: String) -> Failure {
+        let status = answer.status.as_u16();
+        let concealed = self.conceal.iter().filter(|secret| !secret.expose().is_empty());
+        let message = concealed.fold(message, |message, secret| message.replace(secret.expose(), "[redacted]"));
+        Failure::from(Details {
+            settled: !self.operation.mutates() || matches!(status, 400 | 401 | 403 | 404 | 405),
+            status: Some(status),
+            request_id: answer.request_id().map(|id| text::clean(&id, 64)),
+            date: answer.date(),
+            ..Details::from(self.unsent(category, retry, text::clean(&message, text::MAX_MESSAGE)))
+        })
+    }
+
+    /// A failure without an answer.
+    fn broken(&self, error: &WireError) -> Failure {
+        let never_sent = matches!(error, WireError::Connect(_));
+        Failure::from(Details {
+            settled: !self.operation.mutates() || never_sent,
+            ..Details::from(self.unsent(error.category(), Retry::Backoff, text::clean(&error.to_string(), text::MAX_MESSAGE)))
+        })
+    }
+}
+
+impl WireError {
+    const fn category(&self) -> Category {
+        match self {
+            Self::TooLarge(_) => Category::InvalidAnswer,
+            Self::Connect(_) | Self::Timeout | Self::Cut(_) | Self::Body(..) => Category::Unavailable,
+        }
+    }
+}
+
+/// Whether Graph refused our access token.
+pub(crate) fn is_token_refused(failure: &Failure) -> bool {
+    failure.code.as_deref() == Some("InvalidAuthenticationToken")
+}

@@ -1,0 +1,133 @@
+//! Calls that change something in Entra. Each is sent at most once. `Ok` means applied; after a failure that is not
+//! [`settled`](crate::Details::settled) it may still be applied later.
+
+use data_encoding::BASE64;
+use entra_types::{CredentialList, KeyId, RawCredential, Thumbprint};
+use http::Method;
+use keys::Certificate;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::address::Address;
+use crate::category::Category;
+use crate::failure::{Failure, Retry};
+use crate::graph::Graph;
+use crate::jwt::Proof;
+use crate::operation::Operation;
+use crate::send::{Answer, Call, Content};
+use crate::signing::{NewSigning, SigningAnswer};
+
+/// Graph cuts longer ones (keyCredential resource type).
+const MAX_KEY_NAME: usize = 90;
+
+impl Graph {
+    /// Has Entra make a token signing certificate. Every call makes another one. `None`: it was made, but the answer does not say which; read the object.
+    ///
+    /// # Errors
+    /// [`PropertyLocked`](Category::PropertyLocked), [`PermissionDenied`](Category::PermissionDenied), [`ObjectFull`](Category::ObjectFull),
+    /// [`InvalidRequest`](Category::InvalidRequest), the two policies, and those of any call.
+    pub async fn add_token_signing_certificate(&self, address: &Address, new: &NewSigning) -> Result<Option<SigningAnswer>, Failure> {
+        let call = Call::new(Operation::AddTokenSigningCertificate, address.describe());
+        self.write(&call, Method::POST, &format!("{}/addTokenSigningCertificate", self.url(address)), new, |answer| {
+            SigningAnswer::read(answer.bytes())
+        })
+        .await
+    }
+
+    /// Adds a certificate. Its entry's keyId is Entra's choice: find it by thumbprint in a read with keys. Repeating may add it twice.
+    ///
+    /// # Errors
+    /// [`ProofRefused`](Category::ProofRefused) unless the proof is by a valid certificate of this very object, and those of the other writes.
+    pub async fn add_key(&self, address: &Address, certificate: &Certificate, proof: &Proof) -> Result<(), Failure> {
+        let call = Call::new(Operation::AddKey, address.describe());
+        let key = json!({"type": "AsymmetricX509Cert", "usage": "Verify", "key": BASE64.encode(certificate.der())});
+        let body = json!({"keyCredential": key, "passwordCredential": null, "proof": self.proof(&call, proof)?});
+        self.write(&call, Method::POST, &format!("{}/addKey", self.url(address)), &body, |_| ()).await
+    }
+
+    /// Removes one entry of `keyCredentials`.
+    ///
+    /// # Errors
+    /// [`ProofRefused`](Category::ProofRefused), [`InvalidRequest`](Category::InvalidRequest) perhaps for an unknown keyId,
+    /// [`Unavailable`](Category::Unavailable) for entries of token signing certificates (Graph answers 500), and those of the other writes.
+    pub async fn remove_key(&self, address: &Address, key_id: KeyId, proof: &Proof) -> Result<(), Failure> {
+        let call = Call::new(Operation::RemoveKey, address.describe());
+        let body = json!({"keyId": key_id, "proof": self.proof(&call, proof)?});
+        self.write(&call, Method::POST, &format!("{}/removeKey", self.url(address)), &body, |_| ()).await
+    }
+
+    fn proof(&self, call: &Call, proof: &Proof) -> Result<String, Failure> {
+        proof.sign(self.environment.clock.now()).map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))
+    }
+
+    /// Replaces one or both whole lists, in one request. Entries left out are gone; kept ones must be [echoes](RawCredential::echo) of what was read.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`](Category::InvalidRequest) also when there is no list to replace, or when a kept entry differs from what Entra holds; and
+    /// those of the other writes.
+    pub async fn replace_credentials(
+        &self,
+        address: &Address,
+        keys: Option<&CredentialList>,
+        passwords: Option<&CredentialList>,
+    ) -> Result<(), Failure> {
+        let call = Call::new(Operation::ReplaceCredentials, address.describe());
+        if keys.is_none() && passwords.is_none() {
+            return Err(call.unsent(Category::InvalidRequest, Retry::OnChange, "not sent: no list was given"));
+        }
+        let lists = Lists { key_credentials: keys, password_credentials: passwords };
+        self.write(&call, Method::PATCH, &self.url(address), &lists, |_| ()).await
+    }
+
+    /// Chooses the certificate that signs SAML responses. Entra does not check that the object holds it: check before.
+    ///
+    /// # Errors
+    /// Those of the other writes.
+    pub async fn set_preferred_thumbprint(&self, address: &Address, thumbprint: Thumbprint) -> Result<(), Failure> {
+        let call = Call::new(Operation::SetPreferredThumbprint, address.describe());
+        let body = json!({"preferredTokenSigningKeyThumbprint": thumbprint.to_string()});
+        self.write(&call, Method::PATCH, &self.url(address), &body, |_| ()).await
+    }
+
+    /// Sends a write once. A token that Graph refuses is forgotten, but the write is not repeated: only our caller may license that.
+    async fn write<T>(
+        &self,
+        call: &Call,
+        method: Method,
+        url: &str,
+        body: &impl Serialize,
+        read: impl Fn(&Answer) -> T,
+    ) -> Result<T, Failure> {
+        let content = Content::json(method, url.to_owned(), body);
+        let content = content.map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))?;
+        self.ask(call, &content, |answer| Ok(read(answer))).await
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Lists<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_credentials: Option<&'a CredentialList>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_credentials: Option<&'a CredentialList>,
+}
+
+/// A new entry of `keyCredentials` for [`Graph::replace_credentials`]: a public certificate under a keyId of our choice, which makes adding it safe to
+/// repeat. Start and end are the certificate's own. The name is cut to 90 characters.
+pub fn certificate_entry(key_id: KeyId, display_name: &str, certificate: &Certificate) -> RawCredential {
+    let name: String = display_name.chars().take(MAX_KEY_NAME).collect();
+    let entry = json!({
+        "keyId": key_id,
+        "type": "AsymmetricX509Cert",
+        "usage": "Verify",
+        "displayName": name,
+        "key": BASE64.encode(certificate.der()),
+    });
+    raw(entry)
+}
+
+#[expect(clippy::expect_used, reason = "a JSON object is always a credential entry")]
+fn raw(entry: Value) -> RawCredential {
+    serde_json::from_value(entry).expect("a JSON object is a credential entry")
+}
