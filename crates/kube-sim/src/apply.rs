@@ -1,0 +1,260 @@
+//! Who owns which field, and server-side apply.
+//!
+//! Follows structured-merge-diff: ownership per leaf and manager; keyed lists by key, all other lists as a whole.
+
+use serde_json::{Value, json};
+
+use crate::{
+    failure::Failure,
+    fields::{Difference, FieldSet},
+    kind::Kind,
+    schema::{List, Schema},
+    validate::identity,
+};
+
+/// Who writes, and by which means.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Manager {
+    pub(crate) name: String,
+    pub(crate) operation: Operation,
+    pub(crate) subresource: Option<String>,
+    pub(crate) api_version: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Operation {
+    Apply,
+    Update,
+}
+
+/// All managers of one object.
+#[derive(Clone, Default)]
+pub(crate) struct Owners(Vec<Owner>);
+
+#[derive(Clone)]
+struct Owner {
+    manager: Manager,
+    time: Value,
+    fields: FieldSet,
+}
+
+impl Owners {
+    pub(crate) fn read(object: &Value) -> Self {
+        let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+        Self(entries.map(Owner::read).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        self.0.iter().map(Owner::to_json).collect()
+    }
+
+    /// Takes note of a write that was no apply: what changed now belongs to `manager` alone.
+    pub(crate) fn note(&mut self, old: &Value, new: &Value, kind: &Kind, manager: &Manager, now: &Value) {
+        let difference = difference(old, new, kind);
+        for owner in &mut self.0 {
+            if owner.manager != *manager {
+                owner.fields.subtract(&difference.changed);
+            }
+            owner.fields.subtract(&difference.removed);
+        }
+        if !difference.changed.is_empty() {
+            let mut fields = self.fields(manager).cloned().unwrap_or_default();
+            fields.union(&difference.changed);
+            self.set(manager, fields, now);
+        }
+        self.tidy();
+    }
+
+    /// Applies `config` to `live` (null if there is none yet): the new object. A conflict is an error unless `force`.
+    pub(crate) fn apply(
+        &mut self,
+        live: &Value,
+        config: &Value,
+        kind: &Kind,
+        manager: &Manager,
+        force: bool,
+        now: &Value,
+    ) -> Result<Value, Failure> {
+        let applied = owned(FieldSet::of_applied(config, Some(kind.shape())));
+        let mut merged = merge(live, config, Some(kind.shape()));
+        self.give_up(&mut merged, &applied, kind, manager);
+        let difference = difference(live, &merged, kind);
+        self.refuse_conflicts(&difference, manager, force)?;
+        for owner in self.0.iter_mut().filter(|owner| owner.manager != *manager) {
+            owner.fields.subtract(&difference.changed);
+            owner.fields.subtract(&difference.removed);
+        }
+        if *live != merged || self.fields(manager) != Some(&applied) {
+            self.set(manager, applied, now);
+        }
+        self.tidy();
+        Ok(merged)
+    }
+
+    /// Removes what the manager applied before, does not apply now, and nobody else owns.
+    fn give_up(&self, merged: &mut Value, applied: &FieldSet, kind: &Kind, manager: &Manager) {
+        let Some(before) = self.fields(manager) else { return };
+        let mut dropped = before.clone();
+        dropped.subtract(applied);
+        for owner in self.0.iter().filter(|owner| owner.manager != *manager) {
+            dropped.subtract(&owner.fields);
+        }
+        dropped.remove_from(merged, Some(kind.shape()));
+    }
+
+    fn refuse_conflicts(&self, difference: &Difference, manager: &Manager, force: bool) -> Result<(), Failure> {
+        if force {
+            return Ok(());
+        }
+        let mut causes = Vec::new();
+        let mut texts = Vec::new();
+        for owner in self.0.iter().filter(|owner| owner.manager != *manager) {
+            let paths = owner.fields.intersection(&difference.changed).paths();
+            if let [first, ..] = paths.as_slice() {
+                let listed = if paths.len() == 1 { format!(": {first}") } else { format!(":\n- {}", paths.join("\n- ")) };
+                texts.push(format!("conflict with {}{listed}", owner.describe()));
+            }
+            causes.extend(paths.into_iter().map(
+                |path| json!({"reason": "FieldManagerConflict", "message": format!("conflict with {}", owner.describe()), "field": path}),
+            ));
+        }
+        if causes.is_empty() {
+            return Ok(());
+        }
+        let (many, texts) = (if causes.len() == 1 { "conflict" } else { "conflicts" }, texts.join("\n"));
+        let message = format!("Apply failed with {} {many}: {texts}", causes.len());
+        Err(Failure::new(409, "Conflict", message).with_details(json!({"causes": causes})))
+    }
+
+    fn fields(&self, manager: &Manager) -> Option<&FieldSet> {
+        self.0.iter().find(|owner| owner.manager == *manager).map(|owner| &owner.fields)
+    }
+
+    fn set(&mut self, manager: &Manager, fields: FieldSet, now: &Value) {
+        let owner = Owner { manager: manager.clone(), time: now.clone(), fields };
+        match self.0.iter_mut().find(|owner| owner.manager == *manager) {
+            Some(known) => *known = owner,
+            None => self.0.push(owner),
+        }
+    }
+
+    fn tidy(&mut self) {
+        self.0.retain(|owner| !owner.fields.is_empty());
+    }
+}
+
+impl Owner {
+    fn read(entry: &Value) -> Self {
+        let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+        let operation = if entry["operation"] == "Apply" { Operation::Apply } else { Operation::Update };
+        Self {
+            manager: Manager {
+                name: text("manager"),
+                operation,
+                subresource: entry["subresource"].as_str().map(str::to_owned),
+                api_version: text("apiVersion"),
+            },
+            time: entry["time"].clone(),
+            fields: FieldSet::from_json(&entry["fieldsV1"]),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let manager = &self.manager;
+        let mut entry = json!({
+            "manager": manager.name, "operation": manager.operation.name(), "apiVersion": manager.api_version,
+            "time": self.time, "fieldsType": "FieldsV1", "fieldsV1": self.fields.to_json(),
+        });
+        if let Some(subresource) = &manager.subresource {
+            entry["subresource"] = json!(subresource);
+        }
+        entry
+    }
+
+    fn describe(&self) -> String {
+        let manager = &self.manager;
+        let means = match &manager.subresource {
+            Some(subresource) => format!(" with subresource {subresource:?}"),
+            None => String::new(),
+        };
+        let using = match manager.operation {
+            Operation::Apply => String::new(),
+            Operation::Update => format!(" using {}", manager.api_version),
+        };
+        format!("{:?}{means}{using}", manager.name)
+    }
+}
+
+impl Operation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Apply => "Apply",
+            Self::Update => "Update",
+        }
+    }
+}
+
+/// Between two versions of an object; what nobody owns is left out.
+fn difference(old: &Value, new: &Value, kind: &Kind) -> Difference {
+    let Difference { changed, removed } = Difference::between(old, new, Some(kind.shape()));
+    Difference { changed: owned(changed), removed: owned(removed) }
+}
+
+/// Fields that no manager owns: the server's own, and those that name the object.
+fn owned(mut set: FieldSet) -> FieldSet {
+    set.remove_path(&["f:apiVersion"]);
+    set.remove_path(&["f:kind"]);
+    for field in UNOWNED {
+        set.remove_path(&["f:metadata", field]);
+    }
+    set.drop_member("f:metadata");
+    set
+}
+
+const UNOWNED: [&str; 9] = [
+    "f:name",
+    "f:namespace",
+    "f:creationTimestamp",
+    "f:selfLink",
+    "f:uid",
+    "f:generation",
+    "f:managedFields",
+    "f:resourceVersion",
+    "f:deletionTimestamp",
+];
+
+/// `config` laid over `live`.
+fn merge(live: &Value, config: &Value, schema: Option<&Schema>) -> Value {
+    match (live, config) {
+        (Value::Object(live), Value::Object(config)) if !schema.is_some_and(|schema| schema.atomic_map) => {
+            let mut merged = live.clone();
+            for (name, value) in config {
+                let below = schema.and_then(|schema| schema.child(name));
+                let value = merge(live.get(name).unwrap_or(&Value::Null), value, below);
+                merged.insert(name.clone(), value);
+            }
+            Value::Object(merged)
+        }
+        (Value::Array(live), Value::Array(config)) => match schema {
+            Some(schema) if schema.list != List::Atomic => merge_items(live, config, schema),
+            _ => Value::Array(config.clone()),
+        },
+        _ => config.clone(),
+    }
+}
+
+fn merge_items(live: &[Value], config: &[Value], schema: &Schema) -> Value {
+    let mut merged = live.to_vec();
+    for item in config {
+        let key = identity(schema, item);
+        match merged.iter_mut().find(|known| identity(schema, known) == key) {
+            Some(known) => *known = merge(known, item, schema.items.as_deref()),
+            None => merged.push(item.clone()),
+        }
+    }
+    Value::Array(merged)
+}

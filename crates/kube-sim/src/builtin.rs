@@ -1,0 +1,173 @@
+//! The kinds that every cluster has, as far as an operator meets them.
+
+use k8s_openapi::{
+    api::{
+        coordination::v1::Lease,
+        core::v1::{ConfigMap, Event, Namespace, Secret, ServiceAccount},
+        events::v1 as events,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    checks, event,
+    jsonpath::Path,
+    kind::{Column, Kind, Model},
+    schema::Schema,
+    violation::Violation,
+};
+
+/// How a kind of k8s-openapi is read and checked.
+pub(crate) struct Builtin {
+    pub(crate) coerce: fn(Value) -> Result<Value, String>,
+    pub(crate) validate: fn(&Value, Option<&Value>) -> Vec<Violation>,
+}
+
+/// All of them.
+pub(crate) fn kinds() -> Vec<Kind> {
+    let core = [
+        Kind {
+            namespaced: false,
+            has_status: true,
+            short_names: vec!["ns".into()],
+            columns: vec![Column::new("Status", "string", ".status.phase"), Column::age()],
+            selectable: vec![("status.phase".into(), Path::parse(".status.phase"))],
+            ..kind("", "Namespace", "namespaces", namespace, |_, _| Vec::new())
+        },
+        Kind {
+            columns: vec![Column::new("Type", "string", ".type"), Column::new("Data", "count", ".data"), Column::age()],
+            selectable: vec![("type".into(), Path::parse(".type"))],
+            ..kind("", "Secret", "secrets", secret, checks::secret)
+        },
+        Kind {
+            short_names: vec!["cm".into()],
+            columns: vec![Column::new("Data", "count", ".data"), Column::age()],
+            ..kind("", "ConfigMap", "configmaps", typed::<ConfigMap>, checks::config_map)
+        },
+        Kind {
+            short_names: vec!["sa".into()],
+            ..kind("", "ServiceAccount", "serviceaccounts", typed::<ServiceAccount>, |_, _| Vec::new())
+        },
+        Kind {
+            columns: vec![Column::new("Holder", "string", ".spec.holderIdentity"), Column::age()],
+            ..kind("coordination.k8s.io", "Lease", "leases", typed::<Lease>, checks::lease)
+        },
+        Kind {
+            namespaced: false,
+            has_status: true,
+            has_generation: true,
+            lenient_put: false,
+            short_names: vec!["crd".into(), "crds".into()],
+            categories: vec!["api-extensions".into()],
+            columns: vec![Column::new("Created At", "string", ".metadata.creationTimestamp")],
+            ..kind("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", definition, checks::definition)
+        },
+    ];
+    core.into_iter().chain(event_kinds()).collect()
+}
+
+/// Events can be had in two forms; they are kept in that of the core group.
+fn event_kinds() -> [Kind; 2] {
+    let core = kind("", "Event", "events", typed::<Event>, event::lenient);
+    let new = kind("events.k8s.io", "Event", "events", typed::<events::Event>, event::strict);
+    [core, new].map(|kind| Kind { short_names: vec!["ev".into()], columns: event::columns(), selectable: event::selectable(), ..kind })
+}
+
+fn kind(
+    group: &str,
+    kind: &str,
+    plural: &str,
+    coerce: fn(Value) -> Result<Value, String>,
+    validate: fn(&Value, Option<&Value>) -> Vec<Violation>,
+) -> Kind {
+    Kind {
+        group: group.into(),
+        version: "v1".into(),
+        kind: kind.into(),
+        plural: plural.into(),
+        table: if group.is_empty() || plural == "events" { plural.into() } else { format!("{plural}.{group}") },
+        singular: kind.to_lowercase(),
+        short_names: Vec::new(),
+        categories: Vec::new(),
+        namespaced: true,
+        has_status: false,
+        has_generation: false,
+        lenient_put: true,
+        columns: vec![Column::age()],
+        selectable: Vec::new(),
+        model: Model::Builtin(Builtin { coerce, validate }),
+    }
+}
+
+/// Reads a custom resource: metadata as every object has it, the rest by its schema.
+pub(crate) fn coerce_custom(schema: &Schema, mut object: Value) -> Result<Value, String> {
+    let mut frame = take_frame(&mut object)?;
+    schema.prune(&mut object);
+    schema.fill_in(&mut object);
+    if let Value::Object(map) = &mut object {
+        map.append(&mut frame);
+    }
+    Ok(object)
+}
+
+/// Takes out what no schema governs: apiVersion, kind and (read strictly) metadata.
+fn take_frame(object: &mut Value) -> Result<Map<String, Value>, String> {
+    let map = object.as_object_mut().ok_or("the object is no JSON object")?;
+    let mut frame = Map::new();
+    for key in ["apiVersion", "kind"] {
+        frame.extend(map.remove(key).map(|value| (key.to_owned(), value)));
+    }
+    let metadata = map.remove("metadata").unwrap_or_else(|| json!({}));
+    frame.insert("metadata".into(), typed::<ObjectMeta>(metadata)?);
+    Ok(frame)
+}
+
+/// Reads an object as its type: whatever the type does not know is dropped.
+fn typed<K: DeserializeOwned + Serialize>(object: Value) -> Result<Value, String> {
+    let object: K = serde_json::from_value(object).map_err(|error| error.to_string())?;
+    serde_json::to_value(object).map_err(|error| error.to_string())
+}
+
+fn namespace(object: Value) -> Result<Value, String> {
+    let mut object = typed::<Namespace>(object)?;
+    let name = object["metadata"]["name"].clone();
+    object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
+    if object["spec"].is_null() {
+        object["spec"] = json!({"finalizers": ["kubernetes"]});
+    }
+    if object["status"].is_null() {
+        object["status"] = json!({"phase": "Active"});
+    }
+    Ok(object)
+}
+
+fn secret(object: Value) -> Result<Value, String> {
+    let mut secret: Secret = serde_json::from_value(object).map_err(|error| error.to_string())?;
+    if let Some(texts) = secret.string_data.take() {
+        let bytes = texts.into_iter().map(|(key, text)| (key, k8s_openapi::ByteString(text.into_bytes())));
+        secret.data.get_or_insert_default().extend(bytes);
+    }
+    secret.type_.get_or_insert_with(|| "Opaque".into());
+    serde_json::to_value(secret).map_err(|error| error.to_string())
+}
+
+/// A CustomResourceDefinition is kept as it is sent, and is established at once.
+pub(crate) fn definition(mut object: Value) -> Result<Value, String> {
+    let frame = take_frame(&mut object)?;
+    if let Value::Object(map) = &mut object {
+        map.extend(frame);
+    }
+    let names = object["spec"]["names"].clone();
+    object["status"] = json!({
+        "acceptedNames": names,
+        "conditions": [
+            {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found"},
+            {"type": "Established", "status": "True", "reason": "InitialNamesAccepted", "message": "the initial names have been accepted"},
+        ],
+        "storedVersions": object["spec"]["versions"].as_array().into_iter().flatten()
+            .map(|version| version["name"].clone()).collect::<Value>(),
+    });
+    Ok(object)
+}

@@ -1,0 +1,5 @@
+//! Drives the server with a real client.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod client;
+mod world;
