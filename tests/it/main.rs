@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod control_plane;
+mod crds;
 mod packaging;
 /// Everything that needs a real API server. `cargo xtask test --fast` leaves out the tests whose path starts so.
 mod real_api_server;

@@ -266,5 +266,6 @@ pub struct Rotation {
     /// Replaces, with the usual overlap, a credential that was issued before this time. A time in the future does
     /// nothing until it has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
     pub not_issued_before: Option<DateTime<Utc>>,
 }

@@ -24,7 +24,7 @@ pub enum Lenient<T> {
 /// A field that could not be understood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unreadable {
-    /// What is wrong with it.
+    /// Where in it something is wrong, and what: `credentials[0].use: unknown variant …`. At most 500 characters.
     pub error: String,
     /// The JSON that stands there.
     pub raw: Value,
@@ -80,12 +80,15 @@ impl<T: Serialize> Serialize for Lenient<T> {
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Value::deserialize(deserializer)?;
-        Ok(match T::deserialize(&raw) {
+        Ok(match serde_path_to_error::deserialize::<_, T>(&raw) {
             Ok(value) => Self::Read(value),
-            Err(error) => Self::Unreadable(Unreadable { error: error.to_string(), raw }),
+            Err(error) => Self::Unreadable(Unreadable { error: error.to_string().chars().take(ERROR_MAX).collect(), raw }),
         })
     }
 }
+
+/// An error may repeat what it found, however long that is.
+const ERROR_MAX: usize = 500;
 
 impl<T: JsonSchema> JsonSchema for Lenient<T> {
     fn inline_schema() -> bool {
@@ -98,5 +101,59 @@ impl<T: JsonSchema> JsonSchema for Lenient<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         T::json_schema(generator)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::v1alpha1::{EntraTenantStatus, ServicePrincipalCredential, ServicePrincipalCredentialStatus};
+
+    fn with_status(status: &Value) -> ServicePrincipalCredential {
+        let object = json!({
+            "apiVersion": "entra-rotator.io/v1alpha1",
+            "kind": "ServicePrincipalCredential",
+            "metadata": {"name": "payroll"},
+            "spec": {"target": {"clientID": "c"}, "clientCertificate": {}, "secretName": "payroll"},
+            "status": status,
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn an_object_with_a_status_from_another_version_can_be_read_and_is_written_back_as_it_was() {
+        let entry = json!({"id": "a1", "seq": 1, "origin": "Made", "use": "Waning", "issuedAt": "2026-11-20T08:30:00Z"});
+        let status = json!({"observedGeneration": 3, "credentials": [entry], "unheardOf": {"n": 1.50}});
+        let object = with_status(&status);
+        let unreadable = object.status.as_ref().unwrap().read().unwrap_err();
+        assert!(unreadable.error.starts_with("credentials[0].use: unknown variant `Waning`"), "{unreadable}");
+        assert_eq!(unreadable.raw, status);
+        assert_eq!(serde_json::to_value(&object).unwrap()["status"], status);
+    }
+
+    #[test]
+    fn a_status_of_another_shape_altogether_is_unreadable_too() {
+        for status in [json!("fine"), json!(7), json!({"conditions": "none"}), json!({"notAfter": "soon"})] {
+            assert!(with_status(&status).status.unwrap().into_read().is_err(), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_is_understood_is_read_and_an_absent_one_stays_absent() {
+        let object = with_status(&json!({"observedGeneration": -1}));
+        let expected = ServicePrincipalCredentialStatus { observed_generation: Some(-1), ..Default::default() };
+        assert_eq!(object.status.unwrap().read(), Ok(&expected));
+        assert_eq!(with_status(&Value::Null).status, None);
+    }
+
+    #[test]
+    fn an_error_about_a_long_text_is_short() {
+        let status = json!({"identity": "x".repeat(100_000)});
+        let read: Lenient<EntraTenantStatus> = serde_json::from_value(status).unwrap();
+        let unreadable = read.into_read().unwrap_err();
+        assert!(unreadable.error.starts_with("identity: ") && unreadable.error.chars().count() <= 500, "{unreadable}");
     }
 }

@@ -1,4 +1,5 @@
 mod chart;
+mod crds;
 mod examples;
 mod harness;
 mod kustomize;
