@@ -1,2 +1,77 @@
-//! The project's commands.
-fn main() {}
+//! The project's commands: `cargo xtask --help`. No dependencies, so that it starts at once on a clean clone.
+
+mod dependencies;
+mod report;
+mod test;
+mod tools;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+const HELP: &str = "\
+The commands of the project.
+
+cargo xtask test [--fast] [--no-try]
+    Runs every test there is: format, lints, tests, each pure crate on its own, documentation, dependencies, then the tests
+    against a real Kubernetes API server, and the demonstration. The first run also builds the API server from its sources
+    with Go, which takes about ten minutes; later runs find it in your cache folder. Stops at the first step that fails and
+    says how to repeat that step alone.
+        --fast     leaves out the tests against a real API server, and so needs no Go.
+        --no-try   leaves out the demonstration, which takes about three minutes.
+
+cargo xtask try [ARGUMENTS]
+    Starts a Kubernetes API server and a Microsoft Entra that both live in this process, runs the operator against them, and
+    shows how credentials are rotated every minute or so. Needs nothing but Rust and a C compiler. Try `--help` for its
+    arguments.
+
+cargo xtask tools
+    Builds etcd, kube-apiserver, kube-controller-manager, kubectl and helm if they are missing, and prints their folder.
+    Where the variable KUBEBUILDER_ASSETS names a folder, programs are taken from there.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        [] | ["help" | "--help" | "-h", ..] | ["test" | "tools", "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ["test", options @ ..] => test::Options::parse(options).and_then(|options| test::run(&options)),
+        ["tools"] => tools::Tools::build_in_background().and_then(tools::Tools::folder).map(|folder| println!("{folder}")),
+        ["try", arguments @ ..] => run(&mut try_command(arguments)),
+        [unknown, ..] => Err(format!("there is no command {unknown}, or not with these arguments: see cargo xtask --help")),
+    };
+    let Err(why) = done else { return ExitCode::SUCCESS };
+    eprintln!("xtask: {why}");
+    ExitCode::FAILURE
+}
+
+/// The demonstration, as a command.
+fn try_command(arguments: &[&str]) -> Command {
+    let mut command = cargo(&["run", "--package", "entra-rotator", "--example", "try", "--"]);
+    command.args(arguments);
+    command
+}
+
+/// Cargo, in the root of the workspace.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Runs a command to its end; what it says goes where ours goes.
+fn run(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().map_err(|error| format!("cannot run {program}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{program} ended with {status}")) }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

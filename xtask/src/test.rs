@@ -1,0 +1,97 @@
+//! `cargo xtask test`: every test there is.
+
+use std::process::Command;
+
+use crate::{cargo, dependencies, report::Report, run as run_command, tools::Tools, try_command};
+
+/// The tests against a real API server are those whose path starts so.
+const REAL_API_SERVER: &str = "real_api_server::";
+
+/// What to leave out.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Options {
+    fast: bool,
+    no_try: bool,
+}
+
+impl Options {
+    /// Reads the arguments after `test`.
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Self, String> {
+        let mut options = Self::default();
+        for argument in arguments {
+            match *argument {
+                "--fast" => options.fast = true,
+                "--no-try" => options.no_try = true,
+                unknown => return Err(format!("test does not know {unknown}: see cargo xtask --help")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Runs the steps up to the first that fails, and prints how long each took.
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    let mut report = Report::default();
+    let done = steps(options, &mut report);
+    eprintln!("{report}\n");
+    done
+}
+
+fn steps(options: &Options, report: &mut Report) -> Result<(), String> {
+    // Go compiles while Rust does; what it makes is needed last.
+    let tools = if options.fast { None } else { Some(Tools::build_in_background()?) };
+    for (step, arguments) in CARGO_STEPS {
+        report.run(step, || told(&mut cargo(arguments)))?;
+    }
+    report.run("documentation", || told(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")))?;
+    report.run("dependencies", dependencies::check)?;
+    if let Some(tools) = tools {
+        let mut folder = String::new();
+        report.run("wait for the control plane", || tools.folder().map(|built| folder = built))?;
+        report.run("real API server", || real_api_server(&folder))?;
+    }
+    if !options.no_try {
+        report.run("demonstration", || told(&mut try_command(&[])))?;
+    }
+    Ok(())
+}
+
+const CARGO_STEPS: [(&str, &[&str]); 5] = [
+    ("format", &["fmt", "--all", "--check"]),
+    ("lint", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    ("test", &["test", "--workspace", "--", "--skip", REAL_API_SERVER]),
+    ("rotation alone", &["check", "--package", "rotation"]),
+    ("entra alone", &["check", "--package", "entra"]),
+];
+
+fn real_api_server(programs: &str) -> Result<(), String> {
+    let mut command = cargo(&["test", "--package", "entra-rotator", "--test", "it", "--", REAL_API_SERVER]);
+    told(command.env("KUBEBUILDER_ASSETS", programs))
+}
+
+/// Says what it runs first: whoever sees it fail can repeat it alone.
+fn told(command: &mut Command) -> Result<(), String> {
+    let variables = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let variables = variables.map(|(name, value)| format!("{}={:?} ", name.display(), value));
+    let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+    let line = format!("{}cargo {}", variables.collect::<String>(), arguments.join(" "));
+    eprintln!("    {line}");
+    run_command(command).map_err(|why| format!("{why}. To repeat it: {line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+
+    #[test]
+    fn options_say_what_to_leave_out() {
+        assert_eq!(Options::parse(&[]), Ok(Options::default()));
+        assert_eq!(Options::parse(&["--no-try", "--fast"]), Ok(Options { fast: true, no_try: true }));
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused() {
+        let why = Options::parse(&["--quick"]).err();
+        assert_eq!(why.as_deref(), Some("test does not know --quick: see cargo xtask --help"));
+    }
+}
