@@ -206,15 +206,20 @@ pub enum KeySize {
     Rsa4096,
 }
 
+/// A size of RSA keys that is not offered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("RSA keys of {0} bits are not offered: use 2048, 3072 or 4096")]
+pub struct UnsupportedKeySize(pub i32);
+
 impl TryFrom<i32> for KeySize {
-    type Error = String;
+    type Error = UnsupportedKeySize;
 
     fn try_from(bits: i32) -> Result<Self, Self::Error> {
         match bits {
             2048 => Ok(Self::Rsa2048),
             3072 => Ok(Self::Rsa3072),
             4096 => Ok(Self::Rsa4096),
-            _ => Err(format!("an RSA key of {bits} bits is not offered: use 2048, 3072 or 4096")),
+            _ => Err(UnsupportedKeySize(bits)),
         }
     }
 }

@@ -25,7 +25,10 @@ impl GoDuration {
     /// Three years, the longest span that can be written.
     pub const MAX: Self = Self::from_hours(26_280);
 
-    /// So many hours; at most those of [`GoDuration::MAX`].
+    /// So many hours, for constants.
+    ///
+    /// # Panics
+    /// Above the hours of [`GoDuration::MAX`]; at compile time, where it makes a constant.
     #[must_use]
     pub const fn from_hours(hours: u16) -> Self {
         assert!(hours <= 26_280, "a duration has at most 26280 hours");

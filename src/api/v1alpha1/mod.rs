@@ -12,7 +12,7 @@ mod timestamp;
 
 pub use credential::{
     Activation, ClientCertificate, KeySize, MetadataGate, PrivateKey, Rotation, ServicePrincipalCredential, ServicePrincipalCredentialSpec,
-    Target, TargetObject, TenantRef, TokenSigningCertificate,
+    Target, TargetObject, TenantRef, TokenSigningCertificate, UnsupportedKeySize,
 };
 pub use credential_status::{
     CredentialEntry, CredentialOp, CredentialOrigin, CredentialUse, Failure, ForeignCredentials, MESSAGE_MAX, NextAction, OpOutcome,
