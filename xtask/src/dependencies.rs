@@ -20,7 +20,11 @@ pub(crate) fn check() -> Result<(), String> {
     let text = read_rules()?;
     let rules = Rules::parse(&text)?;
     let packages = list_packages()?;
-    let faults: Vec<_> = packages.lines().filter_map(Package::parse).flat_map(|package| rules.faults(&package)).collect();
+    let packages: Vec<_> = packages.lines().filter_map(Package::parse).collect();
+    if packages.is_empty() {
+        return Err("cargo tree lists no package".to_owned());
+    }
+    let faults: Vec<_> = packages.iter().flat_map(|package| rules.faults(package)).collect();
     if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
 }
 
