@@ -1,0 +1,202 @@
+//! How a fact changes the ledger. Total: a fact about an entry that is not there changes nothing.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use entra_types::KeyId;
+
+use crate::case::{Claim, Fact, Licence, Trouble};
+use crate::id::EntryId;
+use crate::ledger::{Detail, Entry, Failure, Foreign, Ledger, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
+use crate::memory::{Attempt, Memory};
+use crate::policy::Policy;
+use crate::schedule;
+use crate::time::{Time, whole};
+
+/// What a change is stamped with.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    /// The time of the change.
+    pub now: Time,
+    /// Unique for every change.
+    pub nonce: String,
+}
+
+impl Ledger {
+    /// The ledger after `fact`. What this process has learnt meanwhile (outcomes, slots that are gone, foreign credentials) goes in with it.
+    #[must_use]
+    pub fn apply(&self, fact: &Fact, stamp: &Stamp, policy: &Policy, memory: &Memory) -> Self {
+        let mut ledger = self.caught_up(memory);
+        ledger.change(fact, stamp, policy);
+        ledger
+    }
+
+    /// The ledger with everything that this process has learnt since it was written.
+    #[must_use]
+    pub fn caught_up(&self, memory: &Memory) -> Self {
+        let mut ledger = self.clone();
+        for entry in &mut ledger.entries {
+            learn_outcome(entry, memory);
+            forget_slot(entry, memory);
+        }
+        ledger.foreign = foreign(&ledger, memory).or(ledger.foreign);
+        ledger
+    }
+
+    fn change(&mut self, fact: &Fact, stamp: &Stamp, policy: &Policy) {
+        let now = whole(stamp.now);
+        match fact {
+            Fact::Claimed(claim) => self.claim(claim, Origin::Made, Use::Next, stamp, policy),
+            Fact::ForeignSigner(claim) => {
+                self.turn(Use::Current, Use::Previous);
+                self.claim(claim, Origin::Foreign, Use::Current, stamp, policy);
+            }
+            Fact::Licensed(id, licence) => self.with(id, |entry| {
+                if licence.kind == OpKind::AddByUpdate {
+                    entry.key_ids = BTreeSet::from([id.key_id(&policy.uid)]);
+                }
+                entry.op = Some(op(licence, stamp));
+            }),
+            Fact::Identified(id, identity) => self.with(id, |entry| {
+                entry.key_ids.clone_from(&identity.key_ids);
+                entry.not_after = identity.not_after.map(whole).or(entry.not_after);
+                if let Detail::TokenSigning(signing) = &mut entry.detail {
+                    signing.custom_key_identifier = Some(identity.custom_key_identifier.clone());
+                    signing.thumbprint = Some(identity.thumbprint);
+                }
+            }),
+            Fact::Announced(id) => self.with(id, |entry| {
+                if let Detail::TokenSigning(signing) = &mut entry.detail {
+                    signing.announced_at = Some(now);
+                }
+            }),
+            Fact::Promoted(id, key_ids) => self.promote(id, key_ids),
+            Fact::Published(id) => self.with(id, |entry| entry.published_at = Some(now)),
+            Fact::Retired(id, licence) => self.with(id, |entry| {
+                entry.r#use = Use::Retiring;
+                if let Some(licence) = licence {
+                    entry.op = Some(op(licence, stamp));
+                }
+            }),
+            Fact::Abandoned(id) => self.with(id, |entry| entry.r#use = Use::Abandoned),
+            Fact::Dropped(id) => self.entries.retain(|entry| entry.id != *id),
+            Fact::Retargeted => (self.entries, self.target, self.foreign) = (Vec::new(), None, None),
+            Fact::Failed(trouble) => self.fail(trouble, now, policy),
+            Fact::Recovered => self.recover(),
+        }
+        if matches!(fact, Fact::Promoted(..) | Fact::Published(_) | Fact::Identified(..) | Fact::Announced(_) | Fact::Dropped(_)) {
+            self.recover();
+        }
+    }
+
+    fn claim(&mut self, claim: &Claim, origin: Origin, r#use: Use, stamp: &Stamp, policy: &Policy) {
+        let now = whole(stamp.now);
+        let key_ids = match claim.op {
+            Some(OpKind::AddByUpdate) => BTreeSet::from([claim.id.key_id(&policy.uid)]),
+            _ => claim.key_ids.clone(),
+        };
+        self.entries.push(Entry {
+            seq: self.next_seq,
+            id: claim.id.clone(),
+            origin,
+            r#use,
+            issued_at: claim.issued_at.map_or(now, whole),
+            not_after: claim.not_after.map(whole),
+            published_at: None,
+            key_ids,
+            detail: claim.detail.clone(),
+            op: claim.op.map(|kind| op(&Licence::of(kind), stamp)),
+        });
+        self.next_seq += 1;
+        self.target = Some(claim.target.clone());
+        self.rotation.reason = Some(claim.cause);
+        self.rotation.started_at = Some(now);
+    }
+
+    fn promote(&mut self, id: &EntryId, key_ids: &BTreeSet<KeyId>) {
+        self.turn(Use::Current, Use::Previous);
+        self.with(id, |entry| {
+            entry.r#use = Use::Current;
+            if !key_ids.is_empty() {
+                entry.key_ids.clone_from(key_ids);
+            }
+        });
+    }
+
+    fn fail(&mut self, trouble: &Trouble, now: Time, policy: &Policy) {
+        let failures = self.rotation.failures.saturating_add(1);
+        let backoff = schedule::backoff(failures, policy.late, &policy.uid);
+        let Trouble { reason, message, wait } = trouble;
+        let message = message.chars().take(1_000).collect();
+        self.rotation.failures = failures;
+        self.rotation.next_attempt = Some(whole(now + backoff.max(wait.unwrap_or_default())) + TimeDelta::seconds(1));
+        self.rotation.last_failure = Some(Failure { time: now, reason: *reason, message });
+    }
+
+    fn recover(&mut self) {
+        let Rotation { reason, started_at, .. } = self.rotation;
+        self.rotation = Rotation { reason, started_at, ..Rotation::default() };
+    }
+
+    fn turn(&mut self, from: Use, to: Use) {
+        self.entries.iter_mut().filter(|entry| entry.r#use == from).for_each(|entry| entry.r#use = to);
+    }
+
+    fn with(&mut self, id: &EntryId, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == *id) {
+            change(entry);
+        }
+    }
+}
+
+fn op(licence: &Licence, stamp: &Stamp) -> Op {
+    let Licence { kind, kept, from } = licence.clone();
+    Op { kind, nonce: stamp.nonce.clone(), at: whole(stamp.now), outcome: None, kept, from }
+}
+
+fn learn_outcome(entry: &mut Entry, memory: &Memory) {
+    let Some(op) = &mut entry.op else { return };
+    op.outcome = match memory.attempt(&op.nonce) {
+        Some(Attempt::Applied { .. }) => Some(Outcome::Applied),
+        // What was never sent will not be applied either.
+        Some(Attempt::Refused | Attempt::Void) => Some(Outcome::Refused),
+        Some(Attempt::Ready | Attempt::Unknown) | None => op.outcome,
+    };
+}
+
+fn forget_slot(entry: &mut Entry, memory: &Memory) {
+    let spent = matches!(entry.r#use, Use::Previous | Use::Retiring | Use::Abandoned);
+    if let Detail::ClientCertificate { slot, .. } = &mut entry.detail
+        && spent
+        && slot.is_some_and(|name| memory.slot(name).is_some_and(|seen| seen.is_none_or(|seen| seen.entry.as_ref() != Some(&entry.id))))
+    {
+        *slot = None;
+    }
+}
+
+/// Counts what no entry of ours explains; unknown before the first read.
+fn foreign(ledger: &Ledger, memory: &Memory) -> Option<Foreign> {
+    memory.history().latest()?;
+    let ours: BTreeSet<_> = ledger.entries.iter().flat_map(|entry| &entry.key_ids).copied().collect();
+    let thumbprints: BTreeSet<_> = ledger.entries.iter().filter_map(Entry::thumbprint).collect();
+    let names: BTreeSet<&str> = ledger.entries.iter().filter_map(|entry| entry.signing()?.display_name.as_deref()).collect();
+    let known =
+        |id: &KeyId| ours.contains(id) || memory.history().certificate(id).is_some_and(|facts| thumbprints.contains(&facts.thumbprint));
+    let stranger = |view: &&entra_types::Credential| {
+        !view.key_id.as_ref().is_some_and(known) && !view.display_name.as_deref().is_some_and(|name| names.contains(name))
+    };
+    let strangers: Vec<_> = memory.history().entries().iter().filter(stranger).collect();
+    let ids: BTreeSet<_> =
+        strangers.iter().map(|view| view.custom_key_identifier.clone().or_else(|| view.key_id.map(|id| id.to_string()))).collect();
+    Some(Foreign {
+        count: u32::try_from(ids.len()).unwrap_or(u32::MAX),
+        soonest_expiry: strangers.iter().filter_map(|view| view.end).min().map(whole),
+    })
+}
+
+impl Signing {
+    /// Of an entry before Entra has heard of it.
+    pub(crate) fn named(display_name: String, end_date_time: String) -> Self {
+        Self { display_name: Some(display_name), end_date_time: Some(end_date_time), ..Self::default() }
+    }
+}

@@ -1,0 +1,364 @@
+//! The case that is decided, and the answers there are.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use entra_types::{KeyId, Thumbprint};
+
+use crate::application::Application;
+use crate::history::{Conclusion, Detail, Directory};
+use crate::id::EntryId;
+use crate::ledger::{Detail as EntryDetail, Entry, Ledger, OpKind, SlotName, Target};
+use crate::memory::Memory;
+use crate::op::{OpState, Removal};
+use crate::policy::Policy;
+use crate::reason::{Cause, Reason, Refusal};
+use crate::time::{TOLERATED_SKEW, Time};
+
+/// Everything that a decision is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// What is asked for.
+    pub policy: &'a Policy,
+    /// What is recorded.
+    pub ledger: &'a Ledger,
+    /// What this process has seen.
+    pub memory: &'a Memory,
+    /// What others do on the same application.
+    pub application: &'a Application,
+    /// Now.
+    pub now: Time,
+}
+
+/// The one thing to do next.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// One effect.
+    Act(Act),
+    /// Read one thing.
+    Look(Look),
+    /// Change the ledger by one compare-and-swap.
+    Note(Fact),
+    /// Nothing for now.
+    Rest(Rest),
+}
+
+/// A pause, and its reason.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rest {
+    /// Decide again then at the latest.
+    pub until: Time,
+    /// Why.
+    pub why: Wait,
+}
+
+/// Why nothing is done for now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Wait {
+    /// Everything is as it should be.
+    AtRest,
+    /// The resource is being deleted; what it made stays.
+    Deleting,
+    /// `spec.suspend`.
+    Suspended,
+    /// A person must act.
+    Refused(Refusal),
+    /// After a failure.
+    BackingOff,
+    /// A Graph write without an answer may still take effect.
+    Settling,
+    /// Something on the application must end first.
+    Busy,
+    /// The list must be quiet before it is replaced.
+    Quieting,
+    /// A write must become visible.
+    Replicating,
+    /// The new credential must prove itself.
+    Proving,
+    /// Relying parties take up the coming certificate.
+    Soaking,
+    /// The federation metadata must show the coming certificate.
+    AwaitingMetadata,
+    /// The previous credential stays for its overlap.
+    Overlapping,
+    /// Too many attempts lately.
+    Rationed,
+}
+
+/// One read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Look {
+    /// The directory object.
+    Directory(Detail),
+    /// The output.
+    Output,
+    /// A staging Secret.
+    Slot(SlotName),
+    /// A sign-in with the credential of this entry.
+    SignIn(EntryId),
+    /// The federation metadata.
+    Metadata,
+    /// A new key and certificate for this entry.
+    FreshKey(EntryId),
+}
+
+/// One effect.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Act {
+    /// Create the slot with the key of this entry.
+    PostSlot(EntryId, SlotName),
+    /// Delete a slot by its uid.
+    DeleteSlot(SlotName, String),
+    /// Write the output so that it shows this.
+    Publish(Projection),
+    /// Send the Graph write that this entry's op licenses.
+    Send(EntryId, Mutation),
+}
+
+pub use crate::memory::Projection;
+
+/// A Graph write.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Mutation {
+    /// addKey.
+    AddKey(Proof),
+    /// One PATCH that adds the certificate under the keyId that the ledger holds.
+    AddByUpdate,
+    /// addTokenSigningCertificate.
+    AddTokenSigningCertificate,
+    /// PATCH of preferredTokenSigningKeyThumbprint.
+    Activate(Thumbprint),
+    /// removeKey or one PATCH of both lists.
+    Remove(Removal, Option<Proof>),
+}
+
+/// Which key proves possession.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Proof {
+    /// The one staged for this entry.
+    Slot(EntryId, SlotName),
+    /// The one that the output holds.
+    Output,
+}
+
+/// A change of the ledger.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Fact {
+    /// A new entry, licensed.
+    Claimed(Claim),
+    /// Somebody else's signing certificate is the one in use.
+    ForeignSigner(Box<Claim>),
+    /// A write is licensed (again).
+    Licensed(EntryId, Licence),
+    /// Entra's names for a signing certificate are known.
+    Identified(EntryId, Identity),
+    /// The output shows the coming signing certificate.
+    Announced(EntryId),
+    /// Next is Current, and Current is Previous.
+    Promoted(EntryId, BTreeSet<KeyId>),
+    /// The output shows Current.
+    Published(EntryId),
+    /// The one-way door.
+    Retired(EntryId, Option<Licence>),
+    /// Given up before use.
+    Abandoned(EntryId),
+    /// Nothing of it is left.
+    Dropped(EntryId),
+    /// The object is another one under the same name: the entries belonged to the old one.
+    Retargeted,
+    /// An attempt failed.
+    Failed(Trouble),
+    /// What failed works again.
+    Recovered,
+}
+
+/// Entra's names for a signing certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// Of its entries in both lists.
+    pub key_ids: BTreeSet<KeyId>,
+    /// Links them.
+    pub custom_key_identifier: String,
+    /// By the certificate's bytes.
+    pub thumbprint: Thumbprint,
+    /// Its end.
+    pub not_after: Option<Time>,
+}
+
+/// An attempt that failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Trouble {
+    /// Which kind of failure.
+    pub reason: Reason,
+    /// What was attempted, and what the answer was.
+    pub message: String,
+    /// How long the other side asks to wait.
+    pub wait: Option<TimeDelta>,
+}
+
+/// The licence of a write: everything of an op but nonce and time.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Licence {
+    /// Which write.
+    pub kind: OpKind,
+    /// What a whole-list update keeps.
+    pub kept: BTreeSet<KeyId>,
+    /// What an activation replaces.
+    pub from: Option<String>,
+}
+
+/// A new entry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Claim {
+    /// Its id.
+    pub id: EntryId,
+    /// Where it will live.
+    pub target: Target,
+    /// Why.
+    pub cause: Cause,
+    /// Kind and names.
+    pub detail: EntryDetail,
+    /// Known names in Entra.
+    pub key_ids: BTreeSet<KeyId>,
+    /// When it was issued, if not now.
+    pub issued_at: Option<Time>,
+    /// Its end.
+    pub not_after: Option<Time>,
+    /// The first licence.
+    pub op: Option<OpKind>,
+}
+
+/// Why a rule does not let the next rule speak.
+#[derive(Clone, Debug)]
+pub(crate) enum Halt {
+    /// Do this.
+    Step(Box<Step>),
+    /// Nothing else may be done.
+    Stop(Rest),
+    /// This one waits; others may go on.
+    Wait(Rest),
+}
+
+pub(crate) type Check<T = ()> = Result<T, Halt>;
+
+impl Licence {
+    pub(crate) fn of(kind: OpKind) -> Self {
+        Self { kind, kept: BTreeSet::new(), from: None }
+    }
+}
+
+pub(crate) fn look<T>(look: Look) -> Check<T> {
+    Err(Halt::Step(Box::new(Step::Look(look))))
+}
+
+pub(crate) fn act<T>(act: Act) -> Check<T> {
+    Err(Halt::Step(Box::new(Step::Act(act))))
+}
+
+pub(crate) fn note<T>(fact: Fact) -> Check<T> {
+    Err(Halt::Step(Box::new(Step::Note(fact))))
+}
+
+pub(crate) fn wait<T>(until: Time, why: Wait) -> Check<T> {
+    Err(Halt::Wait(Rest { until, why }))
+}
+
+pub(crate) fn stop<T>(until: Time, why: Wait) -> Check<T> {
+    Err(Halt::Stop(Rest { until, why }))
+}
+
+/// Lets every check speak; the first step wins, else the soonest wait.
+pub(crate) fn all(checks: impl IntoIterator<Item = Check>) -> Check {
+    let mut soonest: Option<Rest> = None;
+    for check in checks {
+        match check {
+            Ok(()) => {}
+            Err(Halt::Wait(rest)) => soonest = Some(merge(soonest, rest)),
+            Err(halt) => return Err(halt),
+        }
+    }
+    soonest.map_or(Ok(()), |rest| Err(Halt::Wait(rest)))
+}
+
+/// The reason of the first, the time of the sooner.
+pub(crate) fn merge(first: Option<Rest>, other: Rest) -> Rest {
+    match first {
+        None => other,
+        Some(first) => Rest { until: first.until.min(other.until), why: first.why },
+    }
+}
+
+impl<'a> Case<'a> {
+    /// The state of an entry's last licensed write.
+    pub(crate) fn op(&self, entry: &Entry) -> Option<OpState> {
+        OpState::of(entry, self.memory, self.now, self.policy.late)
+    }
+
+    /// The object as read in this pass.
+    pub(crate) fn live_directory(&self, detail: Detail) -> Check<&'a Directory> {
+        let tick = self.memory.history().tick(detail);
+        self.memory.history().latest().filter(|_| self.memory.is_live(tick)).map_or_else(|| look(Look::Directory(detail)), Ok)
+    }
+
+    /// The object as read after this tick.
+    pub(crate) fn directory_after(&self, tick: u64, detail: Detail) -> Check<&'a Directory> {
+        let history = self.memory.history();
+        history.latest().filter(|_| history.tick(detail) > tick).map_or_else(|| look(Look::Directory(detail)), Ok)
+    }
+
+    /// Asks for the read that a conclusion needs, or waits for its time.
+    pub(crate) fn pursue(&self, conclusion: Conclusion, why: Wait) -> Check<bool> {
+        match conclusion {
+            Conclusion::Confirmed => Ok(true),
+            Conclusion::Denied => Ok(false),
+            Conclusion::LookAgain(at) if at <= self.now => look(Look::Directory(Detail::Plain)),
+            Conclusion::LookAgain(at) => wait(at, why),
+        }
+    }
+
+    /// Rule 9: no write, promotion or retirement while our clock and Graph's differ. Needs an answer of Graph in this pass.
+    pub(crate) fn clock_agrees(&self) -> Check {
+        match self.memory.skew() {
+            Some(skew) if skew.abs() > TOLERATED_SKEW => {
+                let ahead = if skew < TimeDelta::zero() { "ahead of" } else { "behind" };
+                let message = format!("The operator's clock is {} s {ahead} Entra's.", skew.abs().num_seconds());
+                stop(self.now + self.policy.late.late() / 3, Wait::Refused(Refusal::new(Reason::ClockSkew, message)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Rule 6: an open whole-list update, of another resource or of another entry of this one, freezes the application.
+    pub(crate) fn is_not_frozen(&self, entry: Option<&EntryId>) -> Check {
+        let own = self
+            .others(entry)
+            .filter(|other| other.op.as_ref().is_some_and(|op| op.kind.is_whole_list()))
+            .filter_map(|other| self.open(other));
+        match own.chain(self.application.frozen(self.now)).max() {
+            Some(until) => wait(until, Wait::Busy),
+            None => Ok(()),
+        }
+    }
+
+    /// Entries of this resource but one.
+    pub(crate) fn others<'b>(&'b self, but: Option<&'b EntryId>) -> impl Iterator<Item = &'a Entry> + 'b {
+        self.ledger.entries.iter().filter(move |entry| Some(&entry.id) != but)
+    }
+
+    /// Until when a write of this entry is open.
+    pub(crate) fn open(&self, entry: &Entry) -> Option<Time> {
+        match self.op(entry)? {
+            OpState::Open { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Sends the write if its licence is good, else asks for the licence.
+    pub(crate) fn send(&self, entry: &Entry, licence: Licence, mutation: Mutation) -> Check {
+        let licensed = entry.op.as_ref().is_some_and(|op| op.kind == licence.kind && op.kept == licence.kept && op.from == licence.from);
+        match self.op(entry) {
+            Some(OpState::Unsent { fresh: true }) if licensed => act(Act::Send(entry.id.clone(), mutation)),
+            _ => note(Fact::Licensed(entry.id.clone(), licence)),
+        }
+    }
+}

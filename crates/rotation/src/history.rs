@@ -1,0 +1,215 @@
+//! What this process has read of a directory object, and what may be concluded from it. One contradicting read is nothing: absence, change and quiet count after
+//! three equal reads that span LATE.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use entra_types::{ClientId, Credential, CredentialList, KeyId, ObjectId, Thumbprint};
+
+use crate::time::{FRESH, Time};
+
+const RUNS: usize = 16;
+const READS: u32 = 3;
+/// More keyIds than an object can hold; beyond it the oldest memories go.
+const REMEMBERED: usize = 4_096;
+
+/// How much a read asks for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Detail {
+    /// Names and identifiers only.
+    Plain,
+    /// With the certificates. Limited to 150 a minute and tenant.
+    WithKeys,
+}
+
+/// One read of an object.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Directory {
+    /// `id`.
+    pub object_id: ObjectId,
+    /// `appId`.
+    pub client_id: ClientId,
+    /// `displayName`.
+    pub display_name: String,
+    /// `preferredTokenSigningKeyThumbprint` as read. Graph does not check it and may answer in another case.
+    pub preferred: Option<String>,
+    /// `keyCredentials`.
+    pub keys: CredentialList,
+    /// `passwordCredentials`.
+    pub passwords: CredentialList,
+}
+
+/// What a certificate says of itself. A keyId never changes its certificate, so these stay known.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificateFacts {
+    /// SHA-1 over the DER: the only identity that Entra and we agree on.
+    pub thumbprint: Thumbprint,
+    /// End of validity.
+    pub not_after: Time,
+    /// The certificate.
+    pub der: Vec<u8>,
+}
+
+/// Equal reads in a row.
+#[derive(Clone, Debug)]
+struct Run {
+    first: Time,
+    last: Time,
+    count: u32,
+    directory: Directory,
+    views: Vec<Credential>,
+}
+
+/// What may be concluded of a statement about the object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Conclusion {
+    /// The latest read contradicts it.
+    Denied,
+    /// Three equal reads that span long enough say so.
+    Confirmed,
+    /// So far it seems so; read again then.
+    LookAgain(Time),
+}
+
+/// The reads of one object by this process.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    runs: Vec<Run>,
+    certificates: BTreeMap<KeyId, CertificateFacts>,
+    shown: BTreeMap<Thumbprint, CertificateFacts>,
+    first_seen: BTreeMap<KeyId, Time>,
+    last_tick: u64,
+    last_tick_with_keys: u64,
+    last_with_keys: Option<Time>,
+}
+
+impl Directory {
+    /// The preferred thumbprint, if it is one.
+    pub fn preferred_thumbprint(&self) -> Option<Thumbprint> {
+        self.preferred.as_deref()?.parse().ok()
+    }
+}
+
+impl History {
+    pub(crate) fn record(
+        &mut self,
+        directory: Directory,
+        certificates: BTreeMap<KeyId, CertificateFacts>,
+        detail: Detail,
+        tick: u64,
+        now: Time,
+    ) {
+        self.last_tick = tick;
+        if detail == Detail::WithKeys {
+            (self.last_tick_with_keys, self.last_with_keys) = (tick, Some(now));
+        }
+        for id in directory.keys.key_ids().union(&directory.passwords.key_ids()) {
+            self.first_seen.entry(*id).or_insert(now);
+        }
+        self.certificates.extend(certificates);
+        self.extend(directory, now);
+        self.forget_the_oldest();
+    }
+
+    fn extend(&mut self, directory: Directory, now: Time) {
+        match self.runs.last_mut() {
+            Some(run) if run.directory == directory => (run.last, run.count) = (now, run.count.saturating_add(1)),
+            _ => {
+                let views = directory.keys.views().chain(directory.passwords.views()).collect();
+                self.runs.push(Run { first: now, last: now, count: 1, directory, views });
+            }
+        }
+    }
+
+    fn forget_the_oldest(&mut self) {
+        let excess = self.runs.len().saturating_sub(RUNS);
+        self.runs.drain(..excess);
+        if self.first_seen.len() > REMEMBERED || self.certificates.len() > REMEMBERED {
+            let present: BTreeSet<KeyId> = self.runs.iter().flat_map(|run| run.views.iter().filter_map(|view| view.key_id)).collect();
+            self.first_seen.retain(|id, _| present.contains(id));
+            self.certificates.retain(|id, _| present.contains(id));
+        }
+    }
+
+    pub(crate) fn learn(&mut self, shown: Vec<CertificateFacts>) {
+        self.shown = shown.into_iter().map(|facts| (facts.thumbprint, facts)).collect();
+    }
+
+    /// The latest read.
+    pub fn latest(&self) -> Option<&Directory> {
+        self.runs.last().map(|run| &run.directory)
+    }
+
+    /// When that was.
+    pub fn read_at(&self) -> Option<Time> {
+        self.runs.last().map(|run| run.last)
+    }
+
+    /// When the certificates were last read.
+    pub fn audited_at(&self) -> Option<Time> {
+        self.last_with_keys
+    }
+
+    pub(crate) fn tick(&self, detail: Detail) -> u64 {
+        match detail {
+            Detail::Plain => self.last_tick,
+            Detail::WithKeys => self.last_tick_with_keys,
+        }
+    }
+
+    /// The entries of the latest read, keys and passwords.
+    pub fn entries(&self) -> &[Credential] {
+        self.runs.last().map_or(&[], |run| &run.views)
+    }
+
+    /// What is known of the certificate behind a keyId.
+    pub fn certificate(&self, id: &KeyId) -> Option<&CertificateFacts> {
+        self.certificates.get(id)
+    }
+
+    /// A certificate by its thumbprint, wherever it was seen.
+    pub fn certificate_by(&self, thumbprint: Thumbprint) -> Option<&CertificateFacts> {
+        self.certificates.values().find(|facts| facts.thumbprint == thumbprint).or_else(|| self.shown.get(&thumbprint))
+    }
+
+    /// The keyIds of the latest read that hold this certificate, by its bytes.
+    pub fn holders(&self, thumbprint: Thumbprint) -> BTreeSet<KeyId> {
+        let holds = |id: &KeyId| self.certificate(id).is_some_and(|facts| facts.thumbprint == thumbprint);
+        self.entries().iter().filter_map(|entry| entry.key_id).filter(holds).collect()
+    }
+
+    /// Every keyId that was ever seen to hold this certificate.
+    pub fn key_ids_of(&self, thumbprint: Thumbprint) -> BTreeSet<KeyId> {
+        self.certificates.iter().filter(|(_, facts)| facts.thumbprint == thumbprint).map(|(id, _)| *id).collect()
+    }
+
+    /// Whether the statement holds in three reads in a row that span `span`, the latest included.
+    pub fn conclude(&self, span: TimeDelta, holds: impl Fn(&Directory, &[Credential]) -> bool) -> Conclusion {
+        let agreeing = self.runs.iter().rev().take_while(|run| holds(&run.directory, &run.views));
+        let (count, first) = agreeing.fold((0u32, None), |(count, _), run| (count.saturating_add(run.count), Some(run.first)));
+        self.judge(span, count, first)
+    }
+
+    /// Whether the whole object was the same in three reads that span `span`, the last of them at most five seconds old.
+    pub fn quiet(&self, span: TimeDelta, now: Time) -> Conclusion {
+        let Some(run) = self.runs.last() else { return Conclusion::Denied };
+        match self.judge(span, run.count, Some(run.first)) {
+            Conclusion::Confirmed if now - run.last > FRESH => Conclusion::LookAgain(now),
+            other => other,
+        }
+    }
+
+    fn judge(&self, span: TimeDelta, count: u32, first: Option<Time>) -> Conclusion {
+        let (Some(first), Some(last)) = (first, self.read_at()) else { return Conclusion::Denied };
+        if count >= READS && last - first >= span {
+            return Conclusion::Confirmed;
+        }
+        Conclusion::LookAgain(if count < READS - 1 { last + span / 3 } else { (first + span).max(last + span / 60) })
+    }
+
+    /// The keyIds of the latest read that this process met for the first time after `since`.
+    pub fn newcomers(&self, since: Time) -> bool {
+        let new = |id: &KeyId| self.first_seen.get(id).is_none_or(|seen| *seen > since);
+        self.entries().iter().filter_map(|entry| entry.key_id).any(|id| new(&id))
+    }
+}

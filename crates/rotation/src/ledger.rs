@@ -1,0 +1,308 @@
+//! The ledger: what `status.credentials` and its neighbours say, parsed. The claim is the entry; there is no other record.
+
+use std::collections::BTreeSet;
+
+use entra_types::{ClientId, KeyId, ObjectId, ObjectKind, TenantId, Thumbprint};
+
+use crate::id::EntryId;
+use crate::reason::{Cause, Reason};
+use crate::time::Time;
+
+/// The record of one resource.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Ledger {
+    /// The objects that the entries belong to. Absent until the first claim.
+    pub target: Option<Target>,
+    /// The sequence number of the next entry.
+    pub next_seq: u32,
+    /// The credentials, oldest first.
+    pub entries: Vec<Entry>,
+    /// The rotation under way, and what went wrong.
+    pub rotation: Rotation,
+    /// Credentials on the object that no entry names: how many, and when the first of them expires.
+    pub foreign: Option<Foreign>,
+}
+
+/// The directory object that carries the credentials.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Target {
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// Which of the two objects of the application.
+    pub object: ObjectKind,
+    /// The object's own id: what a proof names as its issuer.
+    pub object_id: ObjectId,
+    /// The application's id at sign-in.
+    pub client_id: ClientId,
+    /// What people call it.
+    pub display_name: String,
+}
+
+/// A count of credentials that we did not make.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Foreign {
+    /// How many.
+    pub count: u32,
+    /// When the first of them expires.
+    pub soonest_expiry: Option<Time>,
+}
+
+/// One credential.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// Its number.
+    pub seq: u32,
+    /// Its name, and the mark that it carries in Entra.
+    pub id: EntryId,
+    /// Who made it.
+    pub origin: Origin,
+    /// What it is used for now.
+    pub r#use: Use,
+    /// When it was claimed.
+    pub issued_at: Time,
+    /// When Entra stops accepting it, as far as known.
+    pub not_after: Option<Time>,
+    /// When a read or write first showed it in the output as the current one.
+    pub published_at: Option<Time>,
+    /// The names of its entries in Entra, as they become known. A certificate that was added twice owns them all.
+    pub key_ids: BTreeSet<KeyId>,
+    /// What only this kind of credential has.
+    pub detail: Detail,
+    /// The licence of the one Graph write under way, or of the last one.
+    pub op: Option<Op>,
+}
+
+/// What only one kind of credential has.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Detail {
+    /// A client certificate, generated here.
+    ClientCertificate {
+        /// Known from the claim on: the key comes first.
+        thumbprint: Thumbprint,
+        /// Where its key is staged.
+        slot: Option<SlotName>,
+    },
+    /// A SAML token signing certificate, made by Entra.
+    TokenSigning(Signing),
+}
+
+/// A token signing certificate.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Signing {
+    /// As sent, ending in the entry id.
+    pub display_name: Option<String>,
+    /// As sent: the second mark.
+    pub end_date_time: Option<String>,
+    /// Links the three entries of the certificate in Entra.
+    pub custom_key_identifier: Option<String>,
+    /// Known once Entra made it.
+    pub thumbprint: Option<Thumbprint>,
+    /// When the output first showed it as the next one: soak counts from here.
+    pub announced_at: Option<Time>,
+}
+
+/// Who made a credential.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// This operator, for this resource.
+    Made,
+    /// Somebody else: the signing certificate that was active when we came, or that an admin made active. Never removed by us.
+    Foreign,
+}
+
+/// What a credential is used for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Use {
+    /// Made or being made, not yet in use.
+    Next,
+    /// The one that the output holds.
+    Current,
+    /// The one before, still accepted during the overlap.
+    Previous,
+    /// Being removed. Nothing comes back from here.
+    Retiring,
+    /// Given up before it was used; removed if it should appear.
+    Abandoned,
+}
+
+/// The licence of one Graph write.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Op {
+    /// Which write.
+    pub kind: OpKind,
+    /// Makes the licence a change even where nothing else changes, and ties the outcome to it.
+    pub nonce: String,
+    /// When it was licensed.
+    pub at: Time,
+    /// How it ended, if that is certain.
+    pub outcome: Option<Outcome>,
+    /// The keyIds that a whole-list update kept.
+    pub kept: BTreeSet<KeyId>,
+    /// The preferred thumbprint that an activation replaces, as read; empty for null.
+    pub from: Option<String>,
+}
+
+/// The Graph writes that are licensed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum OpKind {
+    /// addKey with a proof.
+    AddKey,
+    /// A whole-list update that adds a certificate.
+    AddByUpdate,
+    /// addTokenSigningCertificate.
+    AddTokenSigningCertificate,
+    /// An update of preferredTokenSigningKeyThumbprint.
+    Activate,
+    /// removeKey with a proof.
+    RemoveKey,
+    /// A whole-list update that leaves a certificate out.
+    RemoveByUpdate,
+}
+
+/// How a licensed write ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Graph said that it did it.
+    Applied,
+    /// Graph said that it did not and will not.
+    Refused,
+}
+
+/// One of the two staging Secrets of a resource.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum SlotName {
+    /// `<output>-entra-a`
+    A,
+    /// `<output>-entra-b`
+    B,
+}
+
+/// The rotation under way and its failures.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Rotation {
+    /// Why the last rotation began.
+    pub reason: Option<Cause>,
+    /// When it began.
+    pub started_at: Option<Time>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Nothing is tried before.
+    pub next_attempt: Option<Time>,
+    /// The last of them.
+    pub last_failure: Option<Failure>,
+}
+
+/// An attempt that failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Failure {
+    /// When.
+    pub time: Time,
+    /// Which kind of failure.
+    pub reason: Reason,
+    /// What was attempted, and what the answer was.
+    pub message: String,
+}
+
+impl Ledger {
+    /// The entry with this id.
+    pub fn entry(&self, id: &EntryId) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.id == *id)
+    }
+
+    /// The first entry of this use.
+    pub fn first(&self, r#use: Use) -> Option<&Entry> {
+        self.all(r#use).next()
+    }
+
+    /// All entries of this use.
+    pub fn all(&self, r#use: Use) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.r#use == r#use)
+    }
+
+    /// The credential that the output holds, or should hold.
+    pub fn current(&self) -> Option<&Entry> {
+        self.first(Use::Current)
+    }
+
+    /// The successor under way.
+    pub fn upcoming(&self) -> Option<&Entry> {
+        self.first(Use::Next)
+    }
+
+    /// The id that the next claim takes.
+    pub fn next_id(&self, uid: &str) -> EntryId {
+        EntryId::derive(uid, self.next_seq)
+    }
+}
+
+impl Entry {
+    /// The certificate's thumbprint, once known.
+    pub fn thumbprint(&self) -> Option<Thumbprint> {
+        match &self.detail {
+            Detail::ClientCertificate { thumbprint, .. } => Some(*thumbprint),
+            Detail::TokenSigning(signing) => signing.thumbprint,
+        }
+    }
+
+    /// The staging Secret that holds its key.
+    pub fn slot(&self) -> Option<SlotName> {
+        match &self.detail {
+            Detail::ClientCertificate { slot, .. } => *slot,
+            Detail::TokenSigning(_) => None,
+        }
+    }
+
+    /// The signing part.
+    pub fn signing(&self) -> Option<&Signing> {
+        match &self.detail {
+            Detail::ClientCertificate { .. } => None,
+            Detail::TokenSigning(signing) => Some(signing),
+        }
+    }
+
+    /// Whether Entra accepts it at that time by its dates.
+    pub fn is_valid_at(&self, at: Time) -> bool {
+        self.not_after.is_none_or(|end| at < end)
+    }
+}
+
+impl OpKind {
+    /// Every kind, for tables.
+    pub const ALL: [Self; 6] =
+        [Self::AddKey, Self::AddByUpdate, Self::AddTokenSigningCertificate, Self::Activate, Self::RemoveKey, Self::RemoveByUpdate];
+
+    /// The word in `status`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AddKey => "AddKey",
+            Self::AddByUpdate => "AddByUpdate",
+            Self::AddTokenSigningCertificate => "AddTokenSigningCertificate",
+            Self::Activate => "Activate",
+            Self::RemoveKey => "RemoveKey",
+            Self::RemoveByUpdate => "RemoveByUpdate",
+        }
+    }
+
+    /// Whether it replaces whole lists, and so could undo what others write meanwhile.
+    pub const fn is_whole_list(self) -> bool {
+        matches!(self, Self::AddByUpdate | Self::RemoveByUpdate)
+    }
+
+    /// Whether it takes a credential away.
+    pub const fn is_removal(self) -> bool {
+        matches!(self, Self::RemoveKey | Self::RemoveByUpdate)
+    }
+}
+
+impl SlotName {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::A, Self::B];
+
+    /// The letter in `status` and in the Secret's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
+}

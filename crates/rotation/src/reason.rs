@@ -1,0 +1,193 @@
+//! Why something is refused or failed: one closed set for conditions, events and metrics, each with its remedy.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident $class:ident $remedy:literal,)*) => {
+        /// A refusal or a failure by its standard name.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// Every reason, for metrics that start at zero.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The CamelCase word of conditions, events and metric labels.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// What a person can do about it, as a sentence.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy,)* }
+            }
+
+            const fn class(self) -> Class {
+                match self { $(Self::$name => Class::$class,)* }
+            }
+        }
+    };
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Class {
+    /// A person must act.
+    Refusal,
+    /// Passes by itself.
+    Passing,
+}
+
+reasons! {
+    /// No grant covers the resource.
+    NotGranted Refusal "Ask the platform team for a grant in the EntraTenant that names this namespace, this target and this kind of credential.",
+    /// The EntraTenant does not exist.
+    TenantNotFound Refusal "Create the EntraTenant, or name an existing one in spec.tenantRef.",
+    /// The EntraTenant cannot sign in.
+    TenantNotReady Refusal "See the Ready condition of the EntraTenant.",
+    /// The target does not exist.
+    TargetNotFound Refusal "Check the id in spec.target, and that the application is registered (and has a service principal) in this tenant.",
+    /// Another resource takes care of the target.
+    TargetClaimed Refusal "Delete one of the two ServicePrincipalCredentials: one service principal has one signing certificate in use.",
+    /// The target is the operator's own application.
+    OwnIdentity Refusal "Name another target: the operator does not rotate the application that it signs in as.",
+    /// Graph denies the operator.
+    PermissionDenied Refusal "Make the operator's service principal an owner of the target and grant it Application.ReadWrite.OwnedBy with admin consent.",
+    /// The application's instance property lock forbids the change.
+    PropertyLocked Refusal "Exempt credentials from the application's instance property lock, or target the application object.",
+    /// A policy forbids this type of credential.
+    PolicyForbidsType Refusal "Exempt the application from the tenant's app management policy, or declare another kind of credential.",
+    /// A policy forbids this lifetime.
+    PolicyForbidsLifetime Refusal "Shorten spec.rotation.validity to what the tenant's app management policy allows.",
+    /// The validity is below what the tenant's owner allows.
+    ValidityTooShort Refusal "Lengthen spec.rotation.validity, or lower spec.minimumValidity of the EntraTenant.",
+    /// The object holds as many values as Entra permits.
+    ObjectFull Refusal "Remove credentials that nobody needs from the object.",
+    /// The output exists and is somebody else's.
+    OutputNotOurs Refusal "Choose another spec.secretName, or delete that Secret if nobody needs it.",
+    /// The durations contradict each other.
+    InvalidPolicy Refusal "Change spec.rotation or spec.tokenSigningCertificate.activation.",
+    /// The status cannot be understood, so nothing is done on its strength.
+    UnreadableStatus Refusal "Restore the status subresource, or delete the resource and create it again: its output stays.",
+    /// A newer operator has worked on the resource.
+    NewerProtocol Refusal "Run the newer version of the operator again.",
+    /// Nobody can tell which certificate signs.
+    SeveralPossibleSigners Refusal "Set preferredTokenSigningKeyThumbprint of the service principal to the certificate that should sign.",
+    /// Somebody changes the signing certificate against us.
+    SignerContested Refusal "Settle in Entra which certificate signs: set preferredTokenSigningKeyThumbprint to the one that status.credentials calls Current, or remove the others.",
+    /// Our clock and Entra's differ.
+    ClockSkew Refusal "Set the clock of the node that runs the operator.",
+    /// Entra refuses the request as it stands.
+    InvalidRequest Refusal "Check spec against the message of Entra; if it is in order, report a defect of the operator.",
+    /// Graph refuses the operator's token.
+    Unauthorized Refusal "Check that the tenant, the cloud and the permissions of the operator's application belong together.",
+    /// The Kubernetes API server denies the operator.
+    ClusterDenied Refusal "Give the operator its rights in this namespace: list it under rbac.namespaces of the chart.",
+    /// Graph slows us down.
+    Throttled Passing "The operator waits as long as Entra asks.",
+    /// Somebody wrote to the same object at the same moment.
+    Conflict Passing "The operator tries again.",
+    /// Entra cannot be reached or fails.
+    Unavailable Passing "The operator tries again; if it lasts, check the network path from the operator to Entra.",
+    /// Entra's answer cannot be understood.
+    InvalidAnswer Passing "The operator tries again; if it lasts, look for a proxy that answers in place of Entra.",
+    /// Graph refuses the proof of possession.
+    ProofRefused Passing "The operator tries again, and falls back to a list update if that lasts.",
+    /// The new credential is not accepted yet.
+    CredentialRefused Passing "The operator tries again: new credentials take seconds to minutes to be known everywhere.",
+    /// Whether the new credential works cannot be shown.
+    CannotProve Passing "Allow the application to sign in with client credentials, for example by an exclusion from conditional access.",
+    /// The Kubernetes API server fails.
+    ClusterUnavailable Passing "The operator tries again.",
+}
+
+impl Reason {
+    /// Whether a person must act before it can go on. Everything else passes by itself.
+    pub fn is_refusal(self) -> bool {
+        self.class() == Class::Refusal
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Reason {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == text).ok_or(UnknownWord)
+    }
+}
+
+/// A word of the status is none of the closed set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("is none of the words that this version knows")]
+pub struct UnknownWord;
+
+/// Why a rotation began.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Cause {
+    /// There was no credential yet.
+    FirstIssue,
+    /// Its time had come.
+    Schedule,
+    /// `spec.rotation.notIssuedBefore` asks for a newer one.
+    NotIssuedBefore,
+    /// `spec` asks for another one.
+    SpecChanged,
+    /// It was removed in Entra.
+    CredentialGone,
+    /// Its key was lost with output and slot.
+    OutputLost,
+}
+
+impl Cause {
+    /// Every cause, for metrics that start at zero.
+    pub const ALL: &[Self] =
+        &[Self::FirstIssue, Self::Schedule, Self::NotIssuedBefore, Self::SpecChanged, Self::CredentialGone, Self::OutputLost];
+
+    /// The word in status and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstIssue => "FirstIssue",
+            Self::Schedule => "Schedule",
+            Self::NotIssuedBefore => "NotIssuedBefore",
+            Self::SpecChanged => "SpecChanged",
+            Self::CredentialGone => "CredentialGone",
+            Self::OutputLost => "OutputLost",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Cause {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().copied().find(|cause| cause.as_str() == text).ok_or(UnknownWord)
+    }
+}
+
+/// A refusal, with the object and the circumstances in its message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// Its name.
+    pub reason: Reason,
+    /// What was met, as a sentence that names the object.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal for this reason.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}

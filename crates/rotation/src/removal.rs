@@ -1,0 +1,217 @@
+//! The one-way door: what may be removed, when, and how it is known to be gone.
+
+use std::collections::BTreeSet;
+
+use entra_types::KeyId;
+
+use crate::case::{Case, Check, Fact, Halt, Licence, Look, Mutation, Wait, all, look, note, wait};
+use crate::history::{Conclusion, Detail};
+use crate::ledger::{Entry, OpKind, Origin, Use};
+use crate::op::{OpState, Removal};
+use crate::rules::gone;
+use crate::{client_certificate, token_signing};
+
+/// Previous credentials go once the overlap since the publication of Current is over.
+pub(crate) fn retire(case: &Case<'_>) -> Check {
+    let Some((current, published)) = case.ledger.current().and_then(|current| Some((current, current.published_at?))) else {
+        return Ok(());
+    };
+    let until = published + case.policy.durations.overlap;
+    all(case
+        .ledger
+        .all(Use::Previous)
+        .map(|entry| if case.now < until { wait(until, Wait::Overlapping) } else { pass_the_door(case, current, entry) }))
+}
+
+/// Rule 4. Everything that must be true is read in this very pass.
+fn pass_the_door(case: &Case<'_>, current: &Entry, entry: &Entry) -> Check {
+    if entry.origin == Origin::Foreign {
+        return note(Fact::Dropped(entry.id.clone()));
+    }
+    let (kind, kept) = may_remove(case, current, entry)?;
+    if removable(case, entry).is_empty() {
+        return if case.pursue(gone(case, entry), Wait::Settling)? { note(Fact::Retired(entry.id.clone(), None)) } else { misplaced(case) };
+    }
+    note(Fact::Retired(entry.id.clone(), Some(Licence { kept, ..Licence::of(kind) })))
+}
+
+/// The keyIds stand in the list, but not with the certificate that the ledger knows: one corrupt field removes nothing.
+fn misplaced(case: &Case<'_>) -> Check {
+    wait(case.now + case.policy.late.late(), Wait::Settling)
+}
+
+/// The conditions of any removal, and by which write it would be done.
+fn may_remove(case: &Case<'_>, current: &Entry, entry: &Entry) -> Check<(OpKind, BTreeSet<KeyId>)> {
+    case.is_not_frozen(Some(&entry.id))?;
+    if let Some(until) = activating(case) {
+        return wait(until, Wait::Busy);
+    }
+    if !case.memory.output_is_live() {
+        return look(Look::Output);
+    }
+    if case.memory.shown().map(|shown| &shown.entry) != Some(&current.id) {
+        return wait(case.now + case.policy.late.step(), Wait::Busy);
+    }
+    let by_update = case.policy.is_signing() || client_certificate::proof(case).is_none();
+    let kept = if by_update { quiet_list(case, entry, false)? } else { BTreeSet::new() };
+    case.live_directory(Detail::WithKeys)?;
+    case.clock_agrees()?;
+    if case.policy.is_signing() {
+        token_signing::is_confirmed_signer(case, current, entry)?;
+    } else {
+        client_certificate::is_accepted_now(case, current)?;
+    }
+    Ok((if by_update { OpKind::RemoveByUpdate } else { OpKind::RemoveKey }, kept))
+}
+
+fn activating(case: &Case<'_>) -> Option<crate::time::Time> {
+    let activates = |entry: &&Entry| entry.op.as_ref().is_some_and(|op| op.kind == OpKind::Activate);
+    case.ledger.entries.iter().filter(activates).filter_map(|entry| case.open(entry)).max()
+}
+
+/// What of this entry Entra lists, by two identifiers: the keyId that the ledger holds, and the certificate behind it.
+fn removable(case: &Case<'_>, entry: &Entry) -> BTreeSet<KeyId> {
+    let Some(thumbprint) = entry.thumbprint() else { return BTreeSet::new() };
+    let named =
+        |listed: BTreeSet<KeyId>| if entry.key_ids.is_empty() { listed } else { listed.intersection(&entry.key_ids).copied().collect() };
+    match entry.signing() {
+        None => named(case.memory.history().holders(thumbprint)),
+        Some(signing) => {
+            let group = case.memory.history().group(thumbprint);
+            let linked = group.filter(|group| signing.custom_key_identifier.as_ref() == Some(&group.custom_key_identifier));
+            linked.map(|group| group.key_ids).unwrap_or_default()
+        }
+    }
+}
+
+/// Carries a removal through: sent, absent by rule 5, and past the time in which anything could reappear.
+pub(crate) fn finish(case: &Case<'_>, entry: &Entry) -> Check {
+    let late = case.policy.late;
+    match case.op(entry) {
+        Some(OpState::Unsent { .. } | OpState::Refused) => return remove(case, entry),
+        Some(OpState::Open { until }) => return wait(until, Wait::Settling),
+        Some(OpState::Applied { tick }) => drop(case.directory_after(tick, Detail::Plain)?),
+        Some(OpState::Over) | None => drop(case.directory_after(0, Detail::Plain)?),
+    }
+    match gone(case, entry) {
+        Conclusion::Denied => {
+            let again = entry.op.as_ref().map_or(case.now, |op| op.at + late.open());
+            if case.now >= again { remove(case, entry) } else { reread(case) }
+        }
+        conclusion => {
+            case.pursue(conclusion, Wait::Settling)?;
+            let settled = entry.op.as_ref().map_or(case.now, |op| op.at + late.settled());
+            if case.now < settled { wait(settled, Wait::Settling) } else { note(Fact::Dropped(entry.id.clone())) }
+        }
+    }
+}
+
+fn reread(case: &Case<'_>) -> Check {
+    let next = case.memory.history().read_at().map_or(case.now, |read| read + case.policy.late.proof_spread());
+    if next <= case.now { look(Look::Directory(Detail::Plain)) } else { wait(next, Wait::Replicating) }
+}
+
+fn remove(case: &Case<'_>, entry: &Entry) -> Check {
+    let Some(current) = case.ledger.current() else { return Ok(()) };
+    let (kind, kept) = may_remove(case, current, entry)?;
+    let key_ids = removable(case, entry);
+    if key_ids.is_empty() {
+        return if case.pursue(gone(case, entry), Wait::Settling)? { note(Fact::Dropped(entry.id.clone())) } else { misplaced(case) };
+    }
+    let proof = if kind == OpKind::RemoveKey { client_certificate::proof(case) } else { None };
+    case.send(entry, Licence { kept, ..Licence::of(kind) }, Mutation::Remove(Removal::new(entry, kind, key_ids), proof))
+}
+
+/// A credential that was given up: removed if it appears, forgotten once it cannot appear any more.
+pub(crate) fn clean_up(case: &Case<'_>, entry: &Entry) -> Check {
+    let late = case.policy.late;
+    if let Some(op) = &entry.op
+        && case.op(entry) == Some(OpState::Refused)
+        && !op.kind.is_removal()
+    {
+        return note(Fact::Dropped(entry.id.clone()));
+    }
+    case.directory_after(0, Detail::WithKeys)?;
+    if let Some(group) = token_signing::unidentified(case, entry) {
+        return note(token_signing::identified(case, entry, &group));
+    }
+    if !removable(case, entry).is_empty() {
+        let Some(current) = case.ledger.current() else { return reread_with_keys(case) };
+        let (kind, kept) = may_remove(case, current, entry)?;
+        return note(Fact::Retired(entry.id.clone(), Some(Licence { kept, ..Licence::of(kind) })));
+    }
+    let settled = entry.op.as_ref().map_or(case.now, |op| op.at + late.settled());
+    if case.now < settled {
+        return reread_with_keys(case).map_err(|halt| no_later_than(halt, settled));
+    }
+    if case.memory.history().audited_at().is_none_or(|read| read < settled) {
+        return look(Look::Directory(Detail::WithKeys));
+    }
+    let absent = case.memory.history().conclude(late.late(), |_, views| {
+        !views.iter().any(|view| view.key_id.is_some_and(|id| entry.key_ids.contains(&id)) || token_signing::carries_mark(view, entry))
+    });
+    if case.pursue(absent, Wait::Settling)? { note(Fact::Dropped(entry.id.clone())) } else { reread_with_keys(case) }
+}
+
+fn reread_with_keys(case: &Case<'_>) -> Check {
+    let next = case.memory.history().audited_at().map_or(case.now, |read| read + case.policy.late.late() / 3);
+    if next <= case.now { look(Look::Directory(Detail::WithKeys)) } else { wait(next, Wait::Settling) }
+}
+
+fn no_later_than(halt: Halt, bound: crate::time::Time) -> Halt {
+    match halt {
+        Halt::Wait(mut rest) => {
+            rest.until = rest.until.min(bound);
+            Halt::Wait(rest)
+        }
+        other => other,
+    }
+}
+
+/// Rule 7. The list that a whole-list update may be built from: quiet, complete, free of newcomers and of what was removed lately. Answers what it keeps.
+pub(crate) fn quiet_list(case: &Case<'_>, entry: &Entry, emergency: bool) -> Check<BTreeSet<KeyId>> {
+    let late = case.policy.late;
+    wait_for_others(case, entry)?;
+    let quiet = case.memory.history().quiet(late.quiet(emergency), case.now);
+    if !case.pursue(quiet, Wait::Quieting)? {
+        return look(Look::Directory(Detail::Plain));
+    }
+    let listed: BTreeSet<KeyId> = case.memory.history().entries().iter().filter_map(|view| view.key_id).collect();
+    let incomplete = expected(case, entry).any(|id| !listed.contains(&id));
+    let stale = leaving(case, entry).any(|id| listed.contains(&id));
+    let unsettled = !emergency && case.memory.history().newcomers(case.now - late.late());
+    if incomplete || stale || unsettled {
+        return wait(case.now + late.late() / 3, Wait::Quieting);
+    }
+    Ok(listed.difference(&entry.key_ids).copied().collect())
+}
+
+/// No other write on the application is open, and everything made lately has its keyIds in a ledger.
+fn wait_for_others(case: &Case<'_>, entry: &Entry) -> Check {
+    let unidentified = |other: &Entry| {
+        let made = other.op.as_ref().filter(|op| !op.kind.is_removal() && other.key_ids.is_empty())?;
+        Some(made.at + case.policy.late.late() * 2).filter(|until| case.now < *until)
+    };
+    let own = case.others(Some(&entry.id)).filter_map(|other| case.open(other).max(unidentified(other)));
+    match own.chain(case.application.restless(case.now)).max() {
+        Some(until) => wait(until, Wait::Busy),
+        None => Ok(()),
+    }
+}
+
+/// Every keyId that some ledger counts on, unless rule 5 says that it is gone.
+fn expected<'a>(case: &'a Case<'_>, entry: &'a Entry) -> impl Iterator<Item = KeyId> + 'a {
+    let counted = |other: &&Entry| matches!(other.r#use, Use::Next | Use::Current | Use::Previous);
+    let own = case.others(Some(&entry.id)).filter(counted).flat_map(|other| other.key_ids.iter());
+    let absent = |id: &KeyId| {
+        let without = |views: &[entra_types::Credential]| !views.iter().any(|view| view.key_id.as_ref() == Some(id));
+        case.memory.history().conclude(case.policy.late.late(), |_, views| without(views)) == Conclusion::Confirmed
+    };
+    own.chain(case.application.known()).copied().filter(move |id| !absent(id))
+}
+
+fn leaving<'a>(case: &'a Case<'_>, entry: &'a Entry) -> impl Iterator<Item = KeyId> + 'a {
+    let recent = |other: &&Entry| other.op.as_ref().is_some_and(|op| op.kind.is_removal() && case.now < op.at + case.policy.late.settled());
+    let own = case.others(Some(&entry.id)).filter(recent).flat_map(|other| other.key_ids.iter());
+    own.chain(case.application.leaving()).copied()
+}

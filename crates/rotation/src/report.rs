@@ -1,0 +1,268 @@
+//! What `status` says of a case: conditions that kstatus reads, columns, and the next action. Pure, and a function of the ledger as far as possible, so that it does
+//! not change by itself: no relative times, whole seconds.
+
+use chrono::TimeDelta;
+
+use crate::case::{Case, Wait};
+use crate::history::Conclusion;
+use crate::ledger::{Entry, Foreign, OpKind, Use};
+use crate::memory::Output;
+use crate::policy::Durations;
+use crate::reason::{Reason, Refusal};
+use crate::rules::{cause, gone};
+use crate::schedule;
+use crate::time::Time;
+
+/// Failures in a row from which a rotation that is not due yet counts as at risk.
+const WORRYING: u32 = 5;
+
+/// One condition; its transition time is the writer's.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Condition {
+    /// `Ready`, `Reconciling`, `Stalled`, `Rotating` or `RotationAtRisk`.
+    pub r#type: &'static str,
+    /// Whether it holds.
+    pub status: bool,
+    /// CamelCase.
+    pub reason: String,
+    /// A sentence or two.
+    pub message: String,
+}
+
+/// Everything in `status` that is not the ledger.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Report {
+    /// All five, in a fixed order.
+    pub conditions: Vec<Condition>,
+    /// When the published credential was issued.
+    pub not_before: Option<Time>,
+    /// When Entra stops accepting it.
+    pub not_after: Option<Time>,
+    /// When its successor is due.
+    pub renewal_time: Option<Time>,
+    /// What happens next, and when.
+    pub next_action: Option<(Time, String)>,
+    /// The durations in force.
+    pub durations: Durations,
+    /// What the object holds besides.
+    pub foreign: Option<Foreign>,
+}
+
+/// Describes the case. `wait` is the reason of the rest it ended in, if it did.
+pub fn report(case: &Case<'_>, wait: Option<&Wait>) -> Report {
+    let view = View { case, refusal: refusal(case, wait), published: published(case) };
+    let ready = view.ready();
+    Report {
+        conditions: vec![view.reconciling(&ready), view.stalled(&ready), view.rotating(wait), view.at_risk(&ready), ready]
+            .into_iter()
+            .rev()
+            .collect(),
+        not_before: view.published.map(|entry| entry.issued_at),
+        not_after: view.published.and_then(|entry| entry.not_after),
+        renewal_time: case.ledger.current().and_then(|current| schedule::due(current, case.policy)),
+        next_action: next_action(case),
+        durations: case.policy.durations,
+        foreign: case.ledger.foreign.clone(),
+    }
+}
+
+/// What a person must know, if something is refused: by the rules, or by the last answer of Entra.
+fn refusal(case: &Case<'_>, wait: Option<&Wait>) -> Option<Refusal> {
+    if let Some(Wait::Refused(refusal)) = wait {
+        return Some(refusal.clone());
+    }
+    case.policy.refusal.clone().or_else(|| {
+        let failure = case.ledger.rotation.last_failure.as_ref()?;
+        (case.ledger.rotation.failures > 0).then(|| Refusal::new(failure.reason, failure.message.clone()))
+    })
+}
+
+/// The credential that the output holds: Current once published, until then the one before.
+fn published<'a>(case: &Case<'a>) -> Option<&'a Entry> {
+    let current = case.ledger.current().filter(|current| current.published_at.is_some());
+    let before = || case.ledger.all(Use::Previous).filter(|entry| entry.published_at.is_some()).max_by_key(|entry| entry.seq);
+    current.or_else(before)
+}
+
+struct View<'a> {
+    case: &'a Case<'a>,
+    refusal: Option<Refusal>,
+    published: Option<&'a Entry>,
+}
+
+impl View<'_> {
+    fn ready(&self) -> Condition {
+        let (status, reason, message) = self.readiness();
+        Condition { r#type: "Ready", status, reason, message }
+    }
+
+    fn readiness(&self) -> (bool, String, String) {
+        let no = |reason: &str, message: String| (false, reason.to_owned(), message);
+        let Some(entry) = self.published else { return self.not_issued() };
+        if !entry.is_valid_at(self.case.now) {
+            return no("Expired", format!("The published credential {} expired at {}.", entry.id, moment(entry.not_after)));
+        }
+        if gone(self.case, entry) == Conclusion::Confirmed {
+            return no("CredentialGone", format!("The published credential {} is not listed in Entra any more.", entry.id));
+        }
+        match self.case.memory.output() {
+            Some(Output::Absent) => no("OutputMissing", "The output was deleted and is written again.".to_owned()),
+            Some(Output::Foreign(why)) => no(Reason::OutputNotOurs.as_str(), format!("{why} {}", Reason::OutputNotOurs.remedy())),
+            _ => (
+                true,
+                "Published".to_owned(),
+                format!("The output holds credential {}, accepted until {}.", entry.id, moment(entry.not_after)),
+            ),
+        }
+    }
+
+    fn not_issued(&self) -> (bool, String, String) {
+        match &self.refusal {
+            Some(refusal) if refusal.reason.is_refusal() => (false, refusal.reason.to_string(), explain(refusal)),
+            Some(refusal) => (false, "Issuing".to_owned(), format!("No credential is published yet. {}", explain(refusal))),
+            None => (false, "Issuing".to_owned(), "The first credential is being issued.".to_owned()),
+        }
+    }
+
+    /// Whether a person must act before this generation can be realised.
+    fn is_stalled(&self, ready: &Condition) -> bool {
+        let contradiction = |reason| matches!(reason, Reason::InvalidPolicy | Reason::ValidityTooShort);
+        self.refusal.as_ref().is_some_and(|refusal| {
+            refusal.reason.is_refusal() && (!ready.status || self.asks_for_another() || contradiction(refusal.reason))
+        })
+    }
+
+    /// Whether `spec` asks for another credential than the published one.
+    fn asks_for_another(&self) -> bool {
+        use crate::reason::Cause::{NotIssuedBefore, SpecChanged};
+        let asked = |cause| matches!(cause, NotIssuedBefore | SpecChanged);
+        cause(self.case).is_some_and(asked)
+            && self.published.is_some_and(|published| Some(&published.id) == self.case.ledger.current().map(|c| &c.id))
+    }
+
+    fn reconciling(&self, ready: &Condition) -> Condition {
+        let of = |status, reason: &str, message: &str| Condition {
+            r#type: "Reconciling",
+            status,
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        };
+        if self.is_stalled(ready) {
+            return of(false, "Stalled", "See the condition Stalled.");
+        }
+        let retrying = self.case.ledger.rotation.failures > 0;
+        match ready.reason.as_str() {
+            _ if ready.status && self.asks_for_another() => {
+                of(true, "SpecChanged", "The spec asks for another credential, which is being issued.")
+            }
+            _ if ready.status => of(false, "Realised", "The spec is realised."),
+            "Issuing" if retrying => of(true, "Retrying", "The last attempt failed and is repeated."),
+            "Issuing" => of(true, "Issuing", "The first credential is being issued."),
+            "OutputMissing" => of(true, "Republishing", "The output is written again."),
+            _ => of(true, "Reissuing", "A new credential is being issued."),
+        }
+    }
+
+    fn stalled(&self, ready: &Condition) -> Condition {
+        let of = |status, reason: String, message: String| Condition { r#type: "Stalled", status, reason, message };
+        match self.refusal.as_ref().filter(|_| self.is_stalled(ready)) {
+            Some(refusal) => of(true, refusal.reason.to_string(), explain(refusal)),
+            None => of(false, "NotStalled".to_owned(), "Nobody needs to act.".to_owned()),
+        }
+    }
+
+    fn rotating(&self, wait: Option<&Wait>) -> Condition {
+        let of = |status, reason: &str, message: String| Condition { r#type: "Rotating", status, reason: reason.to_owned(), message };
+        if self.case.policy.suspend {
+            return of(false, "Suspended", "spec.suspend is set: nothing new is begun.".to_owned());
+        }
+        if self.case.ledger.current().is_none() {
+            return of(false, "NotIssued", "There is nothing to rotate yet.".to_owned());
+        }
+        match self.stage(wait) {
+            Some((reason, message)) => of(true, reason, message),
+            None => of(false, "AtRest", "No rotation is under way.".to_owned()),
+        }
+    }
+
+    fn stage(&self, wait: Option<&Wait>) -> Option<(&'static str, String)> {
+        if let Some(upcoming) = self.case.ledger.upcoming() {
+            return Some(self.stage_of(upcoming, wait));
+        }
+        let leaving = self.case.ledger.all(Use::Previous).chain(self.case.ledger.all(Use::Retiring)).map(|entry| entry.id.to_string());
+        let leaving: Vec<_> = leaving.collect();
+        (!leaving.is_empty())
+            .then(|| ("Overlapping", format!("The previous credential {} is kept for its overlap and then removed.", leaving.join(", "))))
+    }
+
+    fn stage_of(&self, upcoming: &Entry, wait: Option<&Wait>) -> (&'static str, String) {
+        let id = &upcoming.id;
+        if self.case.ledger.rotation.failures > 0 {
+            return ("Retrying", format!("The last step towards credential {id} failed and is repeated."));
+        }
+        let Some(announced) = upcoming.signing().and_then(|signing| signing.announced_at) else {
+            return ("Creating", format!("Credential {id} is being made and proven."));
+        };
+        let soaked = announced + self.case.policy.durations.soak;
+        match wait {
+            Some(Wait::AwaitingMetadata) => {
+                ("AwaitingMetadata", format!("Credential {id} is published and must show in the federation metadata."))
+            }
+            _ if upcoming.op.as_ref().is_some_and(|op| op.kind == OpKind::Activate) => {
+                ("Proving", format!("Credential {id} is being activated."))
+            }
+            _ => ("Soaking", format!("Credential {id} is in the output as the next one until {}.", moment(Some(soaked)))),
+        }
+    }
+
+    fn at_risk(&self, ready: &Condition) -> Condition {
+        let of = |status, reason: &str, message: String| Condition { r#type: "RotationAtRisk", status, reason: reason.to_owned(), message };
+        if ready.status && !self.is_stalled(ready) {
+            if let Some(refusal) = self.refusal.as_ref().filter(|refusal| self.is_worrying(refusal)) {
+                return of(true, refusal.reason.as_str(), explain(refusal));
+            }
+            let due = self.case.ledger.current().and_then(|current| schedule::due(current, self.case.policy));
+            if self.case.policy.suspend && due.is_some_and(|due| due <= self.case.now) {
+                return of(true, "Suspended", "A rotation is due, and spec.suspend is set. Take it away in time.".to_owned());
+            }
+        }
+        of(false, "OnSchedule", "Nothing stands in the way of the next rotation.".to_owned())
+    }
+
+    fn is_worrying(&self, refusal: &Refusal) -> bool {
+        refusal.reason.is_refusal() || self.case.ledger.rotation.failures >= WORRYING
+    }
+}
+
+fn next_action(case: &Case<'_>) -> Option<(Time, String)> {
+    if case.policy.suspend || case.policy.refusal.is_some() {
+        return None;
+    }
+    let durations = case.policy.durations;
+    if let Some(upcoming) = case.ledger.upcoming() {
+        let announced = upcoming.signing()?.announced_at?;
+        return Some((announced + durations.soak, format!("Activate credential {}.", upcoming.id)));
+    }
+    let current = case.ledger.current()?;
+    if let Some(previous) = case.ledger.first(Use::Previous) {
+        return Some((current.published_at? + durations.overlap, format!("Remove the previous credential {}.", previous.id)));
+    }
+    if case.ledger.first(Use::Retiring).is_some() {
+        return None;
+    }
+    Some((schedule::due(current, case.policy)?, format!("Issue the successor of credential {}.", current.id)))
+}
+
+/// What was met and what to do about it.
+pub fn explain(refusal: &Refusal) -> String {
+    format!("{} {}", refusal.message, refusal.reason.remedy())
+}
+
+fn moment(at: Option<Time>) -> String {
+    at.map_or_else(|| "an unknown time".to_owned(), |at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+}
+
+/// How long until the report of a case could change by itself: the end of the published credential.
+pub fn expires_in(case: &Case<'_>) -> Option<TimeDelta> {
+    Some(published(case)?.not_after? - case.now)
+}

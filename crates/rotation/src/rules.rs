@@ -1,0 +1,224 @@
+//! The rules in their order. Each either lets the next one speak, or answers.
+
+use chrono::TimeDelta;
+
+use crate::case::{Act, Case, Check, Fact, Halt, Look, Rest, Step, Wait, act, all, look, merge, note, stop, wait};
+use crate::history::{Conclusion, Detail};
+use crate::ledger::{Entry, Use};
+use crate::memory::Output;
+use crate::policy::Kind;
+use crate::reason::{Cause, Reason, Refusal};
+use crate::{client_certificate, removal, schedule, token_signing};
+
+type Rule = fn(&Case<'_>) -> Check;
+
+const RULES: &[Rule] = &[
+    leave,
+    obey_refusal,
+    keep_published,
+    hold_still,
+    wait_out_trouble,
+    carry_on,
+    tidy,
+    watch,
+    begin,
+    removal::retire,
+    audit,
+    report_recovery,
+];
+
+/// Entries that were given up, or are neither used nor gone: with so many, nothing is added.
+const CROWD: usize = 3;
+
+/// The one thing to do next.
+pub fn next(case: &Case<'_>) -> Step {
+    let mut soonest: Option<Rest> = None;
+    for rule in RULES {
+        match rule(case) {
+            Ok(()) => {}
+            Err(Halt::Step(step)) => return *step,
+            Err(Halt::Wait(rest)) => soonest = Some(merge(soonest, rest)),
+            Err(Halt::Stop(rest)) => return Step::Rest(rest),
+        }
+    }
+    Step::Rest(merge(soonest, at_rest(case)))
+}
+
+/// Deleted with Retain, the only policy: nothing in Entra changes, and the output stays.
+fn leave(case: &Case<'_>) -> Check {
+    if case.policy.deleting { stop(case.now + TimeDelta::hours(1), Wait::Deleting) } else { Ok(()) }
+}
+
+fn obey_refusal(case: &Case<'_>) -> Check {
+    match &case.policy.refusal {
+        Some(refusal) => stop(case.now + case.policy.late.late(), Wait::Refused(refusal.clone())),
+        None => match case.application.rival() {
+            Some(rival) => refuse(
+                case,
+                Reason::TargetClaimed,
+                format!("The signing certificates of this service principal belong to {rival}, which is older."),
+            ),
+            None => Ok(()),
+        },
+    }
+}
+
+fn refuse<T>(case: &Case<'_>, reason: Reason, message: String) -> Check<T> {
+    stop(case.now + case.policy.late.late(), Wait::Refused(Refusal::new(reason, message)))
+}
+
+/// The output is a projection of the ledger: publish, heal and record are one rule.
+fn keep_published(case: &Case<'_>) -> Check {
+    let Some(output) = case.memory.output() else { return look(Look::Output) };
+    if let Output::Foreign(why) = output {
+        if !case.memory.output_is_live() && case.ledger.current().is_none() {
+            return look(Look::Output);
+        }
+        return refuse(case, Reason::OutputNotOurs, why.clone());
+    }
+    let Some(current) = case.ledger.current() else { return Ok(()) };
+    let expected = match case.policy.kind {
+        Kind::ClientCertificate { .. } => client_certificate::projection(current),
+        Kind::TokenSigning { .. } => token_signing::projection(case, current)?,
+    };
+    match expected {
+        Some(expected) if case.memory.shown() != Some(&expected) => publish(case, expected),
+        _ => record_publication(case, current),
+    }
+}
+
+fn publish(case: &Case<'_>, expected: crate::case::Projection) -> Check {
+    if case.memory.is_unhealable() { Ok(()) } else { act(Act::Publish(expected)) }
+}
+
+fn record_publication(case: &Case<'_>, current: &Entry) -> Check {
+    let Some(shown) = case.memory.shown() else { return Ok(()) };
+    if current.published_at.is_none() && shown.entry == current.id {
+        return note(Fact::Published(current.id.clone()));
+    }
+    let Some(upcoming) = case.ledger.upcoming() else { return Ok(()) };
+    let unannounced = upcoming.signing().is_some_and(|signing| signing.announced_at.is_none() && signing.thumbprint.is_some());
+    if unannounced && shown.next == upcoming.thumbprint() { note(Fact::Announced(upcoming.id.clone())) } else { Ok(()) }
+}
+
+fn hold_still(case: &Case<'_>) -> Check {
+    if case.policy.suspend { stop(at_rest(case).until, Wait::Suspended) } else { Ok(()) }
+}
+
+/// Backoff lives in status and is waived by an edit.
+fn wait_out_trouble(case: &Case<'_>) -> Check {
+    match case.ledger.rotation.next_attempt {
+        Some(until) if case.now < until && !case.policy.is_edited() => stop(until, Wait::BackingOff),
+        _ => Ok(()),
+    }
+}
+
+fn carry_on(case: &Case<'_>) -> Check {
+    let Some(upcoming) = case.ledger.upcoming() else { return Ok(()) };
+    match case.policy.kind {
+        Kind::ClientCertificate { .. } => client_certificate::carry_on(case, upcoming),
+        Kind::TokenSigning { .. } => token_signing::carry_on(case, upcoming),
+    }
+}
+
+fn tidy(case: &Case<'_>) -> Check {
+    all(case.ledger.entries.iter().map(|entry| {
+        client_certificate::clear_slot(case, entry)?;
+        match entry.r#use {
+            Use::Retiring => removal::finish(case, entry),
+            Use::Abandoned => removal::clean_up(case, entry),
+            Use::Next | Use::Current | Use::Previous => Ok(()),
+        }
+    }))
+}
+
+/// What an audit may have shown: the object is another one, the credential is gone, somebody else's certificate signs.
+fn watch(case: &Case<'_>) -> Check {
+    let history = case.memory.history();
+    if history.latest().is_none() {
+        return Ok(());
+    }
+    if let Some(target) = &case.ledger.target {
+        let other = history.conclude(case.policy.late.late(), |directory, _| directory.object_id != target.object_id);
+        if case.pursue(other, Wait::Settling)? {
+            return note(Fact::Retargeted);
+        }
+    }
+    let Some(current) = case.ledger.current() else { return Ok(()) };
+    case.pursue(gone(case, current), Wait::Settling)?;
+    if case.policy.is_signing() { token_signing::watch_signer(case, current) } else { Ok(()) }
+}
+
+/// Whether Entra does not list the credential any more.
+pub(crate) fn gone(case: &Case<'_>, entry: &Entry) -> Conclusion {
+    case.memory.history().conclude(case.policy.late.late(), |_, views| {
+        !entry.key_ids.is_empty() && !views.iter().any(|view| view.key_id.is_some_and(|id| entry.key_ids.contains(&id)))
+    })
+}
+
+fn begin(case: &Case<'_>) -> Check {
+    let (None, Some(cause)) = (case.ledger.upcoming(), cause(case)) else { return Ok(()) };
+    if let Some(until) = schedule::next_issue(case.ledger, case.policy.late).filter(|until| case.now < *until) {
+        return wait(until, Wait::Rationed);
+    }
+    if case.ledger.all(Use::Abandoned).count() >= CROWD {
+        return wait(case.now + case.policy.late.late(), Wait::Rationed);
+    }
+    case.is_not_frozen(None)?;
+    let directory = case.live_directory(Detail::WithKeys)?;
+    case.clock_agrees()?;
+    if case.ledger.target.as_ref().is_some_and(|target| target.object_id != directory.object_id) {
+        return Ok(());
+    }
+    match case.policy.kind {
+        Kind::ClientCertificate { .. } => client_certificate::begin(case, directory, cause),
+        Kind::TokenSigning { .. } => token_signing::begin(case, directory, cause),
+    }
+}
+
+/// Why a successor is due now, if it is.
+pub(crate) fn cause(case: &Case<'_>) -> Option<Cause> {
+    let Some(current) = case.ledger.current() else { return Some(Cause::FirstIssue) };
+    if gone(case, current) == Conclusion::Confirmed || client_certificate::is_refused(case, current) {
+        return Some(Cause::CredentialGone);
+    }
+    if case.memory.is_unhealable() {
+        return Some(Cause::OutputLost);
+    }
+    if case.policy.outdates(current, case.now) {
+        return Some(Cause::NotIssuedBefore);
+    }
+    if client_certificate::has_another_size(case, current) {
+        return Some(Cause::SpecChanged);
+    }
+    schedule::due(current, case.policy).filter(|due| *due <= case.now).map(|_| Cause::Schedule)
+}
+
+/// One read of the object every six hours while nothing else happens.
+fn audit(case: &Case<'_>) -> Check {
+    if case.ledger.current().is_some() && next_audit(case) <= case.now { look(Look::Directory(Detail::WithKeys)) } else { Ok(()) }
+}
+
+fn next_audit(case: &Case<'_>) -> crate::time::Time {
+    schedule::audit(case.memory.history().audited_at(), case.memory.born(), case.policy)
+}
+
+/// A pass that came so far without a failure has outlived the last one, once something was read or written again.
+fn report_recovery(case: &Case<'_>) -> Check {
+    let Some(failed) = case.ledger.rotation.last_failure.as_ref().map(|failure| failure.time) else { return Ok(()) };
+    let refused = |entry: &Entry| case.op(entry) == Some(crate::op::OpState::Refused);
+    let alive = case.memory.history().read_at().is_some_and(|read| read > failed);
+    if alive && !case.ledger.entries.iter().any(refused) { note(Fact::Recovered) } else { look_again_after_failure(case, failed) }
+}
+
+fn look_again_after_failure(case: &Case<'_>, failed: crate::time::Time) -> Check {
+    if case.memory.history().read_at().is_none_or(|read| read <= failed) { look(Look::Directory(Detail::WithKeys)) } else { Ok(()) }
+}
+
+fn at_rest(case: &Case<'_>) -> Rest {
+    let due = case.ledger.current().and_then(|current| schedule::due(current, case.policy));
+    let bound = case.policy.not_issued_before.filter(|bound| *bound > case.now);
+    let end = case.ledger.current().and_then(|current| current.not_after);
+    let soonest = [due, bound, end, Some(next_audit(case))].into_iter().flatten().filter(|at| *at > case.now).min();
+    Rest { until: soonest.unwrap_or(case.now + TimeDelta::hours(1)), why: Wait::AtRest }
+}
