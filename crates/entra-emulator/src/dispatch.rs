@@ -1,0 +1,86 @@
+//! Carrying out one request, and putting it on record.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use http::{Method, StatusCode};
+use uuid::Uuid;
+
+use crate::answer::{Answer, Visit};
+use crate::record::Call;
+use crate::route::{Inbound, Operation, Route};
+use crate::world::World;
+use crate::{discovery, graph, metadata, token};
+
+/// Notes the arrival of a request. Gives its number in the record and the visit that answers it.
+pub(crate) fn arrive(world: &mut World, inbound: &Inbound, now: DateTime<Utc>) -> (u64, Visit) {
+    let request_id = world.random.guid();
+    let named = inbound.header("client-request-id").and_then(|id| id.parse::<Uuid>().ok());
+    let visit = Visit {
+        arrived: now,
+        now,
+        request_id,
+        client_request_id: named.unwrap_or(request_id).to_string(),
+        lag: TimeDelta::zero(),
+        caller: None,
+        object: None,
+    };
+    let call = Call {
+        sequence: 0,
+        at: now,
+        method: inbound.method.to_string(),
+        path: inbound.path.clone(),
+        query: inbound.raw_query.clone(),
+        operation: inbound.operation(),
+        request_id: request_id.to_string(),
+        object: None,
+        kind: None,
+        caller: None,
+        handled: None,
+        answered: None,
+        handled_at: None,
+        changed: false,
+        keys_added: Vec::new(),
+        keys_removed: Vec::new(),
+    };
+    (world.record.call(call), visit)
+}
+
+/// Carries a request out and completes its record.
+pub(crate) fn handle(world: &mut World, inbound: &Inbound, visit: &mut Visit, sequence: u64) -> Answer {
+    let before = world.record.last_mutation();
+    let answer = route(world, inbound, visit);
+    let (mut added, mut removed) = (Vec::new(), Vec::new());
+    for mutation in world.record.mutations_after(before) {
+        added.extend(&mutation.keys_added);
+        removed.extend(&mutation.keys_removed);
+    }
+    let changed = world.record.last_mutation() > before;
+    if let Some(call) = world.record.call_mut(sequence) {
+        call.handled = Some(answer.status.as_u16());
+        call.handled_at = Some(visit.now);
+        call.object = visit.object.map(|(_, id)| id);
+        call.kind = visit.object.map(|(kind, _)| kind);
+        call.caller = visit.caller;
+        call.changed = changed;
+        call.keys_added = added;
+        call.keys_removed = removed;
+    }
+    answer
+}
+
+fn route(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Answer {
+    let get = inbound.method == Method::GET;
+    match &inbound.route {
+        Route::Token { tenant } if inbound.operation() == Operation::Token => token::answer(world, inbound, visit, tenant),
+        Route::Metadata { tenant } if get => metadata::answer(world, inbound, visit, tenant),
+        Route::OpenId { tenant } if get => discovery::open_id(world, inbound, visit, tenant).with_login_headers(visit),
+        Route::SigningKeys if get => Answer::json(StatusCode::OK, &world.issuer.key_set()).with_login_headers(visit),
+        Route::Instance if get => discovery::instance(inbound, visit).with_login_headers(visit),
+        Route::Token { .. } | Route::Metadata { .. } | Route::OpenId { .. } | Route::SigningKeys | Route::Instance => {
+            Answer::new(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "").with_login_headers(visit)
+        }
+        Route::Nowhere if !inbound.path.starts_with("/beta") => {
+            Answer::new(StatusCode::NOT_FOUND, "text/plain", "").with_login_headers(visit)
+        }
+        _ => graph::answer(world, inbound, visit),
+    }
+}

@@ -1,0 +1,246 @@
+//! The handle that tests and the binary hold.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use entra_types::ids::{ClientId, ObjectId, ObjectKind, TenantId};
+use http::{Request, Response};
+use keys::{Certificate, CertificateError, KeyError};
+use serde_json::Value;
+
+use crate::behaviour::Behaviour;
+use crate::clock::{Clock, SystemTime, TimeSource};
+use crate::credentials::Entry as _;
+use crate::dispatch;
+use crate::issuer::Issuer;
+use crate::metadata;
+use crate::random::Random;
+use crate::record::{Call, Mutation};
+use crate::route::Inbound;
+use crate::service::EmulatorService;
+use crate::signer;
+use crate::token::Identity;
+use crate::world::{FixtureKeys, KeySource, World};
+
+/// Called after each change of an object that was applied.
+pub type Observer = Arc<dyn Fn(&Mutation) + Send + Sync>;
+
+/// Why an emulator could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No key to sign access tokens with.
+    #[error("cannot make the key that signs access tokens: {0}")]
+    MakeKey(#[from] KeyError),
+    /// No certificate for that key.
+    #[error("cannot make the certificate that access tokens are verified with: {0}")]
+    MakeCertificate(#[from] CertificateError),
+}
+
+/// How an emulator is put together. The default runs on the machine's time, with seed 0, fixture keys and the strictest behaviour.
+pub struct Builder {
+    time: Arc<dyn TimeSource>,
+    keys: Arc<dyn KeySource>,
+    behaviour: Behaviour,
+    seed: u64,
+}
+
+impl Builder {
+    /// Where time comes from.
+    #[must_use]
+    pub fn time(self, source: impl TimeSource + 'static) -> Self {
+        Self { time: Arc::new(source), ..self }
+    }
+
+    /// Where the keys of signing certificates come from; key 0 signs the access tokens.
+    #[must_use]
+    pub fn keys(self, source: impl KeySource + 'static) -> Self {
+        Self { keys: Arc::new(source), ..self }
+    }
+
+    /// Switches.
+    #[must_use]
+    pub fn behaviour(self, behaviour: Behaviour) -> Self {
+        Self { behaviour, ..self }
+    }
+
+    /// The seed of ids, secrets and choices.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Puts it together.
+    ///
+    /// # Errors
+    /// When there is no key to sign access tokens with.
+    pub fn build(self) -> Result<Emulator, BuildError> {
+        let issuer = Issuer::new(self.keys.key(0)?)?;
+        let world = World::new(Clock::new(self.time), Random::new(self.seed), self.behaviour, self.keys, issuer);
+        Ok(Emulator(Arc::new(Shared { world: Mutex::new(world), observers: Mutex::default() })))
+    }
+}
+
+/// A stand-in for Graph, the token endpoint and federation metadata. Clones share one world.
+#[derive(Clone)]
+pub struct Emulator(Arc<Shared>);
+
+struct Shared {
+    world: Mutex<World>,
+    observers: Mutex<Vec<Observer>>,
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emulator").finish_non_exhaustive()
+    }
+}
+
+impl Emulator {
+    /// A builder.
+    pub fn builder() -> Builder {
+        Builder { time: Arc::new(SystemTime), keys: Arc::new(FixtureKeys), behaviour: Behaviour::default(), seed: 0 }
+    }
+
+    /// The emulator as a tower service from `http::Request<Bytes>` to `http::Response<Bytes>`. Any host reaches it; the path decides.
+    pub fn service(&self) -> EmulatorService {
+        EmulatorService(self.clone())
+    }
+
+    /// Works on the world, then tells the observers what changed. They are called without the lock, so they may ask the emulator.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        let observers = self.0.observers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (result, fresh) = {
+            let mut world = self.0.world.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = world.record.last_mutation();
+            let result = act(&mut world);
+            let fresh: Vec<Mutation> =
+                if observers.is_empty() { Vec::new() } else { world.record.mutations_after(last).cloned().collect() };
+            (result, fresh)
+        };
+        for mutation in &fresh {
+            observers.iter().for_each(|observer| observer(mutation));
+        }
+        result
+    }
+
+    pub(crate) async fn exchange(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
+        let inbound = Inbound::parse(request);
+        let answer = self.with(|world| {
+            let now = world.clock.now();
+            let (sequence, mut visit) = dispatch::arrive(world, &inbound, now);
+            let answer = dispatch::handle(world, &inbound, &mut visit, sequence);
+            if let Some(call) = world.record.call_mut(sequence) {
+                call.answered = Some(answer.status.as_u16());
+            }
+            answer.dated(now + TimeDelta::seconds(world.behaviour.date_skew))
+        });
+        Ok(answer.into_response())
+    }
+
+    /// The emulator's time.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.with(|world| world.clock.now())
+    }
+
+    /// Moves its clock; a negative step moves it back.
+    pub fn advance(&self, step: TimeDelta) {
+        self.with(|world| world.clock.advance(step));
+    }
+
+    /// Sets its clock, which runs on from there.
+    pub fn set_time(&self, time: DateTime<Utc>) {
+        self.with(|world| world.clock.set(time));
+    }
+
+    /// The switches.
+    pub fn behaviour(&self) -> Behaviour {
+        self.with(|world| world.behaviour.clone())
+    }
+
+    /// Changes switches.
+    pub fn adjust(&self, change: impl FnOnce(&mut Behaviour)) {
+        self.with(|world| change(&mut world.behaviour));
+    }
+
+    /// Calls `observer` after every applied change of an object, before the answer to it goes out.
+    pub fn observe(&self, observer: impl Fn(&Mutation) + Send + Sync + 'static) {
+        self.0.observers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(observer));
+    }
+
+    /// All calls on record, oldest first.
+    pub fn calls(&self) -> Vec<Call> {
+        self.with(|world| world.record.calls().cloned().collect())
+    }
+
+    /// Forgets the calls on record.
+    pub fn clear_calls(&self) {
+        self.with(|world| world.record.clear_calls());
+    }
+
+    /// All changes on record, oldest first.
+    pub fn mutations(&self) -> Vec<Mutation> {
+        self.with(|world| world.record.mutations_after(0).cloned().collect())
+    }
+
+    /// An object as now stored, whatever replicas show: raw entries, the bytes of certificates included.
+    pub fn object(&self, id: ObjectId) -> Option<Value> {
+        self.with(|world| world.directory.stored(id).map(|object| Value::Object(object.to_json(true))))
+    }
+
+    /// The id of a client's application or service principal.
+    pub fn find(&self, tenant: TenantId, kind: ObjectKind, client: ClientId) -> Option<ObjectId> {
+        let address = crate::directory::Address::AppId(client);
+        self.with(|world| world.directory.find(tenant, kind, address, world.clock.now(), TimeDelta::zero()).map(|object| object.id))
+    }
+
+    /// Whether this secret signs the client in now, whatever the lag.
+    pub fn accepts_secret(&self, client: ClientId, secret: &str) -> bool {
+        self.with(|world| {
+            let now = world.clock.now();
+            identities(world, client, TimeDelta::zero()).iter().any(|identity| identity.check_secret(secret, now).is_ok())
+        })
+    }
+
+    /// Whether this certificate's key signs the client in now, whatever the lag.
+    pub fn accepts_certificate(&self, client: ClientId, certificate: &Certificate) -> bool {
+        self.with(|world| {
+            let now = world.clock.now();
+            identities(world, client, TimeDelta::zero()).iter().any(|identity| accepts(identity, certificate, now))
+        })
+    }
+
+    /// The certificate that signs SAML responses of a service principal now.
+    pub fn signer(&self, service_principal: ObjectId) -> Option<Certificate> {
+        self.with(|world| signer::signer(world, world.directory.stored(service_principal)?, world.clock.now()))
+    }
+
+    /// Every certificate that could sign now: the preferred one if it is valid, else all valid ones.
+    pub fn possible_signers(&self, service_principal: ObjectId) -> Vec<Certificate> {
+        self.with(|world| {
+            let object = world.directory.stored(service_principal);
+            object.map(|object| signer::possible(world, object, world.clock.now())).unwrap_or_default()
+        })
+    }
+
+    /// The certificates that the federation metadata of a service principal lists now, the active one first.
+    pub fn metadata_certificates(&self, service_principal: ObjectId) -> Vec<Certificate> {
+        self.with(|world| {
+            let object = world.directory.stored(service_principal);
+            object.map(|object| metadata::listed(world, object, world.clock.now())).unwrap_or_default()
+        })
+    }
+}
+
+/// The client as each tenant knows it that has a service principal of it.
+fn identities(world: &World, client: ClientId, lag: TimeDelta) -> Vec<Identity> {
+    let now = world.clock.now();
+    world.directory.tenants().filter_map(|tenant| Identity::find(world, tenant, client, now, lag).ok()).collect()
+}
+
+fn accepts(identity: &Identity, certificate: &Certificate, now: DateTime<Utc>) -> bool {
+    identity.certificates().any(|entry| entry.certificate.as_ref() == Some(certificate) && entry.is_valid(now))
+}

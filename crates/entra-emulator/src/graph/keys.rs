@@ -1,0 +1,102 @@
+//! addKey and removeKey.
+
+use entra_types::ids::KeyId;
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::policy::{self, Locked};
+use super::proof::Proof;
+use super::{Edit, Source, context, entries, new_key, only, text};
+use crate::answer::{Answer, Visit};
+use crate::behaviour::AddKeyBody;
+use crate::credentials::{Entry as _, KeyEntry};
+use crate::directory::Object;
+use crate::refusal::Refusal;
+use crate::route::Inbound;
+use crate::world::World;
+
+pub(super) fn add(
+    world: &mut World,
+    inbound: &Inbound,
+    visit: &Visit,
+    edit: Edit,
+    body: &Map<String, Value>,
+) -> Result<(Object, Answer), Refusal> {
+    let mut object = edit.object;
+    only(body, &["keyCredential", "passwordCredential", "proof"])?;
+    Proof::check(world, &object, body, visit)?;
+    let given = body.get("keyCredential").and_then(Value::as_object).ok_or_else(|| Refusal::schema("keyCredential"))?;
+    let entry = new_key(world, given, Source::AddKey, visit.now)?;
+    policy::check_certificate(world, &entry)?;
+    let locked = if entry.is_sign() { Locked::Sign } else { Locked::Verify };
+    policy::check_lock(world, &object, locked, "keyCredentials", visit.now)?;
+    if world.behaviour.refuse_duplicate_certificate && holds(&object, &entry) {
+        return Err(Refusal::request("A key credential with the same certificate already exists."));
+    }
+    match (entry.is_sign(), body.get("passwordCredential")) {
+        (false, None | Some(Value::Null)) => {}
+        (true, Some(Value::Object(password))) if text(password, "secretText")?.is_some_and(|text| !text.is_empty()) => {
+            object.passwords.push(entries::linked_password(&entry, &Map::new(), visit.now));
+        }
+        _ => {
+            return Err(Refusal::request(
+                "The property 'passwordCredential' is required for keys of type X509CertAndPassword, and only for these.",
+            ));
+        }
+    }
+    let answer = body_of(world, inbound, &entry);
+    object.keys.push(entry);
+    Ok((object, answer))
+}
+
+fn holds(object: &Object, entry: &KeyEntry) -> bool {
+    entry.certificate.is_some() && object.keys.iter().any(|known| known.certificate == entry.certificate)
+}
+
+fn body_of(world: &World, inbound: &Inbound, entry: &KeyEntry) -> Answer {
+    let mut body = match world.behaviour.add_key_body {
+        AddKeyBody::Full => entry.raw.clone(),
+        AddKeyBody::ContextOnly => Map::new(),
+    };
+    if !body.is_empty() {
+        body.insert("key".to_owned(), Value::Null);
+    }
+    body.insert("@odata.context".to_owned(), context(inbound, "microsoft.graph.keyCredential"));
+    Answer::odata(&Value::Object(body))
+}
+
+pub(super) fn remove(world: &mut World, visit: &Visit, edit: Edit, body: &Map<String, Value>) -> Result<(Object, Answer), Refusal> {
+    let mut object = edit.object;
+    only(body, &["keyId", "proof"])?;
+    let signer = Proof::check(world, &object, body, visit)?.signer;
+    let id = key_id(body)?;
+    let unseen = world.behaviour.removal_reads_replica && !edit.seen.keys.iter().any(|entry| entry.key_id() == Some(id));
+    let place = object.keys.iter().position(|entry| entry.key_id() == Some(id)).filter(|_| !unseen);
+    let place = place.ok_or_else(|| unknown_key(world, format!("No key credential found with keyId '{id}'.")))?;
+    let entry = &object.keys[place];
+    if world.behaviour.saml_removal_fails && belongs_to_signing(&object, entry.identifier(), entry.is_sign()) {
+        return Err(Refusal::server(StatusCode::INTERNAL_SERVER_ERROR));
+    }
+    let locked = if entry.is_sign() { Locked::Sign } else { Locked::Verify };
+    policy::check_lock(world, &object, locked, "keyCredentials", visit.now)?;
+    if world.behaviour.refuse_last_key && object.keys.len() == 1 || world.behaviour.refuse_proof_key && signer == Some(id) {
+        return Err(Refusal::request("The key credential cannot be removed."));
+    }
+    object.keys.remove(place);
+    Ok((object, Answer::no_content()))
+}
+
+/// Whether an entry is part of a token-signing certificate.
+pub(super) fn belongs_to_signing(object: &Object, identifier: Option<&str>, is_sign: bool) -> bool {
+    is_sign || identifier.is_some_and(|identifier| object.is_signing_group(identifier))
+}
+
+pub(super) fn key_id(body: &Map<String, Value>) -> Result<KeyId, Refusal> {
+    text(body, "keyId")?.and_then(|id| id.parse().ok()).ok_or_else(|| Refusal::schema("keyId"))
+}
+
+pub(super) fn unknown_key(world: &World, message: String) -> Refusal {
+    let refusal = Refusal::request(message);
+    let status = StatusCode::from_u16(world.behaviour.unknown_key_status).unwrap_or(StatusCode::BAD_REQUEST);
+    Refusal { status, ..refusal }
+}

@@ -1,0 +1,86 @@
+//! The key that signs access tokens, and what is in them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use entra_types::ids::{ClientId, ObjectId, TenantId};
+use keys::{Certificate, CertificateError, CertificateRequest, KeyError, PrivateKey};
+use serde_json::{Value, json};
+
+use crate::jwt::{self, Jwt};
+
+/// Signs access tokens and recognises them.
+pub(crate) struct Issuer {
+    key: PrivateKey,
+    certificate: Certificate,
+}
+
+/// How a client proved who it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Proven {
+    Secret,
+    Certificate,
+}
+
+/// What a token says.
+pub(crate) struct Grant {
+    pub(crate) tenant: TenantId,
+    pub(crate) client: ClientId,
+    pub(crate) service_principal: ObjectId,
+    pub(crate) audience: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) proven: Proven,
+    pub(crate) id: String,
+}
+
+impl Issuer {
+    /// An issuer with its own self-signed certificate.
+    pub(crate) fn new(key: PrivateKey) -> Result<Self, CertificateError> {
+        let certificate = Certificate::self_signed(
+            &key,
+            &CertificateRequest {
+                common_name: "accounts.accesscontrol.windows.net".to_owned(),
+                san_uris: Vec::new(),
+                not_before: DateTime::UNIX_EPOCH,
+                not_after: DateTime::UNIX_EPOCH + TimeDelta::days(365 * 79),
+                serial: [1; 16],
+            },
+        )?;
+        Ok(Self { key, certificate })
+    }
+
+    /// An access token as Graph's are: version 1.0.
+    pub(crate) fn issue(&self, grant: &Grant, now: DateTime<Utc>, lifetime: TimeDelta) -> Result<String, KeyError> {
+        let name = BASE64URL_NOPAD.encode(self.certificate.thumbprint().as_bytes());
+        let header = json!({"typ": "JWT", "alg": "RS256", "x5t": name, "kid": name});
+        let input = jwt::signing_input(&header, &claims(grant, now, lifetime));
+        let signature = self.key.sign_rs256(input.as_bytes())?;
+        Ok(format!("{input}.{}", BASE64URL_NOPAD.encode(&signature)))
+    }
+
+    /// Whether this issuer signed it.
+    pub(crate) fn signed(&self, token: &Jwt) -> bool {
+        token.header("alg") == Some("RS256") && token.is_signed_by(&self.certificate)
+    }
+
+    pub(crate) fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// The public key as a JSON Web Key Set.
+    pub(crate) fn key_set(&self) -> Value {
+        let name = BASE64URL_NOPAD.encode(self.certificate.thumbprint().as_bytes());
+        json!({"keys": [{"kty": "RSA", "use": "sig", "kid": name, "x5t": name, "x5c": [BASE64.encode(self.certificate.der())]}]})
+    }
+}
+
+fn claims(grant: &Grant, now: DateTime<Utc>, lifetime: TimeDelta) -> Value {
+    let tenant = grant.tenant.to_string();
+    let issuer = format!("https://sts.windows.net/{tenant}/");
+    json!({
+        "aud": grant.audience, "iss": issuer, "idp": issuer, "tid": tenant, "ver": "1.0", "idtyp": "app",
+        "iat": now.timestamp(), "nbf": now.timestamp(), "exp": (now + lifetime).timestamp(),
+        "appid": grant.client.to_string(), "appidacr": if grant.proven == Proven::Secret { "1" } else { "2" },
+        "oid": grant.service_principal.to_string(), "sub": grant.service_principal.to_string(),
+        "roles": grant.roles, "uti": grant.id,
+    })
+}

@@ -1,0 +1,154 @@
+//! The token endpoint: client credentials by secret or by signed assertion.
+
+mod assertion;
+mod error;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entra_types::ids::{ClientId, ObjectKind, TenantId};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde_json::json;
+use uuid::Uuid;
+
+pub(crate) use error::TokenError;
+
+use crate::answer::{Answer, Visit};
+use crate::credentials::{Entry as _, KeyEntry, PasswordEntry};
+use crate::directory::{Address, Object};
+use crate::issuer::{Grant, Proven};
+use crate::route::Inbound;
+use crate::world::World;
+
+/// Graph's roots in the four national clouds.
+const GRAPH_ROOTS: [&str; 4] = [
+    "https://graph.microsoft.com",
+    "https://graph.microsoft.us",
+    "https://dod-graph.microsoft.us",
+    "https://microsoftgraph.chinacloudapi.cn",
+];
+const BY_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+type Form = BTreeMap<String, String>;
+
+/// Answers a sign-in.
+pub(crate) fn answer(world: &mut World, inbound: &Inbound, visit: &mut Visit, tenant: &str) -> Answer {
+    let answer = sign_in(world, inbound, visit, tenant).unwrap_or_else(|error| error.answer(visit));
+    answer.with_login_headers(visit)
+}
+
+fn sign_in(world: &mut World, inbound: &Inbound, visit: &mut Visit, tenant: &str) -> Result<Answer, TokenError> {
+    let tenant_id = tenant.parse().ok().filter(|id| world.directory.has_tenant(*id)).ok_or_else(|| TokenError::tenant(tenant))?;
+    let form = form(inbound)?;
+    let client = client(&form)?;
+    visit.caller = Some(client);
+    let audience = audience(world, inbound, &form)?;
+    let identity = Identity::find(world, tenant_id, client, visit.now, visit.lag)?;
+    visit.object = Some((ObjectKind::ServicePrincipal, identity.service_principal.id));
+    let proven = prove(world, &identity, inbound, &form, visit, tenant)?;
+    let grant = Grant {
+        tenant: tenant_id,
+        client,
+        service_principal: identity.service_principal.id,
+        audience,
+        roles: identity.service_principal.roles.iter().cloned().collect(),
+        proven,
+        id: Uuid::from_u128(u128::from(world.random.next())).simple().to_string(),
+    };
+    let lifetime = TimeDelta::from_std(world.behaviour.token_lifetime).unwrap_or(TimeDelta::hours(1));
+    let token = world.issuer.issue(&grant, visit.now, lifetime).map_err(|_| TokenError::server())?;
+    let seconds = lifetime.num_seconds();
+    Ok(Answer::json(
+        StatusCode::OK,
+        &json!({"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}),
+    ))
+}
+
+fn form(inbound: &Inbound) -> Result<Form, TokenError> {
+    let media = inbound.header(CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
+    let body = if media.starts_with("application/x-www-form-urlencoded") { &inbound.body[..] } else { &[] };
+    let form: Form = form_urlencoded::parse(body).into_owned().collect();
+    match form.get("grant_type").map(String::as_str) {
+        None | Some("") => Err(TokenError::missing("grant_type")),
+        Some("client_credentials") => Ok(form),
+        Some(other) => Err(TokenError::grant(other)),
+    }
+}
+
+fn client(form: &Form) -> Result<ClientId, TokenError> {
+    let text = form.get("client_id").filter(|text| !text.is_empty()).ok_or_else(|| TokenError::missing("client_id"))?;
+    match text.parse::<ClientId>() {
+        Ok(client) if client.as_uuid().is_nil() => Err(TokenError::identifier(text)),
+        Ok(client) => Ok(client),
+        Err(_) => Err(TokenError::application(text, "")),
+    }
+}
+
+/// The resource that the scope names: a Graph root, this host's or a national cloud's.
+fn audience(world: &World, inbound: &Inbound, form: &Form) -> Result<String, TokenError> {
+    let scope =
+        form.get("scope").map(|scope| scope.trim()).filter(|scope| !scope.is_empty()).ok_or_else(|| TokenError::missing("scope"))?;
+    let resource = scope.strip_suffix("/.default").filter(|resource| !resource.contains(' ')).ok_or_else(|| TokenError::scope(scope))?;
+    let here = format!("https://{}", inbound.host);
+    let known = |root: &str| root.trim_end_matches('/').eq_ignore_ascii_case(resource.trim_end_matches('/'));
+    let graph = crate::graph::GRAPH_APP_ID;
+    let is_known =
+        GRAPH_ROOTS.into_iter().chain([here.as_str(), graph]).any(known) || world.behaviour.audiences.iter().any(|root| known(root));
+    if is_known { Ok(resource.to_owned()) } else { Err(TokenError::resource(resource)) }
+}
+
+fn prove(world: &World, identity: &Identity, inbound: &Inbound, form: &Form, visit: &Visit, tenant: &str) -> Result<Proven, TokenError> {
+    if let Some(assertion) = form.get("client_assertion") {
+        return match form.get("client_assertion_type").map(String::as_str) {
+            None => Err(TokenError::missing("client_assertion_type")),
+            Some(BY_ASSERTION) => assertion::check(world, identity, inbound, assertion, visit, tenant).map(|()| Proven::Certificate),
+            Some(other) => Err(TokenError::malformed_request(other)),
+        };
+    }
+    let secret = form.get("client_secret").filter(|secret| !secret.is_empty()).ok_or_else(TokenError::unproven)?;
+    identity.check_secret(secret, visit.now).map(|()| Proven::Secret)
+}
+
+/// What can sign in as a client: the credentials of its application and of its service principal.
+pub(crate) struct Identity {
+    pub(crate) client: ClientId,
+    pub(crate) service_principal: Arc<Object>,
+    application: Option<Arc<Object>>,
+}
+
+impl Identity {
+    /// Finds a client as a sign-in service sees it that is `lag` behind.
+    pub(crate) fn find(world: &World, tenant: TenantId, client: ClientId, now: DateTime<Utc>, lag: TimeDelta) -> Result<Self, TokenError> {
+        let application = world.directory.registration(client, now, lag).cloned();
+        let found = world.directory.find(tenant, ObjectKind::ServicePrincipal, Address::AppId(client), now, lag).cloned();
+        match (found, application) {
+            (Some(service_principal), application) => Ok(Self { client, service_principal, application }),
+            (None, Some(_)) => Err(TokenError::service_principal(client, tenant)),
+            (None, None) => Err(TokenError::application(&client.to_string(), &tenant.to_string())),
+        }
+    }
+
+    fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.application.iter().chain([&self.service_principal])
+    }
+
+    /// Certificates that may sign assertions. A token-signing certificate is none of them: nobody but the service has its key.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &KeyEntry> {
+        self.objects().flat_map(|object| object.keys.iter()).filter(|entry| entry.is_verify())
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &PasswordEntry> {
+        self.objects().flat_map(|object| object.passwords.iter())
+    }
+
+    pub(crate) fn check_secret(&self, text: &str, now: DateTime<Utc>) -> Result<(), TokenError> {
+        let matching: Vec<_> = self.secrets().filter(|entry| entry.accepts(text)).collect();
+        match matching.as_slice() {
+            entries if entries.iter().any(|entry| entry.is_valid(now)) => Ok(()),
+            entries if entries.iter().any(|entry| entry.is_expired(now)) => Err(TokenError::expired_secret(self.client)),
+            _ => Err(TokenError::secret(self.client)),
+        }
+    }
+}
