@@ -82,7 +82,7 @@ async fn body(answer: &mut reqwest::Response) -> Result<Bytes, WireError> {
 
 fn unanswered(error: reqwest::Error) -> WireError {
     // A timeout while connecting is both; nothing was sent then.
-    match (error.is_connect(), error.is_timeout()) {
+    match (error.is_connect() || error.is_builder(), error.is_timeout()) {
         (true, _) => WireError::Connect(chain(&error.without_url())),
         (false, true) => WireError::Timeout,
         (false, false) => WireError::Cut(chain(&error.without_url())),

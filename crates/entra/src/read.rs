@@ -9,7 +9,7 @@ use crate::federation;
 use crate::graph::Graph;
 use crate::object::{Detail, DirectoryObject, Reading};
 use crate::operation::Operation;
-use crate::send::{Call, Content, is_token_refused};
+use crate::send::{Call, Content};
 use crate::sign_in::SignIn;
 
 impl Graph {
@@ -25,14 +25,7 @@ impl Graph {
         };
         let call = Call::new(operation, address.describe());
         let content = Content::get(format!("{}{}", self.url(address), detail.query(address.kind)));
-        match self.read_once(&call, &content, address).await {
-            Err(failure) if is_token_refused(&failure) => self.read_once(&call, &content, address).await,
-            result => result,
-        }
-    }
-
-    async fn read_once(&self, call: &Call, content: &Content, address: &Address) -> Result<Reading, Failure> {
-        self.ask(call, content, |answer| {
+        self.ask_twice(&call, &content, |answer| {
             let object = DirectoryObject::read(answer.bytes(), address)?;
             Ok(Reading { object, date: answer.date() })
         })

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// The longest error body that is looked into. Real ones are a kilobyte.
+const MAX_BODY: usize = 256 * 1024;
+
 /// The parts of an error body that we use, as written by the other side.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Refusal {
@@ -13,6 +16,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// Reads any of the forms; whatever is not there is absent.
     pub(crate) fn read(body: &[u8]) -> Self {
+        let body = body.get(..MAX_BODY).map_or(body, |_| &[]);
         let Ok(body) = serde_json::from_slice::<Value>(body) else { return Self::default() };
         match body.get("error").or_else(|| body.get("odata.error")) {
             Some(Value::String(error)) => Self::of_login(&body, error),

@@ -123,15 +123,36 @@ impl Answer {
 }
 
 impl Graph {
-    /// One request to Graph under our token.
+    /// One request to Graph under our token. A token that Graph refuses is forgotten.
     pub(crate) async fn ask<T>(&self, call: &Call, content: &Content, read: impl Fn(&Answer) -> Result<T, String>) -> Result<T, Failure> {
-        self.admit(call)?;
-        let token = self.token().await?;
+        let token = self.admit_with_token(call).await?;
         let result = self.exchange(call, content, Some(token.header()), read).await;
         if let Err(failure) = &result {
             self.reconsider(&token, failure).await;
         }
         result
+    }
+
+    /// The same for something harmless: if Graph refuses the token, once more with a fresh one. The fresh one is kept even if it is refused too, or
+    /// every call would fetch two.
+    pub(crate) async fn ask_twice<T>(
+        &self,
+        call: &Call,
+        content: &Content,
+        read: impl Fn(&Answer) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        match self.ask(call, content, &read).await {
+            Err(failure) if is_token_refused(&failure) => {
+                let token = self.admit_with_token(call).await?;
+                self.exchange(call, content, Some(token.header()), read).await
+            }
+            result => result,
+        }
+    }
+
+    async fn admit_with_token(&self, call: &Call) -> Result<Arc<Token>, Failure> {
+        self.admit(call)?;
+        self.token().await
     }
 
     /// One request without our token: its sender, if any, is named in the body.
@@ -295,6 +316,6 @@ impl WireError {
 }
 
 /// Whether Graph refused our access token.
-pub(crate) fn is_token_refused(failure: &Failure) -> bool {
+fn is_token_refused(failure: &Failure) -> bool {
     failure.code.as_deref() == Some("InvalidAuthenticationToken")
 }

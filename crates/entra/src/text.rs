@@ -9,7 +9,8 @@ pub(crate) fn clean(text: &str, limit: usize) -> String {
     // What comes after a few times the limit cannot be seen any more.
     let shown: String = text.chars().take(limit.saturating_mul(8)).map(visible).collect();
     let words: Vec<_> = shown.split_whitespace().map(|word| if looks_like_jwt(word) { "[redacted]" } else { word }).collect();
-    words.join(" ").chars().take(limit).collect()
+    let whole: String = words.join(" ").chars().take(limit).collect();
+    whole.trim_end().to_owned()
 }
 
 /// Marks that reorder or hide text: zero-width ones, embeddings, overrides, isolates, the byte order mark.

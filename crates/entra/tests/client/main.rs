@@ -1,0 +1,14 @@
+//! The client against stand-ins: a scripted one, the emulator, and a TLS server on this machine.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod emulator;
+mod failures;
+mod jwts;
+mod metadata;
+mod pacing;
+mod reads;
+mod secrets;
+mod stand_in;
+mod tls;
+mod tokens;
+mod writes;

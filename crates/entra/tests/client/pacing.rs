@@ -1,0 +1,96 @@
+//! Budgets and throttling.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use entra::{Category, Detail, Operation, Outcome, Retry};
+use rstest::rstest;
+
+use crate::stand_in::{StandIn, application, certificate, certificate_sign_in, object, proof, refusal, reply, reply_with, secret};
+
+#[tokio::test]
+async fn the_151st_read_with_keys_of_a_minute_is_not_sent() {
+    let stand_in = StandIn::answering((0..152).map(|_| reply(200, object().to_string())));
+    let graph = stand_in.graph();
+    for _ in 0..150 {
+        graph.read(&application(), Detail::WithKeys).await.unwrap();
+    }
+    let failure = graph.clone().read(&application(), Detail::WithKeys).await.unwrap_err();
+    assert_eq!((failure.category, failure.settled, failure.status), (Category::Throttled, true, None));
+    assert_eq!(failure.retry, Retry::After(Duration::from_secs(1)));
+    assert_eq!(stand_in.graph_requests().len(), 150);
+    assert_eq!(stand_in.heard().last(), Some(&(Operation::ReadWithKeys, Outcome::HeldBack)));
+
+    graph.read(&application(), Detail::Plain).await.unwrap();
+    stand_in.advance(TimeDelta::seconds(1));
+    graph.read(&application(), Detail::WithKeys).await.unwrap();
+}
+
+#[tokio::test]
+async fn identities_of_one_tenant_share_its_budget() {
+    let stand_in = StandIn::answering((0..200).map(|_| reply(200, object().to_string())));
+    let graph = stand_in.graph();
+    for _ in 0..150 {
+        graph.read(&application(), Detail::WithKeys).await.unwrap();
+    }
+    let failure = graph.signed_in_as(certificate_sign_in(0)).read(&application(), Detail::WithKeys).await.unwrap_err();
+    assert_eq!(failure.category, Category::Throttled);
+}
+
+#[tokio::test]
+async fn a_throttled_write_closes_writes_until_the_pause_is_over_and_nothing_else() {
+    let stand_in = StandIn::answering([reply_with(429, "retry-after", "10", ""), reply(200, object().to_string())]);
+    let graph = stand_in.graph();
+    let add = async || graph.add_key(&application(), &certificate(1), &proof()).await;
+    let failure = add().await.unwrap_err();
+    assert_eq!((failure.category, failure.retry, failure.settled), (Category::Throttled, Retry::After(Duration::from_secs(10)), false));
+
+    stand_in.advance(TimeDelta::seconds(4));
+    let held_back = add().await.unwrap_err();
+    assert_eq!((held_back.category, held_back.retry, held_back.settled), (Category::Throttled, Retry::After(Duration::from_secs(6)), true));
+    assert_eq!(stand_in.graph_requests().len(), 1);
+    graph.read(&application(), Detail::Plain).await.unwrap();
+
+    stand_in.advance(TimeDelta::seconds(6));
+    add().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_throttled_trial_does_not_keep_us_from_our_own_token() {
+    let stand_in = StandIn::default();
+    stand_in.answers_tokens([reply_with(429, "retry-after", "10", "")]);
+    let graph = stand_in.graph();
+    assert_eq!(graph.sign_in(&secret("x")).await.unwrap_err().category, Category::Throttled);
+    assert_eq!(graph.sign_in(&secret("x")).await.unwrap_err().status, None);
+    graph.identity().await.unwrap();
+    assert_eq!(stand_in.token_requests().len(), 2);
+}
+
+#[rstest]
+#[case::seconds("10", Retry::After(Duration::from_secs(10)))]
+#[case::decimals("2.128", Retry::After(Duration::from_millis(2128)))]
+#[case::date_by_graphs_own_clock("Thu, 20 Aug 2026 10:00:33 GMT", Retry::After(Duration::from_secs(30)))]
+#[case::zero("0", Retry::After(Duration::from_secs(1)))]
+#[case::a_year("31536000", Retry::After(Duration::from_secs(3600)))]
+#[case::garbage("soon", Retry::Backoff)]
+#[tokio::test]
+async fn retry_after_is_obeyed(#[case] value: &'static str, #[case] retry: Retry) {
+    for status in [429, 503] {
+        let stand_in = StandIn::answering([reply_with(status, "retry-after", value, "")]);
+        let failure = stand_in.graph().read(&application(), Detail::Plain).await.unwrap_err();
+        assert_eq!((failure.retry, failure.status), (retry, Some(status)));
+    }
+}
+
+#[tokio::test]
+async fn an_unavailable_graph_closes_nothing_and_a_permanent_refusal_waits_for_a_change_whatever_the_header_says() {
+    let denied = refusal(403, "Authorization_RequestDenied").map(|mut response| {
+        response.headers_mut().insert("retry-after", "10".parse().unwrap());
+        response
+    });
+    let stand_in = StandIn::answering([reply_with(503, "retry-after", "10", ""), denied]);
+    let graph = stand_in.graph();
+    graph.read(&application(), Detail::Plain).await.unwrap_err();
+    let failure = graph.read(&application(), Detail::Plain).await.unwrap_err();
+    assert_eq!((failure.category, failure.retry), (Category::PermissionDenied, Retry::OnChange));
+}

@@ -1,0 +1,131 @@
+//! The wire over real TCP and TLS, on this machine only.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use entra::{MAX_ANSWER, NetworkError, NetworkOptions, WireError, network};
+use http::{Request, Response, StatusCode};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn tls(authority: &Authority) -> TlsAcceptor {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap()))
+}
+
+/// A server that gives every connection this answer, and its address.
+async fn server(authority: &Authority, answer: Vec<u8>) -> SocketAddr {
+    let (acceptor, listener) = (tls(authority), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            // A client that does not trust us hangs up.
+            if let Ok(mut stream) = acceptor.accept(connection).await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(&answer).await;
+                let _ = stream.shutdown().await;
+            }
+        }
+    });
+    address
+}
+
+fn http(head: &str, body: &[u8]) -> Vec<u8> {
+    [format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
+}
+
+async fn get(options: &NetworkOptions, scheme: &str, address: SocketAddr) -> Result<Response<Bytes>, WireError> {
+    let uri = format!("{scheme}://localhost:{}/x", address.port());
+    network(options).unwrap().oneshot(Request::get(uri).body(Bytes::new()).unwrap()).await
+}
+
+fn trusting(authority: &Authority) -> NetworkOptions {
+    NetworkOptions { ca: Some(authority.pem()) }
+}
+
+#[tokio::test]
+async fn a_server_of_the_private_authority_is_trusted() {
+    let authority = authority();
+    let address = server(&authority, http("200 OK\r\nrequest-id: r-1", b"hello")).await;
+    let answer = get(&trusting(&authority), "https", address).await.unwrap();
+    assert_eq!(
+        (answer.status(), answer.headers()["request-id"].as_bytes(), answer.body().as_ref()),
+        (StatusCode::OK, &b"r-1"[..], &b"hello"[..])
+    );
+}
+
+#[tokio::test]
+async fn a_server_of_an_unknown_authority_is_refused_before_anything_is_sent() {
+    let address = server(&authority(), http("200 OK", b"hello")).await;
+    for options in [trusting(&authority()), NetworkOptions::default()] {
+        let error = get(&options, "https", address).await.unwrap_err();
+        assert!(matches!(&error, WireError::Connect(reason) if reason.contains("certificate")), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn plain_http_is_not_spoken() {
+    let address = server(&authority(), http("200 OK", b"hello")).await;
+    let error = get(&NetworkOptions::default(), "http", address).await.unwrap_err();
+    assert!(matches!(error, WireError::Connect(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_given_back_and_not_followed() {
+    let authority = authority();
+    let address = server(&authority, http("302 Found\r\nlocation: https://localhost:1/", b"")).await;
+    assert_eq!(get(&trusting(&authority), "https", address).await.unwrap().status(), StatusCode::FOUND);
+}
+
+#[tokio::test]
+async fn reading_stops_at_four_megabytes() {
+    let authority = authority();
+    let address = server(&authority, http("200 OK", &vec![b'x'; MAX_ANSWER + 1])).await;
+    assert_eq!(get(&trusting(&authority), "https", address).await.unwrap_err(), WireError::TooLarge(StatusCode::OK));
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_keeps_its_status_and_a_missing_one_has_none() {
+    let authority = authority();
+    let short = server(&authority, b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello".to_vec()).await;
+    let error = get(&trusting(&authority), "https", short).await.unwrap_err();
+    assert!(matches!(error, WireError::Body(StatusCode::OK, _)), "{error:?}");
+    let silent = server(&authority, Vec::new()).await;
+    let error = get(&trusting(&authority), "https", silent).await.unwrap_err();
+    assert!(matches!(error, WireError::Cut(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_port_without_a_server_is_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = get(&NetworkOptions::default(), "https", address).await.unwrap_err();
+    assert!(matches!(error, WireError::Connect(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_bundle_without_a_certificate_is_refused() {
+    for pem in ["", "hello", "-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n"] {
+        let error = network(&NetworkOptions { ca: Some(pem.to_owned()) }).unwrap_err();
+        assert!(matches!(error, NetworkError::ReadCa(_) | NetworkError::Build(_)), "{error}");
+    }
+}
