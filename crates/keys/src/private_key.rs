@@ -177,6 +177,11 @@ impl PrivateKey {
         Ok(signature)
     }
 
+    /// The length of the modulus in bits.
+    pub fn bits(&self) -> u32 {
+        u32::try_from(self.0.pair.public_modulus_len() * 8).unwrap_or(u32::MAX)
+    }
+
     /// Whether the certificate is about this key.
     pub fn matches(&self, certificate: &Certificate) -> bool {
         certificate.rsa_public_key() == Some(self.public_key())

@@ -296,6 +296,9 @@ impl<'a> Case<'a> {
 
     /// The object as read in this pass.
     pub(crate) fn live_directory(&self, detail: Detail) -> Check<&'a Directory> {
+        if let Some(refusal) = &self.policy.refusal {
+            return stop(self.now + self.policy.late.late(), Wait::Refused(refusal.clone()));
+        }
         let tick = self.memory.history().tick(detail);
         self.memory.history().latest().filter(|_| self.memory.is_live(tick)).map_or_else(|| look(Look::Directory(detail)), Ok)
     }

@@ -149,7 +149,11 @@ fn add(case: &Case<'_>, upcoming: &Entry) -> Check {
             case.directory_after(0, Detail::WithKeys)?;
             resend_when(case, upcoming, absent())
         }
-        Some(OpState::Unsent { .. } | OpState::Refused) | None => send_add(case, upcoming),
+        Some(OpState::Refused) => {
+            case.live_directory(Detail::WithKeys)?;
+            send_add(case, upcoming)
+        }
+        Some(OpState::Unsent { .. }) | None => send_add(case, upcoming),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a resource asks for, with every default filled in.
 
 use chrono::TimeDelta;
-use entra_types::{ObjectKind, TenantId};
+use entra_types::{ClientId, ObjectKind, TenantId};
 
 use crate::ledger::Entry;
 use crate::reason::{Reason, Refusal};
@@ -86,6 +86,8 @@ pub struct Policy {
     pub generation: i64,
     /// `status.observedGeneration`: an edit since then waives the backoff.
     pub observed_generation: Option<i64>,
+    /// The application that the operator itself signs in as: never a target.
+    pub own_client: Option<ClientId>,
     /// LATE.
     pub late: Lateness,
     /// Why nothing may be done for now: no grant, no tenant, a contradiction in the policy.

@@ -14,8 +14,9 @@ type Rule = fn(&Case<'_>) -> Check;
 
 const RULES: &[Rule] = &[
     leave,
-    obey_refusal,
+    obey_the_owners,
     keep_published,
+    obey_refusal,
     hold_still,
     wait_out_trouble,
     carry_on,
@@ -49,10 +50,11 @@ fn leave(case: &Case<'_>) -> Check {
     if case.policy.deleting { stop(case.now + TimeDelta::hours(1), Wait::Deleting) } else { Ok(()) }
 }
 
-fn obey_refusal(case: &Case<'_>) -> Check {
+/// Without a grant, or beside an older resource, nothing is published either.
+fn obey_the_owners(case: &Case<'_>) -> Check {
     match &case.policy.refusal {
-        Some(refusal) => stop(case.now + case.policy.late.late(), Wait::Refused(refusal.clone())),
-        None => match case.application.rival() {
+        Some(refusal) if refusal.reason == Reason::NotGranted => refuse(case, refusal.reason, refusal.message.clone()),
+        _ => match case.application.rival() {
             Some(rival) => refuse(
                 case,
                 Reason::TargetClaimed,
@@ -65,6 +67,14 @@ fn obey_refusal(case: &Case<'_>) -> Check {
 
 fn refuse<T>(case: &Case<'_>, reason: Reason, message: String) -> Check<T> {
     stop(case.now + case.policy.late.late(), Wait::Refused(Refusal::new(reason, message)))
+}
+
+/// Everything else that is refused stops Graph writes, not the healing of an output.
+fn obey_refusal(case: &Case<'_>) -> Check {
+    match &case.policy.refusal {
+        Some(refusal) => refuse(case, refusal.reason, refusal.message.clone()),
+        None => Ok(()),
+    }
 }
 
 /// The output is a projection of the ledger: publish, heal and record are one rule.
@@ -169,6 +179,9 @@ fn begin(case: &Case<'_>) -> Check {
     case.clock_agrees()?;
     if case.ledger.target.as_ref().is_some_and(|target| target.object_id != directory.object_id) {
         return Ok(());
+    }
+    if case.policy.own_client == Some(directory.client_id) {
+        return refuse(case, Reason::OwnIdentity, format!("Client {} is the operator's own application.", directory.client_id));
     }
     match case.policy.kind {
         Kind::ClientCertificate { .. } => client_certificate::begin(case, directory, cause),

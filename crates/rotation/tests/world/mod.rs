@@ -57,6 +57,7 @@ pub fn policy(kind: Kind, wish: &Wish) -> Policy {
         deleting: false,
         generation: 1,
         observed_generation: Some(1),
+        own_client: None,
         late: Lateness::default(),
         refusal: None,
     }
