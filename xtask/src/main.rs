@@ -17,8 +17,8 @@ The commands of the project.
 cargo xtask test [--fast] [--no-try]
     Runs every test there is: format, lints, tests, each pure crate on its own, documentation, dependencies, then the tests
     against a real Kubernetes API server, and the demonstration. The first run also builds the API server from its sources
-    with Go, which takes about ten minutes; later runs find it in your cache folder. Stops at the first step that fails and
-    says how to repeat that step alone.
+    with Go, which takes about ten minutes, and installs cargo-deny if you have none; later runs find both in your cache
+    folder. Stops at the first step that fails and says how to repeat that step alone.
         --fast     leaves out the tests against a real API server, and so needs no Go.
         --no-try   leaves out the demonstration, which takes about three minutes.
 
