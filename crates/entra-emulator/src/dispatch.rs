@@ -1,6 +1,6 @@
 //! Carrying out one request, and putting it on record.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use http::{Method, StatusCode};
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ pub(crate) fn arrive(world: &mut World, inbound: &Inbound, now: DateTime<Utc>) -
         now,
         request_id,
         client_request_id: named.unwrap_or(request_id).to_string(),
-        lag: TimeDelta::zero(),
+        lag: world.lag.clone().choose(inbound.operation(), &mut world.random),
         caller: None,
         object: None,
     };
@@ -36,6 +36,7 @@ pub(crate) fn arrive(world: &mut World, inbound: &Inbound, now: DateTime<Utc>) -
         caller: None,
         handled: None,
         answered: None,
+        disturbed: false,
         handled_at: None,
         changed: false,
         keys_added: Vec::new(),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,12 +14,13 @@ use serde_json::Value;
 
 use crate::behaviour::Behaviour;
 use crate::clock::{Clock, SystemTime, TimeSource};
-use crate::credentials::Entry as _;
-use crate::dispatch;
+use crate::delivery::{self, Delivery};
+use crate::faults::{Armed, Fault};
 use crate::issuer::Issuer;
 use crate::metadata;
 use crate::random::Random;
 use crate::record::{Call, Mutation};
+use crate::replicas::Lag;
 use crate::route::Inbound;
 use crate::service::EmulatorService;
 use crate::signer;
@@ -116,6 +118,7 @@ impl Emulator {
         let (result, fresh) = {
             let mut world = self.0.world.lock().unwrap_or_else(PoisonError::into_inner);
             let last = world.record.last_mutation();
+            delivery::settle(&mut world);
             let result = act(&mut world);
             let fresh: Vec<Mutation> =
                 if observers.is_empty() { Vec::new() } else { world.record.mutations_after(last).cloned().collect() };
@@ -129,16 +132,11 @@ impl Emulator {
 
     pub(crate) async fn exchange(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
         let inbound = Inbound::parse(request);
-        let answer = self.with(|world| {
-            let now = world.clock.now();
-            let (sequence, mut visit) = dispatch::arrive(world, &inbound, now);
-            let answer = dispatch::handle(world, &inbound, &mut visit, sequence);
-            if let Some(call) = world.record.call_mut(sequence) {
-                call.answered = Some(answer.status.as_u16());
-            }
-            answer.dated(now + TimeDelta::seconds(world.behaviour.date_skew))
-        });
-        Ok(answer.into_response())
+        let delivery = self.with(|world| Delivery::begin(world, inbound));
+        pause(delivery.held()).await;
+        let answer = self.with(|world| delivery.answer(world));
+        pause(delivery.answer_held()).await;
+        self.with(|world| delivery.finish(world, answer))
     }
 
     /// The emulator's time.
@@ -197,20 +195,59 @@ impl Emulator {
         self.with(|world| world.directory.find(tenant, kind, address, world.clock.now(), TimeDelta::zero()).map(|object| object.id))
     }
 
+    /// Puts a fault in force and gives its id.
+    pub fn inject(&self, fault: Fault) -> u64 {
+        self.with(|world| world.faults.arm(fault))
+    }
+
+    /// Takes a fault back. Whether it was there.
+    pub fn withdraw(&self, id: u64) -> bool {
+        self.with(|world| world.faults.disarm(id))
+    }
+
+    /// Takes all faults back. Requests that are already held or late stay so.
+    pub fn withdraw_all(&self) {
+        self.with(|world| world.faults.clear());
+    }
+
+    /// The faults in force, with how often they hit. A spent one stays on the list.
+    pub fn faults(&self) -> Vec<Armed> {
+        self.with(|world| world.faults.armed().to_vec())
+    }
+
+    /// Makes reads and sign-ins lag behind writes.
+    pub fn set_lag(&self, lag: Lag) {
+        self.with(|world| world.lag = lag);
+    }
+
+    /// How far they lag.
+    pub fn lag(&self) -> Lag {
+        self.with(|world| world.lag.clone())
+    }
+
+    /// Requests that were received and are still to be carried out: a fault made them late.
+    pub fn pending(&self) -> usize {
+        self.with(|world| world.pending.len())
+    }
+
     /// Whether this secret signs the client in now, whatever the lag.
     pub fn accepts_secret(&self, client: ClientId, secret: &str) -> bool {
-        self.with(|world| {
-            let now = world.clock.now();
-            identities(world, client, TimeDelta::zero()).iter().any(|identity| identity.check_secret(secret, now).is_ok())
-        })
+        self.with(|world| accepted(world, client, &[TimeDelta::zero()], |identity, now| identity.check_secret(secret, now).is_ok()))
+    }
+
+    /// Whether this secret signs the client in now at every instance of the sign-in service.
+    pub fn accepts_secret_everywhere(&self, client: ClientId, secret: &str) -> bool {
+        self.with(|world| accepted(world, client, &world.lag.sign_ins(), |identity, now| identity.check_secret(secret, now).is_ok()))
     }
 
     /// Whether this certificate's key signs the client in now, whatever the lag.
     pub fn accepts_certificate(&self, client: ClientId, certificate: &Certificate) -> bool {
-        self.with(|world| {
-            let now = world.clock.now();
-            identities(world, client, TimeDelta::zero()).iter().any(|identity| accepts(identity, certificate, now))
-        })
+        self.with(|world| accepted(world, client, &[TimeDelta::zero()], |identity, now| identity.accepts(certificate, now)))
+    }
+
+    /// Whether this certificate's key signs the client in now at every instance of the sign-in service.
+    pub fn accepts_certificate_everywhere(&self, client: ClientId, certificate: &Certificate) -> bool {
+        self.with(|world| accepted(world, client, &world.lag.sign_ins(), |identity, now| identity.accepts(certificate, now)))
     }
 
     /// The certificate that signs SAML responses of a service principal now.
@@ -235,12 +272,15 @@ impl Emulator {
     }
 }
 
-/// The client as each tenant knows it that has a service principal of it.
-fn identities(world: &World, client: ClientId, lag: TimeDelta) -> Vec<Identity> {
+/// Whether each of the sign-in instances, which lag so far, accepts the client in some tenant.
+fn accepted(world: &World, client: ClientId, lags: &[TimeDelta], accepts: impl Fn(&Identity, DateTime<Utc>) -> bool) -> bool {
     let now = world.clock.now();
-    world.directory.tenants().filter_map(|tenant| Identity::find(world, tenant, client, now, lag).ok()).collect()
+    let identity = |tenant, lag| Identity::find(world, tenant, client, now, lag).ok();
+    lags.iter().all(|lag| world.directory.tenants().filter_map(|tenant| identity(tenant, *lag)).any(|identity| accepts(&identity, now)))
 }
 
-fn accepts(identity: &Identity, certificate: &Certificate, now: DateTime<Utc>) -> bool {
-    identity.certificates().any(|entry| entry.certificate.as_ref() == Some(certificate) && entry.is_valid(now))
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
 }

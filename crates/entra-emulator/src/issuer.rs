@@ -69,8 +69,36 @@ impl Issuer {
     /// The public key as a JSON Web Key Set.
     pub(crate) fn key_set(&self) -> Value {
         let name = BASE64URL_NOPAD.encode(self.certificate.thumbprint().as_bytes());
-        json!({"keys": [{"kty": "RSA", "use": "sig", "kid": name, "x5t": name, "x5c": [BASE64.encode(self.certificate.der())]}]})
+        let mut key = json!({"kty": "RSA", "use": "sig", "kid": name, "x5t": name, "x5c": [BASE64.encode(self.certificate.der())]});
+        let private = self.key.to_pkcs1_der().ok();
+        if let Some((modulus, exponent)) = private.as_ref().and_then(|der| public_numbers(der.expose())) {
+            key["n"] = BASE64URL_NOPAD.encode(modulus).into();
+            key["e"] = BASE64URL_NOPAD.encode(exponent).into();
+        }
+        json!({"keys": [key]})
     }
+}
+
+/// Modulus and exponent of a PKCS#1 private key: the second and third integers of its sequence.
+fn public_numbers(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (sequence, _) = element(der)?;
+    let (_version, rest) = element(sequence)?;
+    let (modulus, rest) = element(rest)?;
+    let (exponent, _) = element(rest)?;
+    Some((modulus.strip_prefix(&[0]).unwrap_or(modulus), exponent))
+}
+
+/// Content of the first DER element, and what follows it.
+fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&first, rest) = der.get(1..)?.split_first()?;
+    let digits = usize::from(first & 0x7f);
+    let (length, rest) = if first < 0x80 {
+        (usize::from(first), rest)
+    } else {
+        let (bytes, rest) = rest.split_at_checked(digits).filter(|_| digits <= 4)?;
+        (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
+    };
+    rest.split_at_checked(length)
 }
 
 fn claims(grant: &Grant, now: DateTime<Utc>, lifetime: TimeDelta) -> Value {

@@ -43,6 +43,8 @@ pub struct Call {
     pub handled: Option<u16>,
     /// The status that was sent; `None` where the connection was cut or no answer went out yet.
     pub answered: Option<u16>,
+    /// Whether a fault changed its course.
+    pub disturbed: bool,
     /// When it was carried out.
     pub handled_at: Option<DateTime<Utc>>,
     /// Whether it changed anything.

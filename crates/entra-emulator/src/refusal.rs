@@ -1,5 +1,7 @@
 //! What Graph says when it refuses, and the bodies of its errors.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -9,7 +11,7 @@ use crate::answer::Visit;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
-    pub(crate) code: &'static str,
+    pub(crate) code: Cow<'static, str>,
     pub(crate) message: String,
     pub(crate) details: Value,
     pub(crate) retry_after: Option<String>,
@@ -17,7 +19,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: Value::Null, retry_after: None }
+        Self { status, code: code.into(), message: message.into(), details: Value::Null, retry_after: None }
     }
 
     /// 400 `Request_BadRequest`: most validation.
@@ -87,6 +89,20 @@ impl Refusal {
             _ => ("Service_InternalServerError", "Encountered an internal server error."),
         };
         Self::new(status, code, message)
+    }
+
+    /// The refusal that usually comes with a status.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            400 => Self::request("The request is invalid."),
+            401 => Self::token("Access token validation failure."),
+            403 => Self::forbidden(),
+            404 => Self::not_found("unknown"),
+            405 => Self::method(),
+            409 => Self::conflict(),
+            429 => Self::throttled(None),
+            _ => Self::server(status),
+        }
     }
 
     /// The error as Graph words it. `date` has no zone.

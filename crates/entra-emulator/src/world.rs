@@ -8,11 +8,14 @@ use keys::{KeyError, PrivateKey};
 
 use crate::behaviour::Behaviour;
 use crate::clock::Clock;
+use crate::delivery::Pending;
 use crate::directory::{Directory, Object};
+use crate::faults::Faults;
 use crate::issuer::Issuer;
 use crate::random::Random;
 use crate::record::{Author, Record};
 use crate::refusal::Refusal;
+use crate::replicas::Lag;
 use crate::throttle::Throttle;
 
 /// Where the private keys of signing certificates come from.
@@ -42,6 +45,9 @@ pub(crate) struct World {
     pub(crate) record: Record,
     pub(crate) issuer: Issuer,
     pub(crate) throttle: Throttle,
+    pub(crate) faults: Faults,
+    pub(crate) lag: Lag,
+    pub(crate) pending: Vec<Pending>,
     keys: Arc<dyn KeySource>,
     keys_made: usize,
 }
@@ -56,6 +62,9 @@ impl World {
             record: Record::default(),
             issuer,
             throttle: Throttle::default(),
+            faults: Faults::default(),
+            lag: Lag::default(),
+            pending: Vec::new(),
             keys,
             keys_made: 0,
         }

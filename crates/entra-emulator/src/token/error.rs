@@ -1,5 +1,7 @@
 //! Refusals of the token endpoint, with their AADSTS numbers and texts.
 
+use std::borrow::Cow;
+
 use entra_types::ids::{ClientId, TenantId};
 use http::StatusCode;
 use serde_json::json;
@@ -10,14 +12,14 @@ use crate::answer::{Answer, Visit};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct TokenError {
     status: StatusCode,
-    error: &'static str,
+    error: Cow<'static, str>,
     number: u32,
     text: String,
 }
 
 impl TokenError {
-    fn new(status: StatusCode, error: &'static str, number: u32, text: impl Into<String>) -> Self {
-        Self { status, error, number, text: text.into() }
+    fn new(status: StatusCode, error: impl Into<Cow<'static, str>>, number: u32, text: impl Into<String>) -> Self {
+        Self { status, error: error.into(), number, text: text.into() }
     }
 
     fn client(number: u32, text: impl Into<String>) -> Self {
@@ -144,6 +146,16 @@ impl TokenError {
     pub(crate) fn server() -> Self {
         let text = "A transient error has occurred. Please try again.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", 90_033, text)
+    }
+
+    /// The same refusal with another status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// A refusal that a fault asks for.
+    pub(crate) fn injected(status: StatusCode, error: &str, number: u32) -> Self {
+        Self::new(status, error.to_owned(), number, "The sign-in was refused.")
     }
 
     /// The body as the service words it: one line, with ids and the time at its end.

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entra_types::ids::{ClientId, ObjectKind, TenantId};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use keys::Certificate;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -134,13 +135,18 @@ impl Identity {
         self.application.iter().chain([&self.service_principal])
     }
 
-    /// Certificates that may sign assertions. A token-signing certificate is none of them: nobody but the service has its key.
+    /// Certificates that may sign assertions.
     pub(crate) fn certificates(&self) -> impl Iterator<Item = &KeyEntry> {
         self.objects().flat_map(|object| object.keys.iter()).filter(|entry| entry.is_verify())
     }
 
     fn secrets(&self) -> impl Iterator<Item = &PasswordEntry> {
         self.objects().flat_map(|object| object.passwords.iter())
+    }
+
+    /// Whether the key of this certificate signs in.
+    pub(crate) fn accepts(&self, certificate: &Certificate, now: DateTime<Utc>) -> bool {
+        self.certificates().any(|entry| entry.certificate.as_ref() == Some(certificate) && entry.is_valid(now))
     }
 
     pub(crate) fn check_secret(&self, text: &str, now: DateTime<Utc>) -> Result<(), TokenError> {

@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod faults;
+mod passwords;
+mod patching;
 mod reading;
+mod replication;
 mod rolling;
 mod signing;
 mod stage;
+mod tokens;
