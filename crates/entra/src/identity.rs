@@ -54,6 +54,13 @@ mod tests {
     }
 
     #[test]
+    fn roles_are_bounded_in_number_and_length() {
+        let roles = vec![format!("\"{}\"", "r".repeat(1000)); 1000].join(",");
+        let read = identity(&format!(r#"{{"roles":[{roles}]}}"#)).roles;
+        assert_eq!((read.len(), read.iter().map(String::len).max()), (128, Some(128)));
+    }
+
+    #[test]
     fn an_opaque_token_says_nothing_and_breaks_nothing() {
         for token in ["opaque", "", "a.b.c", "..", "e30.%%%.x", "e30.W10.x"] {
             let read = Identity::of_token(GUID.parse().unwrap(), token);

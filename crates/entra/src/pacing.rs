@@ -135,8 +135,10 @@ mod tests {
     #[test]
     fn no_pause_and_no_jump_of_the_clock_closes_a_lane_for_more_than_an_hour() {
         let mut pacing = Pacing::default();
-        pacing.close(Lane::Write, start(), Duration::MAX);
-        assert_eq!(pacing.take(Lane::Write, start()), Err(start() + TimeDelta::hours(1)));
+        for pause in [Duration::from_secs(7201), Duration::MAX] {
+            pacing.close(Lane::Write, start(), pause);
+            assert_eq!(pacing.take(Lane::Write, start()), Err(start() + TimeDelta::hours(1)));
+        }
         let years_before = start() - TimeDelta::days(1000);
         assert_eq!(taken_at(&mut pacing, Lane::Write, years_before, 4000), 3000);
         let earlier = years_before - TimeDelta::days(1000);

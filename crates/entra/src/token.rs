@@ -114,3 +114,16 @@ impl Tokens {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_authorization_header_is_not_printed() {
+        let value = header("canary").unwrap();
+        assert_eq!((value.to_str().unwrap(), format!("{value:?}").as_str()), ("Bearer canary", "Sensitive"));
+    }
+}

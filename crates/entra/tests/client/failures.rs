@@ -59,6 +59,17 @@ async fn a_proxys_page_is_told_from_a_refusal_of_graph() {
 }
 
 #[tokio::test]
+async fn an_error_of_hundreds_of_kilobytes_is_none_of_graphs() {
+    let answered = async |padding: usize| {
+        let body = json!({"error": {"code": "Authorization_RequestDenied", "message": "x".repeat(padding)}});
+        let stand_in = StandIn::answering([reply(403, body.to_string())]);
+        stand_in.graph().read(&application(), Detail::Plain).await.unwrap_err().category
+    };
+    assert_eq!(answered(100_000).await, Category::PermissionDenied);
+    assert_eq!(answered(300_000).await, Category::InvalidAnswer);
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let stand_in = StandIn::answering([reply_with(302, "location", "https://evil.example/", "")]);
     let failure = stand_in.graph().read(&application(), Detail::Plain).await.unwrap_err();

@@ -42,15 +42,16 @@ async fn the_applications_own_document_is_fetched_without_a_token() {
 #[tokio::test]
 async fn every_role_lists_its_signing_keys_and_each_certificate_counts_once() {
     let roles = format!(
-        r#"<RoleDescriptor xmlns:fed="http://docs.oasis-open.org/wsfed/federation/200706">{}{}</RoleDescriptor><IDPSSODescriptor>{}{}{}</IDPSSODescriptor>"#,
+        r#"<RoleDescriptor xmlns:fed="http://docs.oasis-open.org/wsfed/federation/200706">{}{}{}</RoleDescriptor><IDPSSODescriptor>{}{}{}</IDPSSODescriptor>"#,
         key(r#"use="signing""#, &certificate(0)),
+        key(r#"use="signing""#, &certificate(4)),
         key(r#"use="encryption""#, &certificate(3)),
         key(r#"use="signing""#, &certificate(0)),
         key(r#"use="signing""#, &certificate(1)),
         key("", &certificate(2)),
     );
-    assert_eq!(listed(document(&roles)).await, [certificate(0), certificate(1), certificate(2)]);
-    assert_eq!(listed(format!("\u{feff}{}", document(&roles))).await.len(), 3);
+    assert_eq!(listed(document(&roles)).await, [certificate(0), certificate(4), certificate(1), certificate(2)]);
+    assert_eq!(listed(format!("\u{feff}{}", document(&roles))).await.len(), 4);
 }
 
 #[tokio::test]

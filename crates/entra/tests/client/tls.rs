@@ -33,6 +33,10 @@ fn tls(authority: &Authority) -> TlsAcceptor {
 
 /// A server that gives every connection this answer, and its address.
 async fn server(authority: &Authority, answer: Vec<u8>) -> SocketAddr {
+    server_of_parts(authority, std::iter::once(answer)).await
+}
+
+async fn server_of_parts(authority: &Authority, answer: impl Iterator<Item = Vec<u8>> + Clone + Send + 'static) -> SocketAddr {
     let (acceptor, listener) = (tls(authority), TcpListener::bind("127.0.0.1:0").await.unwrap());
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -40,7 +44,11 @@ async fn server(authority: &Authority, answer: Vec<u8>) -> SocketAddr {
             // A client that does not trust us hangs up.
             if let Ok(mut stream) = acceptor.accept(connection).await {
                 let _ = stream.read(&mut [0; 4096]).await;
-                let _ = stream.write_all(&answer).await;
+                for part in answer.clone() {
+                    if stream.write_all(&part).await.is_err() {
+                        break;
+                    }
+                }
                 let _ = stream.shutdown().await;
             }
         }
@@ -99,6 +107,14 @@ async fn a_redirect_is_given_back_and_not_followed() {
 async fn reading_stops_at_four_megabytes() {
     let authority = authority();
     let address = server(&authority, http("200 OK", &vec![b'x'; MAX_ANSWER + 1])).await;
+    assert_eq!(get(&trusting(&authority), "https", address).await.unwrap_err(), WireError::TooLarge(StatusCode::OK));
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_the_timeout() {
+    let authority = authority();
+    let head = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec();
+    let address = server_of_parts(&authority, std::iter::once(head).chain(std::iter::repeat(vec![b'x'; 65_536]))).await;
     assert_eq!(get(&trusting(&authority), "https", address).await.unwrap_err(), WireError::TooLarge(StatusCode::OK));
 }
 

@@ -56,6 +56,27 @@ async fn a_token_of_a_minute_serves_half_a_minute() {
     }
 }
 
+#[rstest]
+#[case::number(json!(3600), 3300)]
+#[case::text(json!("3600"), 3300)]
+#[case::fraction(json!(3600.5), 3300)]
+#[case::beyond_belief(json!(i64::MAX), 86_100)]
+#[case::negative(json!(-7), 0)]
+#[case::garbage(json!({}), 0)]
+#[tokio::test]
+async fn the_life_of_a_token_is_read_within_reason(#[case] expires_in: serde_json::Value, #[case] usable: i64) {
+    let stand_in = StandIn::default();
+    stand_in.answers_tokens([reply(200, json!({"access_token": "a", "expires_in": expires_in}).to_string())]);
+    let graph = stand_in.graph();
+    graph.identity().await.unwrap();
+    stand_in.advance(TimeDelta::seconds((usable - 1).max(0)));
+    graph.identity().await.unwrap();
+    assert_eq!(stand_in.token_requests().len() == 1, usable > 0);
+    stand_in.advance(TimeDelta::seconds(1));
+    graph.identity().await.unwrap();
+    assert_eq!(stand_in.token_requests().len(), 2);
+}
+
 #[tokio::test]
 async fn calls_at_the_same_time_share_one_token_request() {
     let stand_in = StandIn::answering(objects(3));
@@ -98,6 +119,16 @@ async fn a_read_whose_token_graph_refuses_is_repeated_once_with_a_fresh_one() {
     assert!(stand_in.graph().read(&application(), Detail::Plain).await.is_ok());
     let sent: Vec<_> = stand_in.graph_requests().iter().map(|seen| seen.header("authorization").to_owned()).collect();
     assert_eq!(sent, ["Bearer token-1", "Bearer token-2"]);
+}
+
+#[tokio::test]
+async fn reads_refused_at_the_same_time_share_the_fresh_token() {
+    let refused = || refusal(401, "InvalidAuthenticationToken");
+    let stand_in = StandIn::answering([refused(), refused()].into_iter().chain(objects(2)));
+    let (graph, address) = (stand_in.graph(), application());
+    let (first, second) = tokio::join!(graph.read(&address, Detail::Plain), graph.read(&address, Detail::Plain));
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(stand_in.token_requests().len(), 2);
 }
 
 #[tokio::test]
