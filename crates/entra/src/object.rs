@@ -63,7 +63,8 @@ struct Body {
 }
 
 impl Detail {
-    /// The query of the read. Even a `$select` of other fields would be fine, but a plain read is what the separate throttle surely does not count.
+    /// The query of the read. A plain read selects nothing: `$select=keyCredentials` is what returns `key` and has a throttle of its own (Microsoft
+    /// Graph, "Get application").
     pub(crate) const fn query(self, kind: ObjectKind) -> &'static str {
         match (self, kind) {
             (Self::Plain, _) => "",

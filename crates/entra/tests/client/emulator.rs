@@ -31,16 +31,16 @@ impl Ids for World {
 }
 
 /// A tenant with the operator's application, and one to rotate that it owns.
-struct Tenant {
-    emulator: Emulator,
-    graph: Graph,
+pub(crate) struct Tenant {
+    pub(crate) emulator: Emulator,
+    pub(crate) graph: Graph,
     operator: Registered,
-    payroll: Registered,
+    pub(crate) payroll: Registered,
 }
 
 const OPERATOR_SECRET: &str = "0p3rator~secret.with_40-characters-in-it";
 
-fn tenant() -> Tenant {
+pub(crate) fn tenant() -> Tenant {
     let emulator = Emulator::builder().time(TokioTime::starting_at(start())).build().unwrap();
     let tenant: TenantId = TENANT.parse().unwrap();
     emulator.add_tenant(tenant);
@@ -71,7 +71,7 @@ fn certificate_of(application: Registered, number: usize) -> SignIn {
     SignIn::ClientCertificate { client_id: application.client_id, key: fixtures::key(number), certificate: certificate(number) }
 }
 
-fn certificate(number: usize) -> Certificate {
+pub(crate) fn certificate(number: usize) -> Certificate {
     let request = CertificateRequest {
         common_name: format!("payroll-{number}"),
         san_uris: vec![],
@@ -83,16 +83,16 @@ fn certificate(number: usize) -> Certificate {
 }
 
 impl Tenant {
-    fn application(&self) -> Address {
+    pub(crate) fn application(&self) -> Address {
         Address::by_id(ObjectKind::Application, self.payroll.application)
     }
 
-    fn service_principal(&self) -> Address {
+    pub(crate) fn service_principal(&self) -> Address {
         Address::by_client(ObjectKind::ServicePrincipal, self.payroll.client_id)
     }
 
     /// A proof by the key with this number.
-    fn proof(&self, number: usize) -> Proof {
+    pub(crate) fn proof(&self, number: usize) -> Proof {
         Proof { object_id: self.payroll.application, key: fixtures::key(number), certificate: certificate(number) }
     }
 

@@ -3,6 +3,7 @@
 
 mod emulator;
 mod failures;
+mod faults;
 mod jwts;
 mod metadata;
 mod pacing;
