@@ -21,7 +21,7 @@ pub(crate) struct Manager {
     pub(crate) api_version: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Operation {
     Apply,
     Update,
@@ -44,17 +44,20 @@ impl Owners {
         Self(entries.map(Owner::read).collect())
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn to_json(&self) -> Value {
-        self.0.iter().map(Owner::to_json).collect()
+    /// Sets `metadata.managedFields`: applied first, then by time and name.
+    pub(crate) fn write(mut self, object: &mut Value) {
+        self.0.sort_by_key(|owner| (owner.manager.operation, owner.time.as_str().map(str::to_owned), owner.manager.name.clone()));
+        let entries: Vec<_> = self.0.iter().map(Owner::to_json).collect();
+        if !entries.is_empty() {
+            object["metadata"]["managedFields"] = Value::Array(entries);
+        } else if let Some(meta) = object["metadata"].as_object_mut() {
+            meta.remove("managedFields");
+        }
     }
 
     /// Takes note of a write that was no apply: what changed now belongs to `manager` alone.
     pub(crate) fn note(&mut self, old: &Value, new: &Value, kind: &Kind, manager: &Manager, now: &Value) {
-        let difference = difference(old, new, kind);
+        let difference = difference(old, new, kind, manager);
         for owner in &mut self.0 {
             if owner.manager != *manager {
                 owner.fields.subtract(&difference.changed);
@@ -79,17 +82,20 @@ impl Owners {
         force: bool,
         now: &Value,
     ) -> Result<Value, Failure> {
-        let applied = owned(FieldSet::of_applied(config, Some(kind.shape())));
+        let applied = owned(FieldSet::of_applied(config, Some(kind.shape())), kind, manager);
         let mut merged = merge(live, config, Some(kind.shape()));
         self.give_up(&mut merged, &applied, kind, manager);
-        let difference = difference(live, &merged, kind);
+        let difference = difference(live, &merged, kind, manager);
         self.refuse_conflicts(&difference, manager, force)?;
         for owner in self.0.iter_mut().filter(|owner| owner.manager != *manager) {
             owner.fields.subtract(&difference.changed);
             owner.fields.subtract(&difference.removed);
         }
-        if *live != merged || self.fields(manager) != Some(&applied) {
+        if *live != merged {
             self.set(manager, applied, now);
+        } else if self.fields(manager) != Some(&applied) {
+            let time = self.0.iter().find(|owner| owner.manager == *manager).map_or(Value::Null, |owner| owner.time.clone());
+            self.set(manager, applied, &time);
         }
         self.tidy();
         Ok(merged)
@@ -107,27 +113,23 @@ impl Owners {
     }
 
     fn refuse_conflicts(&self, difference: &Difference, manager: &Manager, force: bool) -> Result<(), Failure> {
-        if force {
-            return Ok(());
-        }
-        let mut causes = Vec::new();
-        let mut texts = Vec::new();
-        for owner in self.0.iter().filter(|owner| owner.manager != *manager) {
+        let mut conflicts = Vec::new();
+        for owner in self.0.iter().filter(|owner| owner.manager != *manager && !force) {
             let paths = owner.fields.intersection(&difference.changed).paths();
-            if let [first, ..] = paths.as_slice() {
-                let listed = if paths.len() == 1 { format!(": {first}") } else { format!(":\n- {}", paths.join("\n- ")) };
-                texts.push(format!("conflict with {}{listed}", owner.describe()));
-            }
-            causes.extend(paths.into_iter().map(
-                |path| json!({"reason": "FieldManagerConflict", "message": format!("conflict with {}", owner.describe()), "field": path}),
-            ));
+            conflicts.extend(paths.into_iter().map(|path| (owner.describe(), path)));
         }
-        if causes.is_empty() {
-            return Ok(());
-        }
-        let (many, texts) = (if causes.len() == 1 { "conflict" } else { "conflicts" }, texts.join("\n"));
-        let message = format!("Apply failed with {} {many}: {texts}", causes.len());
-        Err(Failure::new(409, "Conflict", message).with_details(json!({"causes": causes})))
+        conflicts.sort();
+        let text = match conflicts.as_slice() {
+            [] => return Ok(()),
+            [(owner, path)] => format!("1 conflict: conflict with {owner}: {path}"),
+            many => format!("{} conflicts: {}", many.len(), list_conflicts(many)),
+        };
+        conflicts.sort_by(|one, other| one.1.cmp(&other.1));
+        let causes: Vec<_> = conflicts
+            .iter()
+            .map(|(owner, path)| json!({"reason": "FieldManagerConflict", "message": format!("conflict with {owner}"), "field": path}))
+            .collect();
+        Err(Failure::new(409, "Conflict", format!("Apply failed with {text}")).with_details(json!({"causes": causes})))
     }
 
     fn fields(&self, manager: &Manager) -> Option<&FieldSet> {
@@ -145,6 +147,18 @@ impl Owners {
     fn tidy(&mut self) {
         self.0.retain(|owner| !owner.fields.is_empty());
     }
+}
+
+/// By manager: its name, then the paths.
+fn list_conflicts(conflicts: &[(String, String)]) -> String {
+    let mut lines = Vec::new();
+    for (index, (owner, path)) in conflicts.iter().enumerate() {
+        if index == 0 || conflicts[index - 1].0 != *owner {
+            lines.push(format!("conflicts with {owner}:"));
+        }
+        lines.push(format!("- {path}"));
+    }
+    lines.join("\n")
 }
 
 impl Owner {
@@ -167,8 +181,11 @@ impl Owner {
         let manager = &self.manager;
         let mut entry = json!({
             "manager": manager.name, "operation": manager.operation.name(), "apiVersion": manager.api_version,
-            "time": self.time, "fieldsType": "FieldsV1", "fieldsV1": self.fields.to_json(),
+            "fieldsType": "FieldsV1", "fieldsV1": self.fields.to_json(),
         });
+        if !self.time.is_null() {
+            entry["time"] = self.time.clone();
+        }
         if let Some(subresource) = &manager.subresource {
             entry["subresource"] = json!(subresource);
         }
@@ -199,19 +216,30 @@ impl Operation {
 }
 
 /// Between two versions of an object; what nobody owns is left out.
-fn difference(old: &Value, new: &Value, kind: &Kind) -> Difference {
+fn difference(old: &Value, new: &Value, kind: &Kind, manager: &Manager) -> Difference {
     let Difference { changed, removed } = Difference::between(old, new, Some(kind.shape()));
-    Difference { changed: owned(changed), removed: owned(removed) }
+    Difference { changed: owned(changed, kind, manager), removed: owned(removed, kind, manager) }
 }
 
-/// Fields that no manager owns: the server's own, and those that name the object.
-fn owned(mut set: FieldSet) -> FieldSet {
-    set.remove_path(&["f:apiVersion"]);
-    set.remove_path(&["f:kind"]);
+/// Without the fields that the manager cannot own: the server's own, those that name the object, and what is not for this
+/// endpoint to change.
+fn owned(mut set: FieldSet, kind: &Kind, manager: &Manager) -> FieldSet {
+    let foreign: &[&str] = match manager.subresource {
+        Some(_) => &["f:metadata", "f:spec"],
+        None if kind.kind == "Namespace" => &["f:spec", "f:status"],
+        None if kind.has_status => &["f:status"],
+        None => &[],
+    };
+    for field in ["f:apiVersion", "f:kind"].iter().chain(foreign) {
+        set.remove_path(&[field]);
+    }
     for field in UNOWNED {
         set.remove_path(&["f:metadata", field]);
     }
     set.drop_member("f:metadata");
+    if !kind.is_custom() {
+        set.drop_member("f:spec");
+    }
     set
 }
 

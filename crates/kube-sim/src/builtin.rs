@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     checks, event,
     jsonpath::Path,
-    kind::{Column, Kind, Model},
+    kind::{Column, Kind, Model, Put},
     schema::Schema,
     violation::Violation,
 };
@@ -51,6 +51,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
             ..kind("", "ServiceAccount", "serviceaccounts", typed::<ServiceAccount>, |_, _| Vec::new())
         },
         Kind {
+            put: Put::Creating,
             columns: vec![Column::new("Holder", "string", ".spec.holderIdentity"), Column::age()],
             ..kind("coordination.k8s.io", "Lease", "leases", typed::<Lease>, checks::lease)
         },
@@ -58,7 +59,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
             namespaced: false,
             has_status: true,
             has_generation: true,
-            lenient_put: false,
+            put: Put::Conditional,
             short_names: vec!["crd".into(), "crds".into()],
             categories: vec!["api-extensions".into()],
             columns: vec![Column::new("Created At", "string", ".metadata.creationTimestamp")],
@@ -72,7 +73,13 @@ pub(crate) fn kinds() -> Vec<Kind> {
 fn event_kinds() -> [Kind; 2] {
     let core = kind("", "Event", "events", typed::<Event>, event::lenient);
     let new = kind("events.k8s.io", "Event", "events", typed::<events::Event>, event::strict);
-    [core, new].map(|kind| Kind { short_names: vec!["ev".into()], columns: event::columns(), selectable: event::selectable(), ..kind })
+    [core, new].map(|kind| Kind {
+        put: Put::Creating,
+        short_names: vec!["ev".into()],
+        columns: event::columns(),
+        selectable: event::selectable(),
+        ..kind
+    })
 }
 
 fn kind(
@@ -94,7 +101,7 @@ fn kind(
         namespaced: true,
         has_status: false,
         has_generation: false,
-        lenient_put: true,
+        put: Put::Unconditional,
         columns: vec![Column::age()],
         selectable: Vec::new(),
         model: Model::Builtin(Builtin { coerce, validate }),
@@ -159,7 +166,12 @@ pub(crate) fn definition(mut object: Value) -> Result<Value, String> {
     if let Value::Object(map) = &mut object {
         map.extend(frame);
     }
-    let names = object["spec"]["names"].clone();
+    let mut names = object["spec"]["names"].clone();
+    if let (Some(kind), true) = (names["kind"].as_str().map(str::to_owned), names.is_object()) {
+        fill_in(&mut names, "singular", kind.to_lowercase());
+        fill_in(&mut names, "listKind", format!("{kind}List"));
+        object["spec"]["names"] = names.clone();
+    }
     object["status"] = json!({
         "acceptedNames": names,
         "conditions": [
@@ -170,4 +182,10 @@ pub(crate) fn definition(mut object: Value) -> Result<Value, String> {
             .map(|version| version["name"].clone()).collect::<Value>(),
     });
     Ok(object)
+}
+
+fn fill_in(object: &mut Value, field: &str, default: String) {
+    if object[field].is_null() {
+        object[field] = json!(default);
+    }
 }

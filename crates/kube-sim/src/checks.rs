@@ -35,10 +35,12 @@ pub(crate) fn metadata(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<Vio
     labels(&meta["labels"], &mut found);
     annotations(&meta["annotations"], &mut found);
     owners(&meta["ownerReferences"], &mut found);
-    finalizers(meta, old.map(|old| &old["metadata"]), &mut found);
-    if let Some(old) = old.filter(|old| old["metadata"]["uid"] != meta["uid"]) {
-        let _ = old;
-        found.push(Violation::immutable("metadata.uid", meta["uid"].clone()));
+    finalizers(&meta["finalizers"], &mut found);
+    if let Some(old) = old {
+        // kube-apiserver looks twice at updates of custom resources, and says everything twice.
+        for _ in 0..if kind.is_custom() { 2 } else { 1 } {
+            update(meta, &old["metadata"], &mut found);
+        }
     }
     found
 }
@@ -52,7 +54,9 @@ fn name(kind: &Kind, name: &str, found: &mut Vec<Violation>) {
     if name.len() > limit {
         found.push(Violation::invalid("metadata.name", name, format!("must be no more than {limit} bytes")));
     }
-    if !fits {
+    if limit == 63 && name.contains('.') {
+        found.push(Violation::invalid("metadata.name", name, "must not contain dots"));
+    } else if !fits {
         found.push(Violation::invalid("metadata.name", name, what));
     }
 }
@@ -102,7 +106,7 @@ fn qualified(field: &str, key: &str, found: &mut Vec<Violation>) {
 }
 
 fn owners(owners: &Value, found: &mut Vec<Violation>) {
-    for (index, owner) in owners.as_array().into_iter().flatten().enumerate() {
+    for owner in owners.as_array().into_iter().flatten() {
         for (field, what) in [
             ("apiVersion", "version must not be empty"),
             ("kind", "must not be empty"),
@@ -110,33 +114,37 @@ fn owners(owners: &Value, found: &mut Vec<Violation>) {
             ("uid", "must not be empty"),
         ] {
             if owner[field].as_str().unwrap_or_default().is_empty() {
-                let field = format!("metadata.ownerReferences[{index}].{field}");
+                let field = format!("metadata.ownerReferences.{field}");
                 found.push(Violation::invalid(field, "", what));
             }
         }
     }
 }
 
-fn finalizers(new: &Value, old: Option<&Value>, found: &mut Vec<Violation>) {
-    let finalizers = strings(&new["finalizers"]);
-    for finalizer in &finalizers {
-        qualified("metadata.finalizers", finalizer, found);
+fn finalizers(finalizers: &Value, found: &mut Vec<Violation>) {
+    for finalizer in strings(finalizers) {
+        qualified("metadata.finalizers", &finalizer, found);
     }
-    let Some(old) = old.filter(|old| !old["deletionTimestamp"].is_null()) else { return };
+}
+
+fn update(new: &Value, old: &Value, found: &mut Vec<Violation>) {
     let before = strings(&old["finalizers"]);
-    let added: Vec<_> = finalizers.iter().filter(|name| !before.contains(name)).map(|name| format!("{name:?}")).collect();
-    if !added.is_empty() {
+    let added: Vec<_> = strings(&new["finalizers"]).into_iter().filter(|name| !before.contains(name)).collect();
+    if !old["deletionTimestamp"].is_null() && !added.is_empty() {
+        let added: Vec<_> = added.iter().map(|name| format!("{name:?}")).collect();
         let detail =
             format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}", added.join(", "));
         found.push(Violation::forbidden("metadata.finalizers", detail));
+    }
+    if old["uid"] != new["uid"] {
+        found.push(Violation::immutable("metadata.uid", new["uid"].clone()));
     }
 }
 
 /// A Secret. (No message repeats what it holds.)
 pub(crate) fn secret(new: &Value, old: Option<&Value>) -> Vec<Violation> {
     let mut found = Vec::new();
-    if let Some(old) = old.filter(|old| old["type"] != new["type"]) {
-        let _ = old;
+    if old.is_some_and(|old| old["type"] != new["type"]) {
         found.push(Violation::immutable("type", new["type"].clone()));
     }
     frozen(new, old, &["data"], &mut found);

@@ -51,16 +51,16 @@ impl State {
             Propagation::Foreground => self.delete_dependents(&uid),
             Propagation::Orphan => self.orphan_dependents(&uid),
         }
-        let held = has_finalizers(object) || (table == "namespaces" && !self.content(&key.1).is_empty());
-        if !held {
-            return Deleted::Gone(self.expunge(table, key).unwrap_or_else(|| object.clone()));
-        }
-        let object = self.mark(table, key, object);
-        if table != "namespaces" {
+        if table == "namespaces" {
+            let object = self.mark(table, key, object);
+            self.empty_namespace(&key.1);
+            self.finish_namespace(&key.1);
             return Deleted::Pending(object);
         }
-        self.empty_namespace(&key.1);
-        Deleted::Pending(object)
+        if has_finalizers(object) {
+            return Deleted::Pending(self.mark(table, key, object));
+        }
+        Deleted::Gone(self.expunge(table, key).unwrap_or_else(|| object.clone()))
     }
 
     /// Sets deletionTimestamp, once.

@@ -73,7 +73,7 @@ fn resources(catalogue: &Catalogue, group: &str, version: &str) -> Result<Value,
 }
 
 fn describe_kind(kind: &Kind) -> Vec<Value> {
-    let verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+    let verbs = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
     let mut resource = json!({
         "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": verbs,
     });

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{kind::Kind, violation::Violation};
+use crate::{
+    kind::{Kind, dotted},
+    violation::Violation,
+};
 
 /// A refusal, as kube-apiserver words it: becomes the body of an error answer (a `Status`).
 #[derive(Clone, Debug, thiserror::Error)]
@@ -50,7 +53,17 @@ impl Failure {
     }
 
     pub(crate) fn no_such_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource").with_details(json!({}))
+        Self::new(404, "", NO_SUCH_PATH)
+    }
+
+    /// Answered as plain text, as kube-apiserver does where no resource is served.
+    pub(crate) fn is_about_path(&self) -> bool {
+        self.message == NO_SUCH_PATH
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "the server does not allow this method on the requested resource";
+        Self::new(405, "MethodNotAllowed", message).with_details(json!({}))
     }
 
     pub(crate) fn not_found(kind: &Kind, name: &str) -> Self {
@@ -85,13 +98,15 @@ impl Failure {
         Self::forbidden(message).with_details(details)
     }
 
-    pub(crate) fn invalid(kind: &Kind, name: &str, violations: &[Violation]) -> Self {
-        let mut details = json!({"name": name, "kind": kind.kind});
-        if !kind.group.is_empty() {
-            details["group"] = json!(kind.group);
+    pub(crate) fn invalid_as(group: &str, kind: &str, name: &str, violations: &[Violation]) -> Self {
+        let mut details = json!({"kind": kind});
+        for (field, text) in [("name", name), ("group", group)] {
+            if !text.is_empty() {
+                details[field] = json!(text);
+            }
         }
         details["causes"] = violations.iter().map(Violation::cause).collect();
-        let message = format!("{} {name:?} is invalid: {}", kind.qualified_kind(), aggregate(violations));
+        let message = format!("{} {name:?} is invalid: {}", dotted(kind, group), aggregate(violations));
         Self::new(422, "Invalid", message).with_details(details)
     }
 
@@ -123,6 +138,8 @@ impl Failure {
         Value::Object(status)
     }
 }
+
+const NO_SUCH_PATH: &str = "404 page not found";
 
 /// Several violations are listed in brackets, each once.
 fn aggregate(violations: &[Violation]) -> String {

@@ -167,7 +167,7 @@ impl Shared {
             }
             Verb::Update => state.replace(&call, body()).map(|done| written(&state, done)),
             Verb::Patch => {
-                let how = patch_type(headers)?;
+                let how = patch_type(headers, &kind)?;
                 state.patch(&call, body(), how).map(|done| written(&state, done))
             }
             Verb::Delete => {
@@ -188,7 +188,11 @@ fn find(state: &State, request: &RequestInfo) -> Result<Arc<Kind>, Failure> {
     match request.subresource.as_deref() {
         None => {}
         Some("status") if kind.has_status => {}
+        Some(_) if kind.is_custom() => return Err(Failure::not_found(kind, request.name.as_deref().unwrap_or_default())),
         Some(_) => return Err(Failure::no_such_path()),
+    }
+    if matches!(request.verb, Verb::Update | Verb::Patch) && request.name.is_none() {
+        return Err(Failure::method_not_allowed());
     }
     let homeless = kind.namespaced && request.namespace.is_none() && !matches!(request.verb, Verb::List | Verb::Watch);
     if homeless || (!kind.namespaced && request.namespace.is_some()) {
@@ -202,16 +206,15 @@ fn manager(request: &RequestInfo) -> String {
     request.manager.as_deref().or_else(agent).unwrap_or("unknown").to_owned()
 }
 
-fn patch_type(headers: &HeaderMap) -> Result<PatchType, Failure> {
+fn patch_type(headers: &HeaderMap, kind: &Kind) -> Result<PatchType, Failure> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match content_type.split(';').next().unwrap_or_default().trim() {
         "application/apply-patch+yaml" => Ok(PatchType::Apply),
         "application/json-patch+json" => Ok(PatchType::Json),
-        "application/merge-patch+json" | "application/strategic-merge-patch+json" => Ok(PatchType::Merge),
-        other => {
-            let message = format!(
-                "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml (not {other:?})"
-            );
+        "application/merge-patch+json" => Ok(PatchType::Merge),
+        "application/strategic-merge-patch+json" if !kind.is_custom() => Ok(PatchType::Merge),
+        _ => {
+            let message = "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
             Err(Failure::new(415, "UnsupportedMediaType", message))
         }
     }
@@ -242,6 +245,9 @@ fn delete_all(state: &mut State, call: Call<'_>, selector: &Selector, options: &
 }
 
 fn refusal(failure: &Failure) -> Response<AnswerBody> {
+    if failure.is_about_path() {
+        return response(failure.code, "text/plain", whole(format!("{}\n", failure.message)));
+    }
     let mut answer = json_response(failure.code, &failure.status());
     if let Some(seconds) = failure.details["retryAfterSeconds"].as_u64() {
         answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -63,8 +63,7 @@ pub(crate) struct Kind {
     pub(crate) has_status: bool,
     /// Whether `metadata.generation` counts changes of the spec.
     pub(crate) has_generation: bool,
-    /// Whether PUT without resourceVersion overwrites, and PUT of what is absent creates.
-    pub(crate) lenient_put: bool,
+    pub(crate) put: Put,
     pub(crate) columns: Vec<Column>,
     /// Fields that a field selector may name, besides metadata.name and metadata.namespace.
     pub(crate) selectable: Vec<(String, Path)>,
@@ -72,7 +71,22 @@ pub(crate) struct Kind {
 }
 
 /// The shape of the kinds that have no schema here: only their metadata has keyed lists.
-static BUILTIN: LazyLock<Schema> = LazyLock::new(|| Schema::compile_object(&Value::Null).unwrap_or_default());
+static BUILTIN: LazyLock<Schema> = LazyLock::new(|| {
+    let reference = json!({"x-kubernetes-map-type": "atomic"});
+    let raw = json!({"properties": {"involvedObject": reference, "regarding": reference, "related": reference}});
+    Schema::compile_object(&raw).unwrap_or_default()
+});
+
+/// What PUT asks for and does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Put {
+    /// It must name the resourceVersion.
+    Conditional,
+    /// Without a resourceVersion it overwrites.
+    Unconditional,
+    /// Besides, it creates what is not there.
+    Creating,
+}
 
 /// A column of `kubectl get`.
 pub(crate) struct Column {
@@ -95,11 +109,6 @@ impl Kind {
     /// `secrets`, `leases.coordination.k8s.io`.
     pub(crate) fn qualified(&self) -> String {
         dotted(&self.plural, &self.group)
-    }
-
-    /// `Secret`, `Lease.coordination.k8s.io`.
-    pub(crate) fn qualified_kind(&self) -> String {
-        dotted(&self.kind, &self.group)
     }
 
     pub(crate) fn api_version(&self) -> String {
@@ -126,6 +135,10 @@ impl Kind {
         }
     }
 
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.model, Model::Custom { .. })
+    }
+
     /// Brings what was sent into the form that is stored: unknown fields dropped, defaults filled in.
     pub(crate) fn coerce(&self, object: Value) -> Result<Value, String> {
         match &self.model {
@@ -134,19 +147,18 @@ impl Kind {
         }
     }
 
-    /// Everything that makes the object unacceptable, metadata aside.
-    pub(crate) fn violations(&self, new: &Value, old: Option<&Value>) -> Vec<Violation> {
+    /// Adds everything that makes the object unacceptable to what is wrong with its metadata.
+    pub(crate) fn check(&self, new: &Value, old: Option<&Value>, found: &mut Vec<Violation>) {
         let (schema, rules) = match &self.model {
-            Model::Builtin(builtin) => return (builtin.validate)(new, old),
+            Model::Builtin(builtin) => return found.extend((builtin.validate)(new, old)),
             Model::Custom { schema, rules } => (schema, rules),
         };
-        let mut found = crate::validate::violations(schema, new, old);
+        found.extend(crate::validate::violations(schema, new, old));
         match rules {
             Some(_) if found.iter().any(Violation::blocks_rules) => found.push(Violation::rules_not_checked()),
             Some(rules) => found.extend(rules.violations(schema, new, old)),
             None => {}
         }
-        found
     }
 
     /// All served versions of a definition. (One is enough for the kinds of this workspace: versions are not converted.)
@@ -182,7 +194,7 @@ impl Kind {
             namespaced: spec["scope"] == "Namespaced",
             has_status: version["subresources"]["status"].is_object(),
             has_generation: true,
-            lenient_put: false,
+            put: Put::Conditional,
             columns: columns(&version["additionalPrinterColumns"]),
             selectable: selectable(&version["selectableFields"]),
             model: Model::Custom { schema: Box::new(schema), rules: rules.map(Box::new) },
@@ -220,7 +232,7 @@ impl Catalogue {
     }
 }
 
-fn dotted(name: &str, group: &str) -> String {
+pub(crate) fn dotted(name: &str, group: &str) -> String {
     if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
 }
 

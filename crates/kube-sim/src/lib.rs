@@ -11,6 +11,7 @@
 //! Time and randomness are handed in: the same seed and requests give the same answers. What it answers follows
 //! kube-apiserver 1.36; `scenarios/` holds the requests by which the two can be compared.
 
+mod admission;
 mod apply;
 mod builtin;
 mod checks;
@@ -28,6 +29,7 @@ mod record;
 mod render;
 mod request;
 mod rules;
+pub mod scenario;
 mod schema;
 mod selector;
 mod server;

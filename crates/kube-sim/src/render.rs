@@ -46,7 +46,7 @@ impl View {
         let (name, api_version, items): (_, _, Vec<Value>) = match self {
             Self::Table { include, .. } => return table::render(kind, objects, include, &version, now, true),
             Self::Full => {
-                let items = objects.into_iter().map(|object| event::served(kind, object.clone())).collect();
+                let items = objects.into_iter().map(|object| item(kind, object)).collect();
                 (format!("{}List", kind.kind), kind.api_version(), items)
             }
             Self::Metadata => {
@@ -80,6 +80,15 @@ impl View {
             }
         }
     }
+}
+
+/// Items of the built-in kinds do not say of what kind they are.
+fn item(kind: &Kind, object: &Value) -> Value {
+    let mut item = event::served(kind, object.clone());
+    if let Some(map) = item.as_object_mut().filter(|_| !kind.is_custom()) {
+        map.retain(|field, _| field != "kind" && field != "apiVersion");
+    }
+    item
 }
 
 pub(crate) fn metadata(object: &Value) -> Value {

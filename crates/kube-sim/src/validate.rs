@@ -46,11 +46,9 @@ impl Walk {
         let (min, max) = schema.limits.length;
         if let Some(max) = max.filter(|max| length > *max) {
             self.found.push(Violation::too_long(path, max));
-        }
-        if let Some(min) = min.filter(|min| length < *min) {
+        } else if let Some(min) = min.filter(|min| length < *min) {
             self.invalid(path, text, &format!("should be at least {min} chars long"));
-        }
-        if let Some(pattern) = schema.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+        } else if let Some(pattern) = schema.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
             self.invalid(path, text, &format!("should match '{pattern}'"));
         }
         if !is_format(&schema.format, text) {

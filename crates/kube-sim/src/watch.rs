@@ -26,6 +26,9 @@ use crate::{
 /// How long a watch lasts that does not say so itself.
 const DEFAULT_LIFE: Duration = Duration::from_secs(1800);
 
+/// A watch that lasts no longer ends without a bookmark.
+const SHORT_LIFE: Duration = Duration::from_secs(2);
+
 /// A watch that has been accepted.
 pub(crate) struct Watch {
     server: Arc<Shared>,
@@ -68,7 +71,7 @@ impl Watch {
             cuts,
             revision: from.unwrap_or(state.revision),
             ends: Instant::now() + life,
-            bookmarks: query.flag("allowWatchBookmarks"),
+            bookmarks: query.flag("allowWatchBookmarks") && life > SHORT_LIFE,
             lines: VecDeque::new(),
             over: false,
         };
@@ -188,7 +191,10 @@ impl Watch {
 /// Where a watch starts; `None`: with what there is.
 fn from_revision(state: &State, query: &Query) -> Result<Option<u64>, Failure> {
     let Some(text) = query.text("resourceVersion").filter(|text| *text != "0") else { return Ok(None) };
-    let revision = text.parse().map_err(|_| Failure::bad_request(format!("invalid resource version: {text:?}")))?;
+    let revision = text.parse().map_err(|_| {
+        let why = format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax");
+        Failure::new(500, "", why)
+    })?;
     if revision > state.revision {
         let message = format!("Timeout: Too large resource version: {revision}, current: {}", state.revision);
         return Err(Failure::new(504, "Timeout", message).with_details(json!({

@@ -5,17 +5,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
+    admission::{self, accept, keep_governed, read, refuse_unknown, restore_metadata, restrict},
     apply::{Manager, Operation, Owners},
-    checks, event,
+    event,
     failure::Failure,
-    kind::Kind,
+    kind::{Kind, Put},
     request::Query,
-    schema::lost,
     store::{Key, State},
+    violation::Violation,
 };
-
-/// The largest object that is stored (etcd's limit for a request).
-const MAX_OBJECT: usize = 1_572_864;
 
 /// On what a write acts, and how.
 pub(crate) struct Call<'a> {
@@ -41,7 +39,7 @@ pub(crate) struct Written {
     pub(crate) warnings: Vec<String>,
 }
 
-/// A change of an object: what it shall be, and who then owns what.
+/// What an object shall be (in the form of the request's version), and who then owns what.
 struct Change {
     object: Value,
     /// Set by an apply; other changes are noted by comparison.
@@ -49,8 +47,7 @@ struct Change {
 }
 
 impl State {
-    pub(crate) fn create(&mut self, call: &Call<'_>, body: Value) -> Result<Written, Failure> {
-        let mut body = body;
+    pub(crate) fn create(&mut self, call: &Call<'_>, mut body: Value) -> Result<Written, Failure> {
         self.name_it(call, &mut body)?;
         if !body["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty() {
             return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
@@ -58,21 +55,17 @@ impl State {
         self.insert(call, Change { object: body, owners: None })
     }
 
-    pub(crate) fn replace(&mut self, call: &Call<'_>, body: Value) -> Result<Written, Failure> {
-        if call.kind.lenient_put && self.get(&call.kind.table, &call.key).is_none() {
+    pub(crate) fn replace(&mut self, call: &Call<'_>, mut body: Value) -> Result<Written, Failure> {
+        self.name_it(call, &mut body)?;
+        if call.kind.put == Put::Creating && self.get(&call.kind.table, &call.key).is_none() {
             return self.create(call, body);
         }
         let old = self.existing(call)?;
-        let wanted = body["metadata"]["uid"].as_str().unwrap_or_default();
-        if !wanted.is_empty() && old["metadata"]["uid"] != wanted {
-            let actual = old["metadata"]["uid"].as_str().unwrap_or_default();
-            let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {actual}");
-            return Err(Failure::conflict(call.kind, &call.key.1, &why));
-        }
+        check_uid(call, &old, &body)?;
         let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        if version.is_empty() && !call.kind.lenient_put {
-            let violation = crate::violation::Violation::invalid("metadata.resourceVersion", 0, "must be specified for an update");
-            return Err(Failure::invalid(call.kind, &call.key.1, &[violation]));
+        if version.is_empty() && call.kind.put == Put::Conditional {
+            let violation = Violation::invalid("metadata.resourceVersion", 0, "must be specified for an update");
+            return Err(Failure::invalid_as(&call.kind.group, &call.kind.plural, &call.key.1, &[violation]));
         }
         self.update(call, &old, Change { object: body, owners: None })
     }
@@ -87,27 +80,26 @@ impl State {
             PatchType::Json => patch_json(&mut object, patch)?,
             _ => json_patch::merge(&mut object, &without_directives(patch)),
         }
+        self.name_it(call, &mut object)?;
         self.update(call, &old, Change { object, owners: None })
     }
 
     fn apply(&mut self, call: &Call<'_>, mut config: Value) -> Result<Written, Failure> {
         if call.query.text("fieldManager").is_none() {
-            return Err(Failure::bad_request(
-                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
-            ));
+            let violation = Violation::required("fieldManager", "is required for apply patch");
+            return Err(Failure::invalid_as("meta.k8s.io", "PatchOptions", "", &[violation]));
         }
         if !config["metadata"]["managedFields"].is_null() {
             return Err(Failure::bad_request("metadata.managedFields must be nil"));
         }
+        refuse_unknown(call, &config)?;
         self.name_it(call, &mut config)?;
         keep_governed(call, &mut config);
-        let old = self.get(&call.kind.table, &call.key);
-        let Some(old) = old else { return self.apply_new(call, config) };
+        let Some(old) = self.get(&call.kind.table, &call.key) else { return self.apply_new(call, config) };
         let live = event::served(call.kind, Value::clone(&old));
         let mut owners = Owners::read(&old);
-        self.refuse_unknown(call, &config)?;
         let force = call.query.flag("force");
-        let object = owners.apply(&live, &config, call.kind, &call.applier(), force, &self.timestamp())?;
+        let object = owners.apply(&live, &config, call.kind, &call.by(Operation::Apply), force, &self.timestamp())?;
         self.update(call, &old, Change { object, owners: Some(owners) })
     }
 
@@ -119,64 +111,25 @@ impl State {
             let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
             return Err(Failure::conflict(call.kind, &call.key.1, &why));
         }
-        self.refuse_unknown(call, &config)?;
         config["metadata"]["resourceVersion"].take();
         let mut owners = Owners::default();
-        let object = owners.apply(&Value::Null, &config, call.kind, &call.applier(), true, &self.timestamp())?;
+        let object = owners.apply(&Value::Null, &config, call.kind, &call.by(Operation::Apply), true, &self.timestamp())?;
         self.insert(call, Change { object, owners: Some(owners) })
-    }
-
-    /// Apply takes no field that the schema does not know, whatever the field validation.
-    fn refuse_unknown(&self, call: &Call<'_>, config: &Value) -> Result<(), Failure> {
-        let Ok(kept) = call.kind.coerce(config.clone()) else { return Ok(()) };
-        let Some(field) = unknown(config, &kept).into_iter().next() else { return Ok(()) };
-        let (namespace, name) = &call.key;
-        let message = format!(
-            "failed to create typed patch object ({namespace}/{name}; {}, Kind={}): .{field}: field not declared in schema",
-            call.kind.api_version(),
-            call.kind.kind
-        );
-        Err(Failure::new(500, "", message))
     }
 
     /// Checks that the body is about what the path names, and gives it a name and namespace.
     fn name_it(&mut self, call: &Call<'_>, body: &mut Value) -> Result<(), Failure> {
-        let kind = call.kind;
-        if !body.is_object() {
-            return Err(Failure::bad_request("the body of the request was empty or no JSON object"));
+        admission::check_identity(call, body)?;
+        let meta = &mut body["metadata"];
+        if call.kind.namespaced {
+            meta["namespace"] = json!(call.key.0);
         }
-        for (field, expected) in [("apiVersion", kind.api_version()), ("kind", kind.kind.clone())] {
-            let given = body[field].as_str().unwrap_or(&expected).to_owned();
-            if given != expected {
-                let what = if field == "kind" { "kind" } else { "API version" };
-                let message = format!("the {what} in the data ({given}) does not match the expected {what} ({expected})");
-                return Err(Failure::bad_request(message));
-            }
-            body[field] = json!(given);
-        }
-        if !body["metadata"].is_object() {
-            body["metadata"] = json!({});
-        }
-        let (namespace, name) = &call.key;
-        let given = body["metadata"]["namespace"].as_str().unwrap_or(namespace);
-        if kind.namespaced && given != namespace {
-            return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
-        }
-        if kind.namespaced {
-            body["metadata"]["namespace"] = json!(namespace);
-        }
-        let given = body["metadata"]["name"].as_str().unwrap_or_default();
-        if !name.is_empty() && !given.is_empty() && given != name {
-            let message = format!("the name of the object ({given}) does not match the name on the URL ({name})");
-            return Err(Failure::bad_request(message));
-        }
-        if given.is_empty() {
-            let prefix = body["metadata"]["generateName"].as_str().unwrap_or_default();
-            let name = match prefix {
-                "" => name.clone(),
-                prefix => format!("{prefix}{}", self.random.suffix()),
+        let prefix = meta["generateName"].as_str().unwrap_or_default();
+        if meta["name"].as_str().unwrap_or_default().is_empty() {
+            meta["name"] = match (call.key.1.as_str(), prefix) {
+                ("", prefix) if !prefix.is_empty() => json!(format!("{prefix}{}", self.random.suffix())),
+                (name, _) => json!(name),
             };
-            body["metadata"]["name"] = json!(name);
         }
         Ok(())
     }
@@ -189,14 +142,15 @@ impl State {
         if kind.has_status {
             object.as_object_mut().and_then(|map| map.remove("status"));
         }
-        let (object, warnings) = read(call, object)?;
-        let mut object = event::stored(kind, object);
+        let (mut object, warnings) = read(call, object)?;
         self.stamp_new(kind, &mut object);
-        let mut owners = owners.unwrap_or_default();
-        if owners.is_empty() {
-            owners.note(&Value::Null, &object, kind, &call.updater(), &self.timestamp());
-        }
-        object["metadata"]["managedFields"] = owners.to_json();
+        let owners = owners.unwrap_or_else(|| {
+            let mut owners = Owners::default();
+            owners.note(&Value::Null, &object, kind, &call.by(Operation::Update), &self.timestamp());
+            owners
+        });
+        owners.write(&mut object);
+        let object = event::stored(kind, object);
         accept(kind, &name, &object, None)?;
         let key = (call.key.0.clone(), name);
         if self.get(&kind.table, &key).is_some() {
@@ -210,8 +164,7 @@ impl State {
         if !kind.namespaced {
             return Ok(());
         }
-        let namespaces = ("".to_owned(), namespace.to_owned());
-        match self.get("namespaces", &namespaces) {
+        match self.get("namespaces", &(String::new(), namespace.to_owned())) {
             None => {
                 let message = format!("namespaces {namespace:?} not found");
                 Err(Failure::new(404, "NotFound", message).with_details(json!({"name": namespace, "kind": "namespaces"})))
@@ -222,15 +175,14 @@ impl State {
     }
 
     fn stamp_new(&mut self, kind: &Kind, object: &mut Value) {
-        let uid = self.random.uid();
         let meta = &mut object["metadata"];
         for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields", "resourceVersion", "selfLink"] {
             meta.as_object_mut().and_then(|meta| meta.remove(field));
         }
-        meta["uid"] = json!(uid);
+        meta["uid"] = json!(self.random.uid());
         meta["creationTimestamp"] = self.timestamp();
         if kind.has_generation {
-            object["metadata"]["generation"] = json!(1);
+            meta["generation"] = json!(1);
         }
     }
 
@@ -246,23 +198,21 @@ impl State {
         if !version.is_empty() && old["metadata"]["resourceVersion"] != version {
             return Err(Failure::modified(kind, name));
         }
-        if !object["metadata"].is_object() {
-            return Err(Failure::bad_request("the object would have no metadata: leave them as they are"));
-        }
-        restrict(call, old, &mut object);
-        let (object, warnings) = read(call, object)?;
-        let mut object = event::stored(kind, object);
-        restore_metadata(old, &mut object);
-        if kind.has_generation && !same_but_metadata_and_status(kind, old, &object) {
+        let live = event::served(kind, Value::clone(old));
+        restrict(call, &live, &mut object);
+        let (mut object, warnings) = read(call, object)?;
+        restore_metadata(&live, &mut object);
+        if kind.has_generation && admission::is_new_generation(kind, &live, &object) {
             let generation = old["metadata"]["generation"].as_u64().unwrap_or(0);
             object["metadata"]["generation"] = json!(generation + 1);
         }
         let owners = owners.unwrap_or_else(|| {
             let mut owners = Owners::read(old);
-            owners.note(old, &object, kind, &call.updater(), &self.timestamp());
+            owners.note(&live, &object, kind, &call.by(Operation::Update), &self.timestamp());
             owners
         });
-        object["metadata"]["managedFields"] = owners.to_json();
+        owners.write(&mut object);
+        let object = event::stored(kind, object);
         if object == **old {
             return Ok(Written { object: old.clone(), created: false, warnings });
         }
@@ -279,8 +229,8 @@ impl State {
         let object = self.put(&kind.table, key, object);
         let meta = &object["metadata"];
         let finalizers = meta["finalizers"].as_array().is_some_and(|list| !list.is_empty());
-        let namespace_content = kind.table == "namespaces" && !self.content(&key.1).is_empty();
-        if !meta["deletionTimestamp"].is_null() && !finalizers && !namespace_content {
+        let has_content = kind.table == "namespaces" && !self.content(&key.1).is_empty();
+        if !meta["deletionTimestamp"].is_null() && !finalizers && !has_content {
             self.expunge(&kind.table, key);
         } else {
             self.collect_orphan(&kind.table, key, &object);
@@ -293,14 +243,6 @@ impl State {
 }
 
 impl Call<'_> {
-    fn applier(&self) -> Manager {
-        self.by(Operation::Apply)
-    }
-
-    fn updater(&self) -> Manager {
-        self.by(Operation::Update)
-    }
-
     fn by(&self, operation: Operation) -> Manager {
         Manager {
             name: self.manager.clone(),
@@ -311,111 +253,26 @@ impl Call<'_> {
     }
 }
 
-/// Brings a body into its stored form, and says or refuses what was unknown in it.
-fn read(call: &Call<'_>, given: Value) -> Result<(Value, Vec<String>), Failure> {
-    let kind = call.kind;
-    let refuse = |why: String| {
-        let message = format!("{} in version {:?} cannot be handled as a {}: {why}", kind.kind, kind.version, kind.kind);
-        Failure::bad_request(message)
-    };
-    let validation = call.query.text("fieldValidation").unwrap_or("Warn");
-    if validation == "Ignore" {
-        return Ok((kind.coerce(given).map_err(refuse)?, Vec::new()));
+fn check_uid(call: &Call<'_>, old: &Value, body: &Value) -> Result<(), Failure> {
+    let actual = old["metadata"]["uid"].as_str().unwrap_or_default();
+    let wanted = body["metadata"]["uid"].as_str().unwrap_or_default();
+    if wanted.is_empty() || wanted == actual {
+        return Ok(());
     }
-    let kept = kind.coerce(given.clone()).map_err(refuse)?;
-    let unknown: Vec<_> = unknown(&given, &kept).iter().map(|field| format!("unknown field {field:?}")).collect();
-    if validation == "Strict" && !unknown.is_empty() {
-        return Err(refuse(format!("strict decoding error: {}", unknown.join(", "))));
-    }
-    Ok((kept, unknown))
-}
-
-/// The fields of a body that are not kept. (`stringData` is: as data.)
-fn unknown(given: &Value, kept: &Value) -> Vec<String> {
-    let mut fields = lost(given, kept);
-    fields.retain(|field| field != "stringData");
-    fields
-}
-
-fn accept(kind: &Kind, name: &str, object: &Value, old: Option<&Value>) -> Result<(), Failure> {
-    let mut violations = checks::metadata(kind, object, old);
-    violations.extend(kind.violations(object, old));
-    if !violations.is_empty() {
-        return Err(Failure::invalid(kind, name, &violations));
-    }
-    if object.to_string().len() > MAX_OBJECT {
-        return Err(Failure::new(413, "RequestEntityTooLarge", "etcdserver: request is too large"));
-    }
-    Ok(())
-}
-
-/// Of what is applied, only what this endpoint governs counts.
-fn keep_governed(call: &Call<'_>, config: &mut Value) {
-    let Some(map) = config.as_object_mut() else { return };
-    match call.subresource {
-        Some(subresource) => {
-            map.retain(|field, _| field == subresource || ["apiVersion", "kind", "metadata"].contains(&field.as_str()));
-            if let Some(meta) = map.get_mut("metadata").and_then(Value::as_object_mut) {
-                meta.retain(|field, _| ["name", "namespace", "uid", "resourceVersion"].contains(&field.as_str()));
-            }
-        }
-        None if call.kind.has_status => drop(map.remove("status")),
-        None => {}
-    }
-}
-
-/// The status endpoint changes nothing but the status; the other one changes all but that.
-fn restrict(call: &Call<'_>, old: &Value, object: &mut Value) {
-    match call.subresource {
-        Some(subresource) => {
-            let given = object.as_object_mut().and_then(|map| map.remove(subresource));
-            let uid = object["metadata"]["uid"].take();
-            *object = event::served(call.kind, old.clone());
-            if uid.is_string() {
-                object["metadata"]["uid"] = uid;
-            }
-            put_or_remove(object, subresource, given);
-        }
-        None if call.kind.has_status => put_or_remove(object, "status", old.get("status").cloned()),
-        None => {}
-    }
-}
-
-fn put_or_remove(object: &mut Value, field: &str, value: Option<Value>) {
-    let Some(map) = object.as_object_mut() else { return };
-    match value {
-        Some(value) => drop(map.insert(field.to_owned(), value)),
-        None => drop(map.remove(field)),
-    }
-}
-
-/// What of the metadata only the server sets.
-fn restore_metadata(old: &Value, object: &mut Value) {
-    let old = &old["metadata"];
-    for field in
-        ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion", "name", "namespace"]
-    {
-        put_or_remove(&mut object["metadata"], field, old.get(field).cloned());
-    }
-    if object["metadata"]["uid"].as_str().unwrap_or_default().is_empty() {
-        object["metadata"]["uid"] = old["uid"].clone();
-    }
-}
-
-fn same_but_metadata_and_status(kind: &Kind, old: &Value, new: &Value) -> bool {
-    let counts = |field: &str| field != "metadata" && !(field == "status" && kind.has_status);
-    let part = |object: &Value| -> Vec<(String, Value)> {
-        let fields = object.as_object().into_iter().flatten();
-        fields.filter(|(field, _)| counts(field)).map(|(field, value)| (field.clone(), value.clone())).collect()
-    };
-    part(old) == part(new)
+    let (namespace, name) = &call.key;
+    let key: Vec<_> = [&call.kind.group, &call.kind.plural, namespace, name].into_iter().filter(|part| !part.is_empty()).cloned().collect();
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {actual}",
+        key.join("/")
+    );
+    Err(Failure::conflict(call.kind, name, &why))
 }
 
 fn patch_json(object: &mut Value, patch: Value) -> Result<(), Failure> {
     let patch: json_patch::Patch =
         serde_json::from_value(patch).map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))?;
     json_patch::patch(object, &patch)
-        .map_err(|_| Failure::new(422, "Invalid", "the server rejected our request due to an error in our request"))
+        .map_err(|_| Failure::new(422, "Invalid", "the server rejected our request due to an error in our request").with_details(json!({})))
 }
 
 /// A strategic merge patch is taken as a merge patch: lists are replaced, `$patch` and the like ignored.

@@ -10,7 +10,7 @@ use kube_sim::KubeSim;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-pub(crate) const WIDGETS: &str = include_str!("../fixtures/widgets.yaml");
+pub(crate) const WIDGETS: &str = include_str!("../../scenarios/widgets.crd.yaml");
 
 pub(crate) fn start() -> KubeSim {
     let begin = Instant::now();

@@ -1,0 +1,176 @@
+//! What stands between a request's body and the store.
+
+use serde_json::{Value, json};
+
+use crate::{checks, event, failure::Failure, kind::Kind, schema::lost, violation::Violation, write::Call};
+
+/// The largest object that is stored (etcd's limit for a request).
+const MAX_OBJECT: usize = 1_572_864;
+
+/// Checks that the body is about what the path names; what it does not say is taken from there.
+pub(crate) fn check_identity(call: &Call<'_>, body: &mut Value) -> Result<(), Failure> {
+    if !body.is_object() {
+        return Err(Failure::bad_request("the body of the request is no JSON object"));
+    }
+    check_type(call.kind, body)?;
+    let (namespace, name) = &call.key;
+    if body["metadata"].is_null() {
+        body["metadata"] = json!({});
+    }
+    let meta = &body["metadata"];
+    if !meta.is_object() || !(meta["name"].is_null() || meta["name"].is_string()) {
+        return Err(cannot_read(call.kind, "metadata must be an object, and its name a string"));
+    }
+    if call.kind.namespaced && meta["namespace"].as_str().unwrap_or(namespace) != namespace {
+        let message = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Failure::bad_request(message));
+    }
+    let given = meta["name"].as_str().unwrap_or_default();
+    if !name.is_empty() && !given.is_empty() && given != name {
+        let message = format!("the name of the object ({given}) does not match the name on the URL ({name})");
+        return Err(Failure::bad_request(message));
+    }
+    Ok(())
+}
+
+fn check_type(kind: &Kind, body: &mut Value) -> Result<(), Failure> {
+    let expected = kind.api_version();
+    for field in ["kind", "apiVersion"].iter().filter(|field| kind.is_custom() && body[**field].is_null()) {
+        let what = if *field == "kind" { "Kind" } else { *field };
+        let message = format!("the object provided is unrecognized (must be of type {}): Object '{what}' is missing", kind.kind);
+        return Err(Failure::bad_request(message));
+    }
+    let version = body["apiVersion"].as_str().unwrap_or(&expected).to_owned();
+    let name = body["kind"].as_str().unwrap_or(&kind.kind).to_owned();
+    if kind.is_custom() && version == expected && name != kind.kind {
+        let object = body["metadata"]["name"].as_str().unwrap_or_default();
+        let violation = Violation::invalid("kind", name.as_str(), format!("must be {}", kind.kind));
+        return Err(Failure::invalid_as(&kind.group, &name, object, &[violation]));
+    }
+    for (what, given, expected) in [("API version", &version, &expected), ("kind", &name, &kind.kind)] {
+        if given != expected {
+            let message = format!("the {what} in the data ({given}) does not match the expected {what} ({expected})");
+            return Err(Failure::bad_request(message));
+        }
+    }
+    body["apiVersion"] = json!(version);
+    body["kind"] = json!(name);
+    Ok(())
+}
+
+fn cannot_read(kind: &Kind, why: &str) -> Failure {
+    let message = format!("{} in version {:?} cannot be handled as a {}: {why}", kind.kind, kind.version, kind.kind);
+    Failure::bad_request(message)
+}
+
+/// Of what is applied, only what this endpoint governs counts.
+pub(crate) fn keep_governed(call: &Call<'_>, config: &mut Value) {
+    let Some(map) = config.as_object_mut() else { return };
+    match call.subresource {
+        Some(subresource) => {
+            map.retain(|field, _| field == subresource || ["apiVersion", "kind", "metadata"].contains(&field.as_str()));
+            if let Some(meta) = map.get_mut("metadata").and_then(Value::as_object_mut) {
+                meta.retain(|field, _| ["name", "namespace", "uid", "resourceVersion"].contains(&field.as_str()));
+            }
+        }
+        None if call.kind.has_status => drop(map.remove("status")),
+        None => {}
+    }
+}
+
+/// Apply takes no field that the schema does not know, whatever the field validation.
+pub(crate) fn refuse_unknown(call: &Call<'_>, config: &Value) -> Result<(), Failure> {
+    let Ok(kept) = call.kind.coerce(config.clone()) else { return Ok(()) };
+    let Some(field) = unknown(config, &kept).into_iter().next() else { return Ok(()) };
+    let namespace = config["metadata"]["namespace"].as_str().unwrap_or_default();
+    let message = format!(
+        "failed to create typed patch object ({namespace}/{}; {}, Kind={}): .{field}: field not declared in schema",
+        call.key.1,
+        call.kind.api_version(),
+        call.kind.kind
+    );
+    Err(Failure::new(500, "", message))
+}
+
+/// The status endpoint changes nothing but the status; the other one changes all but that.
+pub(crate) fn restrict(call: &Call<'_>, live: &Value, object: &mut Value) {
+    match call.subresource {
+        Some(subresource) => {
+            let given = object.as_object_mut().and_then(|map| map.remove(subresource));
+            let uid = object["metadata"]["uid"].take();
+            *object = live.clone();
+            if uid.is_string() {
+                object["metadata"]["uid"] = uid;
+            }
+            set(object, subresource, given);
+        }
+        None if call.kind.has_status => set(object, "status", live.get("status").cloned()),
+        None => {}
+    }
+}
+
+fn set(object: &mut Value, field: &str, value: Option<Value>) {
+    let Some(map) = object.as_object_mut() else { return };
+    match value {
+        Some(value) => drop(map.insert(field.to_owned(), value)),
+        None => drop(map.remove(field)),
+    }
+}
+
+/// Brings a body into the form in which it is kept, and says or refuses what was unknown in it.
+pub(crate) fn read(call: &Call<'_>, given: Value) -> Result<(Value, Vec<String>), Failure> {
+    let kind = call.kind;
+    let refuse = |why: String| cannot_read(kind, &why);
+    let validation = call.query.text("fieldValidation").unwrap_or("Warn");
+    if validation == "Ignore" {
+        return Ok((kind.coerce(given).map_err(refuse)?, Vec::new()));
+    }
+    let kept = kind.coerce(given.clone()).map_err(refuse)?;
+    let unknown: Vec<_> = unknown(&given, &kept).iter().map(|field| format!("unknown field {field:?}")).collect();
+    if validation == "Strict" && !unknown.is_empty() {
+        return Err(refuse(format!("strict decoding error: {}", unknown.join(", "))));
+    }
+    Ok((kept, unknown))
+}
+
+/// The fields of a body that are not kept. (`stringData` is: as data.)
+fn unknown(given: &Value, kept: &Value) -> Vec<String> {
+    let mut fields = lost(given, kept);
+    fields.retain(|field| field != "stringData");
+    fields
+}
+
+/// What of the metadata only the server sets.
+pub(crate) fn restore_metadata(live: &Value, object: &mut Value) {
+    let live = &live["metadata"];
+    for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion"] {
+        set(&mut object["metadata"], field, live.get(field).cloned());
+    }
+    if object["metadata"]["uid"].as_str().unwrap_or_default().is_empty() {
+        object["metadata"]["uid"] = live["uid"].clone();
+    }
+}
+
+/// Whether anything but metadata and status differs.
+pub(crate) fn is_new_generation(kind: &Kind, old: &Value, new: &Value) -> bool {
+    let counts = |field: &str| field != "metadata" && !(field == "status" && kind.has_status);
+    let part = |object: &Value| -> Vec<(String, Value)> {
+        let fields = object.as_object().into_iter().flatten();
+        fields.filter(|(field, _)| counts(field)).map(|(field, value)| (field.clone(), value.clone())).collect()
+    };
+    part(old) != part(new)
+}
+
+/// Refuses an object, as it is to be stored, if it violates anything.
+pub(crate) fn accept(kind: &Kind, name: &str, object: &Value, old: Option<&Value>) -> Result<(), Failure> {
+    let mut found = checks::metadata(kind, object, old);
+    kind.check(object, old, &mut found);
+    if !found.is_empty() {
+        let group = if event::is_translated(kind) { "" } else { &kind.group };
+        return Err(Failure::invalid_as(group, &kind.kind, name, &found));
+    }
+    if object.to_string().len() > MAX_OBJECT {
+        return Err(Failure::new(413, "RequestEntityTooLarge", "etcdserver: request is too large"));
+    }
+    Ok(())
+}
