@@ -35,8 +35,8 @@ pub(crate) fn check_identity(call: &Call<'_>, body: &mut Value) -> Result<(), Fa
 
 fn check_type(kind: &Kind, body: &mut Value) -> Result<(), Failure> {
     let expected = kind.api_version();
-    for field in ["kind", "apiVersion"].iter().filter(|field| kind.is_custom() && body[**field].is_null()) {
-        let what = if *field == "kind" { "Kind" } else { *field };
+    if kind.is_custom() && (body["kind"].is_null() || body["apiVersion"].is_null()) {
+        let what = if body["kind"].is_null() { "Kind" } else { "apiVersion" };
         let message = format!("the object provided is unrecognized (must be of type {}): Object '{what}' is missing", kind.kind);
         return Err(Failure::bad_request(message));
     }

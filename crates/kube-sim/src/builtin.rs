@@ -1,5 +1,6 @@
 //! The kinds that every cluster has, as far as an operator meets them.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use k8s_openapi::{
     api::{
         coordination::v1::Lease,
@@ -15,7 +16,7 @@ use crate::{
     checks, event,
     jsonpath::Path,
     kind::{Column, Kind, Model, Put},
-    schema::Schema,
+    schema::{Schema, entries},
     violation::Violation,
 };
 
@@ -127,14 +128,26 @@ fn take_frame(object: &mut Value) -> Result<Map<String, Value>, String> {
         frame.extend(map.remove(key).map(|value| (key.to_owned(), value)));
     }
     let metadata = map.remove("metadata").unwrap_or_else(|| json!({}));
-    frame.insert("metadata".into(), typed::<ObjectMeta>(metadata)?);
+    frame.insert("metadata".into(), without_empty(typed::<ObjectMeta>(metadata)?));
     Ok(frame)
 }
 
 /// Reads an object as its type: whatever the type does not know is dropped.
 fn typed<K: DeserializeOwned + Serialize>(object: Value) -> Result<Value, String> {
     let object: K = serde_json::from_value(object).map_err(|error| error.to_string())?;
-    serde_json::to_value(object).map_err(|error| error.to_string())
+    let mut object = serde_json::to_value(object).map_err(|error| error.to_string())?;
+    if let Some(meta) = object.get_mut("metadata") {
+        *meta = without_empty(meta.take());
+    }
+    Ok(object)
+}
+
+/// Empty lists and maps in metadata count as absent.
+fn without_empty(mut meta: Value) -> Value {
+    if let Value::Object(meta) = &mut meta {
+        meta.retain(|_, value| *value != json!([]) && *value != json!({}));
+    }
+    meta
 }
 
 fn namespace(object: Value) -> Result<Value, String> {
@@ -151,13 +164,15 @@ fn namespace(object: Value) -> Result<Value, String> {
 }
 
 fn secret(object: Value) -> Result<Value, String> {
-    let mut secret: Secret = serde_json::from_value(object).map_err(|error| error.to_string())?;
-    if let Some(texts) = secret.string_data.take() {
-        let bytes = texts.into_iter().map(|(key, text)| (key, k8s_openapi::ByteString(text.into_bytes())));
-        secret.data.get_or_insert_default().extend(bytes);
+    let mut secret = typed::<Secret>(object)?;
+    let texts = secret.as_object_mut().and_then(|map| map.remove("stringData")).unwrap_or_default();
+    for (key, text) in entries(&texts) {
+        secret["data"][key] = json!(STANDARD.encode(text.as_str().unwrap_or_default()));
     }
-    secret.type_.get_or_insert_with(|| "Opaque".into());
-    serde_json::to_value(secret).map_err(|error| error.to_string())
+    if secret["type"].as_str().unwrap_or_default().is_empty() {
+        secret["type"] = json!("Opaque");
+    }
+    Ok(secret)
 }
 
 /// A CustomResourceDefinition is kept as it is sent, and is established at once.
@@ -168,8 +183,8 @@ pub(crate) fn definition(mut object: Value) -> Result<Value, String> {
     }
     let mut names = object["spec"]["names"].clone();
     if let (Some(kind), true) = (names["kind"].as_str().map(str::to_owned), names.is_object()) {
-        fill_in(&mut names, "singular", kind.to_lowercase());
-        fill_in(&mut names, "listKind", format!("{kind}List"));
+        fill_in(&mut names, "singular", &kind.to_lowercase());
+        fill_in(&mut names, "listKind", &format!("{kind}List"));
         object["spec"]["names"] = names.clone();
     }
     object["status"] = json!({
@@ -184,7 +199,7 @@ pub(crate) fn definition(mut object: Value) -> Result<Value, String> {
     Ok(object)
 }
 
-fn fill_in(object: &mut Value, field: &str, default: String) {
+fn fill_in(object: &mut Value, field: &str, default: &str) {
     if object[field].is_null() {
         object[field] = json!(default);
     }

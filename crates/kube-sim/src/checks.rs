@@ -37,10 +37,9 @@ pub(crate) fn metadata(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<Vio
     owners(&meta["ownerReferences"], &mut found);
     finalizers(&meta["finalizers"], &mut found);
     if let Some(old) = old {
-        // kube-apiserver looks twice at updates of custom resources, and says everything twice.
-        for _ in 0..if kind.is_custom() { 2 } else { 1 } {
-            update(meta, &old["metadata"], &mut found);
-        }
+        // kube-apiserver looks twice, and says everything twice.
+        update(meta, &old["metadata"], &mut found);
+        update(meta, &old["metadata"], &mut found);
     }
     found
 }

@@ -193,7 +193,7 @@ fn check_preconditions(kind: &Kind, name: &str, object: &Value, wanted: &Value) 
         let actual = object["metadata"][field].as_str().unwrap_or_default();
         if let Some(wanted) = wanted[field].as_str().filter(|wanted| *wanted != actual) {
             let why = format!("the {what} in the precondition ({wanted}) does not match the {what} in record ({actual}). {hint}");
-            return Err(Failure::conflict(kind, name, &why));
+            return Err(Failure::conflict_as(&kind.group, &kind.kind, name, &why));
         }
     }
     Ok(())

@@ -75,8 +75,16 @@ impl Failure {
     }
 
     pub(crate) fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
-        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.qualified());
-        Self::new(409, "Conflict", message).with_details(kind.details(name))
+        Self::conflict_as(&kind.group, &kind.plural, name, why)
+    }
+
+    pub(crate) fn conflict_as(group: &str, resource: &str, name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", dotted(resource, group));
+        let mut details = json!({"name": name, "kind": resource});
+        if !group.is_empty() {
+            details["group"] = json!(group);
+        }
+        Self::new(409, "Conflict", message).with_details(details)
     }
 
     pub(crate) fn modified(kind: &Kind, name: &str) -> Self {

@@ -176,7 +176,7 @@ impl Shared {
             }
             Verb::DeleteCollection => {
                 let selector = Selector::read(&kind, None, query)?;
-                delete_all(&mut state, call, &selector, &body())
+                delete_all(&mut state, call, &selector, &view, &body())
             }
         }
     }
@@ -232,16 +232,17 @@ fn answer_deletion(kind: &Kind, view: &View, deleted: Deleted, state: &State) ->
     }
 }
 
-fn delete_all(state: &mut State, call: Call<'_>, selector: &Selector, options: &Value) -> Result<Answer, Failure> {
+fn delete_all(state: &mut State, call: Call<'_>, selector: &Selector, view: &View, options: &Value) -> Result<Answer, Failure> {
     let namespace = call.kind.namespaced.then(|| call.key.0.clone());
-    let objects = state.list(&call.kind.table, namespace.as_deref());
+    let mut objects = state.list(&call.kind.table, namespace.as_deref());
+    objects.retain(|object| selector.matches(object));
     let mut call = call;
-    for object in objects.iter().filter(|object| selector.matches(object)) {
+    for object in &objects {
         call.key.1 = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         state.delete(&call, options)?;
     }
-    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
-    Ok(Answer::Json(200, status, Vec::new()))
+    let list = view.list(call.kind, objects.iter().map(|object| &**object), state.revision, state.now());
+    Ok(Answer::Json(200, list, Vec::new()))
 }
 
 fn refusal(failure: &Failure) -> Response<AnswerBody> {

@@ -249,7 +249,10 @@ fn column(raw: &Value) -> Column {
     Column {
         name: text("name"),
         kind: text("type"),
-        description: text("description"),
+        description: match raw["description"].as_str() {
+            Some(description) => description.to_owned(),
+            None => format!("Custom resource definition column (in JSONPath format): {}", text("jsonPath")),
+        },
         priority: raw["priority"].as_i64().unwrap_or(0),
         path: Path::parse(&text("jsonPath")),
     }

@@ -149,8 +149,15 @@ impl Watch {
             return;
         };
         for change in &changes {
-            if let Some(what) = self.relevance(change) {
-                self.send(what, &change.now, &state);
+            match self.relevance(change) {
+                // Out of sight, but not deleted: shown as it was when last in sight.
+                Some("DELETED") if !change.deleted => {
+                    let mut last = change.before.as_deref().cloned().unwrap_or_default();
+                    last["metadata"]["resourceVersion"] = json!(change.revision.to_string());
+                    self.send("DELETED", &last, &state);
+                }
+                Some(what) => self.send(what, &change.now, &state),
+                None => {}
             }
         }
         self.revision = state.revision;
