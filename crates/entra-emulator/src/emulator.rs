@@ -10,11 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entra_types::ids::{ClientId, ObjectId, ObjectKind, TenantId};
 use http::{Request, Response};
 use keys::{Certificate, CertificateError, KeyError};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::admin;
 use crate::behaviour::Behaviour;
 use crate::clock::{Clock, SystemTime, TimeSource};
 use crate::delivery::{self, Delivery};
+use crate::directory::{Address, Object};
 use crate::faults::{Armed, Fault};
 use crate::issuer::Issuer;
 use crate::metadata;
@@ -132,6 +134,9 @@ impl Emulator {
 
     pub(crate) async fn exchange(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
         let inbound = Inbound::parse(request);
+        if admin::is_for(&inbound) {
+            return Ok(admin::answer(self, &inbound).into_response());
+        }
         let delivery = self.with(|world| Delivery::begin(world, inbound));
         pause(delivery.held()).await;
         let answer = self.with(|world| delivery.answer(world));
@@ -189,9 +194,24 @@ impl Emulator {
         self.with(|world| world.directory.stored(id).map(|object| Value::Object(object.to_json(true))))
     }
 
+    /// All tenants and objects as now stored, with owners and roles.
+    pub fn state(&self) -> Value {
+        self.with(|world| {
+            let now = world.clock.now();
+            let shown = |object: &Arc<Object>| {
+                json!({"kind": object.kind, "owners": object.owners, "roles": object.roles, "object": object.to_json(true)})
+            };
+            let tenant = |id| {
+                let objects = world.directory.all_seen(id, now, TimeDelta::zero()).map(shown).collect::<Vec<_>>();
+                json!({"id": id, "objects": objects})
+            };
+            json!({"now": now, "tenants": world.directory.tenants().map(tenant).collect::<Vec<_>>()})
+        })
+    }
+
     /// The id of a client's application or service principal.
     pub fn find(&self, tenant: TenantId, kind: ObjectKind, client: ClientId) -> Option<ObjectId> {
-        let address = crate::directory::Address::AppId(client);
+        let address = Address::AppId(client);
         self.with(|world| world.directory.find(tenant, kind, address, world.clock.now(), TimeDelta::zero()).map(|object| object.id))
     }
 

@@ -1,5 +1,6 @@
 //! A strict stand-in for Microsoft Graph, the Entra token endpoint and federation metadata.
 
+mod admin;
 mod administration;
 mod answer;
 mod behaviour;
@@ -21,6 +22,8 @@ mod refusal;
 mod replicas;
 mod route;
 mod seconds;
+mod seed;
+mod serve;
 mod service;
 mod signer;
 mod throttle;
@@ -35,5 +38,7 @@ pub use faults::{Application, Armed, Effect, Fault, Match, Sent};
 pub use record::{Call, Mutation};
 pub use replicas::Lag;
 pub use route::Operation;
+pub use seed::{ApplicationSeed, CertificateSeed, ObjectSeed, SecretSeed, Seed, SeedError, SigningSeed, TenantSeed};
+pub use serve::{Authority, AuthorityError, default_hosts};
 pub use service::{EmulatorService, Exchange};
 pub use world::{FixtureKeys, KeySource};

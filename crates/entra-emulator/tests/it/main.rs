@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod faults;
+mod https;
 mod passwords;
 mod patching;
 mod reading;
 mod replication;
 mod rolling;
+mod seeding;
 mod signing;
 mod stage;
 mod tokens;
