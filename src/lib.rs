@@ -17,3 +17,4 @@
 pub mod api;
 pub mod seams;
 pub mod settings;
+pub mod tenant;

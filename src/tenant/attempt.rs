@@ -1,0 +1,88 @@
+//! One attempt to sign in to a tenant.
+
+use std::sync::Arc;
+
+use entra::{Environment, Graph, Identity, NetworkError, NetworkOptions, SignIn};
+
+use super::declared::{Address, Declared};
+use super::reason::{Reason, Trouble};
+use super::reconcile::Context;
+use super::registry::SignedIn;
+use super::secret;
+use crate::api::v1alpha1::EntraTenantSpec;
+
+/// A client of a tenant, kept from attempt to attempt for its budget and its connections.
+#[derive(Clone, Debug)]
+pub(super) struct Opened {
+    address: Address,
+    graph: Graph,
+}
+
+/// What an attempt came to.
+pub(super) struct Attempt {
+    pub(super) opened: Option<Opened>,
+    /// The version of the Secret that was read.
+    pub(super) version: Option<String>,
+    pub(super) outcome: Result<Arc<SignedIn>, Trouble>,
+}
+
+impl Attempt {
+    /// Reads what is declared and signs in, with a fresh token: one that is held proves nothing about the credential.
+    pub(super) async fn make(spec: &EntraTenantSpec, opened: Option<Opened>, context: &Context) -> Self {
+        let mut steps = Steps { opened, version: None };
+        let outcome = steps.take(spec, context).await.map(Arc::new);
+        Self { opened: steps.opened, version: steps.version, outcome }
+    }
+}
+
+/// What the steps leave behind, whichever fails.
+struct Steps {
+    opened: Option<Opened>,
+    version: Option<String>,
+}
+
+impl Steps {
+    async fn take(&mut self, spec: &EntraTenantSpec, context: &Context) -> Result<SignedIn, Trouble> {
+        let declared = Declared::read(spec, &context.settings)?;
+        let found = secret::read(&context.client, &context.settings.namespace, &declared).await?;
+        self.version = found.version;
+        let graph = self.open(&declared.address, found.sign_in, context)?;
+        let identity = graph.identity().await.map_err(|failure| {
+            tracing::debug!(%failure, "sign-in failed");
+            Trouble::of(&failure, Some(context.seams.clock.now()))
+        })?;
+        Ok(SignedIn::of(graph, identity, declared.address))
+    }
+
+    /// Another credential at the same address keeps the tenant's budget.
+    fn open(&mut self, address: &Address, sign_in: SignIn, context: &Context) -> Result<Graph, Trouble> {
+        let graph = match self.opened.take().filter(|opened| opened.address == *address) {
+            Some(opened) => opened.graph.signed_in_as(sign_in),
+            None => connect(address, sign_in, context)?,
+        };
+        self.opened = Some(Opened { address: address.clone(), graph: graph.clone() });
+        Ok(graph)
+    }
+}
+
+fn connect(address: &Address, sign_in: SignIn, context: &Context) -> Result<Graph, Trouble> {
+    let wire = context.seams.wires.open(&NetworkOptions { ca: address.ca.clone() });
+    let wire = wire.map_err(|error| unconnectable(&error))?;
+    let environment = Environment::new(Arc::clone(&context.seams.clock), Arc::clone(&context.seams.ids));
+    let environment = environment.observed_by(Arc::clone(&context.observer));
+    Ok(Graph::new(wire, address.endpoints.clone(), address.tenant_id, sign_in, environment))
+}
+
+fn unconnectable(error: &NetworkError) -> Trouble {
+    match error {
+        NetworkError::ReadCa(why) => Trouble::new(Reason::InvalidCABundle, format!("Cannot use spec.endpoints.caBundle: {why}")),
+        error => Trouble::new(Reason::Unreachable, format!("Cannot connect to Entra: {error}")),
+    }
+}
+
+impl SignedIn {
+    fn of(graph: Graph, identity: Identity, address: Address) -> Self {
+        let Identity { client_id, object_id, roles } = identity;
+        Self { graph, client_id, object_id, roles, endpoints: address.endpoints, tenant_id: address.tenant_id }
+    }
+}

@@ -1,0 +1,158 @@
+//! Why a tenant cannot be signed in to: a closed set for conditions, events and metrics, each with its remedy.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use entra::{Category, Failure, Retry};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident $class:ident $remedy:literal,)*) => {
+        /// Why the operator is not signed in to a tenant.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// Every reason, for metrics that start at zero.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The CamelCase word of conditions and events.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// What a person can do about it, as a sentence.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy,)* }
+            }
+
+            const fn class(self) -> Class {
+                match self { $(Self::$name => Class::$class,)* }
+            }
+        }
+    };
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Class {
+    /// A person must act.
+    Refusal,
+    /// Passes by itself.
+    Passing,
+}
+
+reasons! {
+    /// The spec holds what the schema should have refused.
+    InvalidSpec Refusal "Correct the spec of the EntraTenant.",
+    /// `cloud: Custom`, without the operator's leave.
+    CustomEndpointsNotAllowed Refusal "Start the operator with --allow-custom-endpoints, or choose one of the national clouds in another EntraTenant.",
+    /// The endpoints are no https URLs.
+    InvalidEndpoints Refusal "Make another EntraTenant whose spec.endpoints are https URLs without user, query and fragment.",
+    /// The certificate authorities cannot be read.
+    InvalidCABundle Refusal "Put one or more certificates in PEM (base64 once more, as in any Kubernetes object) into spec.endpoints.caBundle.",
+    /// The Secret to sign in with does not exist.
+    SecretNotFound Refusal "Create it; it is read as soon as it is there.",
+    /// The Secret does not hold what it should.
+    SecretInvalid Refusal "Correct the Secret; it is read again as soon as it changes.",
+    /// Entra refuses the credential.
+    SignInRefused Refusal "Put a valid credential of that application into the Secret: for a client secret its value, not its ID.",
+    /// Entra does not know the tenant.
+    TenantUnknown Refusal "Check spec.tenantID and spec.cloud, and make another EntraTenant if one is wrong: they cannot change.",
+    /// Entra does not know the operator's application in this tenant.
+    ApplicationUnknown Refusal "Check spec.signIn's clientID, and give the application a service principal in this tenant by granting admin consent.",
+    /// Entra refuses the request as such.
+    RequestRefused Refusal "Check that tenant, cloud and endpoints belong together; if they do, report a defect of the operator.",
+    /// Our clock and Entra's differ.
+    ClockSkew Refusal "Set the clock of the node that runs the operator.",
+    /// The Kubernetes API server does not let the operator read the Secret.
+    ClusterDenied Refusal "Give the operator's service account the right to read Secrets in its own namespace, as the chart does.",
+    /// The Kubernetes API server fails.
+    ClusterUnavailable Passing "The operator tries again.",
+    /// Entra cannot be reached or fails.
+    Unreachable Passing "The operator tries again; if it lasts, check the network path from the operator to Entra.",
+    /// What came back is no answer of Entra's.
+    InvalidAnswer Passing "The operator tries again; if it lasts, look for a proxy that answers in place of Entra.",
+    /// Entra slows us down.
+    Throttled Passing "The operator waits as long as Entra asks.",
+}
+
+impl Reason {
+    /// Whether a person must act. Everything else passes by itself.
+    pub fn is_refusal(self) -> bool {
+        self.class() == Class::Refusal
+    }
+
+    fn of(failure: &Failure) -> Self {
+        let code = failure.code.as_deref();
+        match failure.category {
+            // No application, or none with a service principal, in this tenant.
+            _ if matches!(code, Some("AADSTS700016" | "AADSTS7000229")) => Self::ApplicationUnknown,
+            Category::TenantNotFound => Self::TenantUnknown,
+            Category::ClockSkew => Self::ClockSkew,
+            Category::Throttled => Self::Throttled,
+            Category::Unavailable => Self::Unreachable,
+            Category::InvalidAnswer => Self::InvalidAnswer,
+            Category::TokenRefused | Category::CredentialRefused | Category::CannotProve | Category::Unauthorized => Self::SignInRefused,
+            Category::PermissionDenied
+            | Category::TargetNotFound
+            | Category::ProofRefused
+            | Category::PropertyLocked
+            | Category::PolicyForbidsType
+            | Category::PolicyForbidsLifetime
+            | Category::ObjectFull
+            | Category::InvalidRequest
+            | Category::Conflict => Self::RequestRefused,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A reason with its circumstances.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Trouble {
+    pub(super) reason: Reason,
+    /// Object, attempt, cause and remedy. The same for the same trouble, or every attempt would write the status anew.
+    pub(super) message: String,
+    pub(super) retry: Retry,
+}
+
+impl Trouble {
+    /// `what` says what was attempted on which object, and why it failed; without a full stop.
+    pub(super) fn new(reason: Reason, what: impl fmt::Display) -> Self {
+        let retry = if reason.is_refusal() { Retry::OnChange } else { Retry::Backoff };
+        Self { reason, message: format!("{what}. {}", reason.remedy()), retry }
+    }
+
+    /// What a failure at the token endpoint means. `now` is our time when it was met, if known.
+    pub(super) fn of(failure: &Failure, now: Option<DateTime<Utc>>) -> Self {
+        let reason = Reason::of(failure);
+        let cause = match reason {
+            Reason::ClockSkew => skew(failure.date, now),
+            Reason::Throttled => "there were too many requests".to_owned(),
+            _ => stable(&failure.message),
+        };
+        let status = failure.status.map(|status| format!(" (status {status})")).unwrap_or_default();
+        let what = format!("Cannot {} {}: {cause}{status}", failure.operation, failure.object);
+        Self { retry: failure.retry, ..Self::new(reason, what) }
+    }
+}
+
+/// Entra ends its messages with ids and the time, which differ with each attempt.
+fn stable(message: &str) -> String {
+    let end = message.find("Trace ID:").unwrap_or(message.len());
+    message[..end].trim_end_matches(['.', ' ']).to_owned()
+}
+
+/// In whole minutes, for the same reason.
+fn skew(theirs: Option<DateTime<Utc>>, ours: Option<DateTime<Utc>>) -> String {
+    let minutes = theirs.zip(ours).map(|(theirs, ours)| (ours - theirs).num_minutes());
+    match minutes {
+        Some(ahead @ 1..) => format!("the operator's clock is {ahead} min ahead of Entra's"),
+        Some(behind @ ..=-1) => format!("the operator's clock is {} min behind Entra's", behind.unsigned_abs()),
+        Some(0) | None => "the operator's clock and Entra's disagree".to_owned(),
+    }
+}

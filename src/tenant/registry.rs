@@ -1,0 +1,210 @@
+//! The tenants as this process knows them, for whoever works in one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use entra::{Failure, Graph, Operation};
+use entra_types::{ClientId, Endpoints, ObjectId, TenantId};
+use futures::{Stream, stream};
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::reason::{Reason, Trouble};
+use super::standing::Standing;
+use crate::api::v1alpha1::{EntraTenant, EntraTenantSpec};
+
+/// A Secret without its contents.
+pub(super) type SecretMeta = PartialObjectMeta<Secret>;
+
+/// A tenant, and whether it can be worked in.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// The name of the EntraTenant.
+    pub name: String,
+    /// Its spec, as the watch shows it.
+    pub spec: Arc<EntraTenantSpec>,
+    /// The tenant's id; `None` where `spec.tenantID` is none.
+    pub tenant_id: Option<TenantId>,
+    /// Whether the operator is signed in there.
+    pub access: Access,
+}
+
+/// Whether the operator is signed in to a tenant.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// It is.
+    Ready(Arc<SignedIn>),
+    /// It is not.
+    NotReady {
+        /// Why.
+        reason: Reason,
+        /// The same with object, attempt, cause and remedy. Holds no secret.
+        message: String,
+    },
+    /// This process has not tried yet; it is about to.
+    Unknown,
+}
+
+/// A client of a tenant that Entra has accepted.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// The client.
+    pub graph: Graph,
+    /// As whom it is signed in.
+    pub client_id: ClientId,
+    /// The object ID of that service principal; absent where the token is opaque.
+    pub object_id: Option<ObjectId>,
+    /// The application permissions in the token; empty also where it is opaque.
+    pub roles: Vec<String>,
+    /// Where the tenant is.
+    pub endpoints: Endpoints,
+    /// Which tenant it is.
+    pub tenant_id: TenantId,
+}
+
+/// The tenants of this process. Clones share them.
+#[derive(Clone, Default)]
+pub struct Tenants(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// What the watch of EntraTenants shows.
+    objects: watch::Sender<Option<Store<EntraTenant>>>,
+    /// What the watch of the Secrets to sign in with shows.
+    secrets: Mutex<Option<(String, Store<SecretMeta>)>>,
+    standings: Mutex<HashMap<String, Standing>>,
+    suspicions: watch::Sender<()>,
+    changes: watch::Sender<()>,
+}
+
+impl Tenants {
+    /// The tenant of an EntraTenant; `None` where there is none of that name, or before [`Self::listed`].
+    pub fn get(&self, name: &str) -> Option<Tenant> {
+        let object = self.object(name)?;
+        let tenant_id = object.spec.tenant_id.parse().ok();
+        let standings = self.standings();
+        let Some(standing) = standings.get(name).filter(|standing| standing.is_of(&object)) else {
+            return Some(Tenant { name: name.to_owned(), spec: Arc::new(object.spec.clone()), tenant_id, access: Access::Unknown });
+        };
+        let access = standing.access.clone();
+        Some(Tenant { name: name.to_owned(), spec: standing.spec_of(&object), tenant_id, access })
+    }
+
+    /// Waits until the EntraTenants have been listed once, for as long as no controller lists them.
+    pub async fn listed(&self) {
+        let mut objects = self.0.objects.subscribe();
+        let Ok(store) = objects.wait_for(Option::is_some).await.map(|store| store.clone()) else { return };
+        if let Some(store) = store {
+            // An error means that the controller has ended: there is nothing to wait for.
+            store.wait_until_ready().await.ok();
+        }
+    }
+
+    /// Takes notice that the token endpoint refused the operator's own sign-in. The tenant counts as not ready from here on, and is
+    /// signed in to again soon. Failures of anything but getting a token change nothing, nor do those of a tenant that is not ready.
+    pub fn suspect(&self, name: &str, failure: &Failure) {
+        if failure.operation != Operation::GetToken {
+            return;
+        }
+        let trouble = Trouble::of(failure, None);
+        let is_news = self.standings().get_mut(name).is_some_and(|standing| standing.suspect(trouble, Instant::now()));
+        if is_news {
+            self.0.suspicions.send_replace(());
+            self.0.changes.send_replace(());
+        }
+    }
+
+    /// An item for each time that a tenant became ready or stopped being so, from now on. Several changes may come as one item.
+    pub fn changes(&self) -> impl Stream<Item = ()> + Send + use<> {
+        signals(self.0.changes.subscribe())
+    }
+
+    pub(super) fn suspicions(&self) -> impl Stream<Item = ()> + Send + use<> {
+        signals(self.0.suspicions.subscribe())
+    }
+
+    /// Takes the tenants from this store from now on.
+    pub(super) fn follow(&self, store: Store<EntraTenant>) {
+        self.0.objects.send_replace(Some(store));
+    }
+
+    /// Takes the versions of Secrets from this store of that namespace from now on.
+    pub(super) fn follow_secrets(&self, namespace: &str, store: Store<SecretMeta>) {
+        *lock(&self.0.secrets) = Some((namespace.to_owned(), store));
+    }
+
+    /// The version of the tenant's Secret that the watch shows.
+    pub(super) fn secret_version(&self, tenant: &EntraTenant) -> Option<String> {
+        let name = secret_name(&tenant.spec)?;
+        let secrets = lock(&self.0.secrets);
+        let (namespace, store) = secrets.as_ref()?;
+        store.get(&ObjectRef::new(name).within(namespace))?.metadata.resource_version.clone()
+    }
+
+    /// Whether a tenant signs in with the Secret of this name.
+    pub(super) fn needs_secret(&self, name: &str) -> bool {
+        let objects = self.0.objects.borrow();
+        objects.iter().any(|store| store.find(|tenant| secret_name(&tenant.spec) == Some(name)).is_some())
+    }
+
+    /// How a tenant stands.
+    pub(super) fn standing(&self, name: &str, tenant: &EntraTenant) -> Standing {
+        let known = self.standings().get(name).filter(|standing| standing.is_of(tenant)).cloned();
+        known.unwrap_or_else(|| Standing::unseen(tenant, Instant::now()))
+    }
+
+    /// Keeps how a tenant stands now, and forgets those that are gone.
+    pub(super) fn keep(&self, name: &str, standing: Standing) {
+        let access = standing.access.clone();
+        let mut standings = self.standings();
+        let before = standings.insert(name.to_owned(), standing).map(|standing| standing.access);
+        standings.retain(|name, standing| self.object(name).is_some_and(|object| standing.is_of(&object)));
+        if before.is_none_or(|before| !before.is_like(&access)) {
+            self.0.changes.send_replace(());
+        }
+    }
+
+    fn object(&self, name: &str) -> Option<Arc<EntraTenant>> {
+        self.0.objects.borrow().as_ref()?.get(&ObjectRef::new(name))
+    }
+
+    fn standings(&self) -> MutexGuard<'_, HashMap<String, Standing>> {
+        lock(&self.0.standings)
+    }
+}
+
+impl Access {
+    /// Whether nobody needs to be told of the difference.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ready(_), Self::Ready(_)) | (Self::Unknown, Self::Unknown) => true,
+            (Self::NotReady { reason, .. }, Self::NotReady { reason: other, .. }) => reason == other,
+            _ => false,
+        }
+    }
+}
+
+fn secret_name(spec: &EntraTenantSpec) -> Option<&str> {
+    let by_secret = spec.sign_in.client_secret.as_ref().map(|sign_in| &sign_in.secret_ref.name);
+    let by_certificate = spec.sign_in.client_certificate.as_ref().map(|sign_in| &sign_in.secret_ref.name);
+    by_secret.or(by_certificate).map(String::as_str)
+}
+
+/// As whom a spec signs in.
+pub(super) fn client_id(spec: &EntraTenantSpec) -> Option<&str> {
+    let by_secret = spec.sign_in.client_secret.as_ref().map(|sign_in| &sign_in.client_id);
+    let by_certificate = spec.sign_in.client_certificate.as_ref().map(|sign_in| &sign_in.client_id);
+    by_secret.or(by_certificate).map(String::as_str)
+}
+
+fn signals(receiver: watch::Receiver<()>) -> impl Stream<Item = ()> + Send {
+    stream::unfold(receiver, |mut receiver| async move { receiver.changed().await.ok().map(|()| ((), receiver)) })
+}
+
+/// What these locks guard is whole after every statement, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
