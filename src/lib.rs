@@ -15,6 +15,13 @@
 //! What to do is decided in the crate `rotation`, which knows no cluster, no HTTP and no clock. This crate looks, writes and sends.
 
 pub mod api;
+pub mod args;
+mod credential;
+pub mod election;
+pub mod metrics;
+pub mod operator;
 pub mod seams;
+pub mod serve;
 pub mod settings;
+pub mod telemetry;
 pub mod tenant;

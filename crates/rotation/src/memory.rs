@@ -247,6 +247,11 @@ impl Memory {
         self.fresh = Some(key);
     }
 
+    /// The generated key is gone from memory after all.
+    pub fn forget_fresh_key(&mut self) {
+        self.fresh = None;
+    }
+
     /// A licence is about to be written. Whatever becomes of the write, nothing was sent under this nonce yet.
     pub fn licensing(&mut self, nonce: &str) {
         self.attempts.insert(nonce.to_owned(), Attempt::Ready);

@@ -19,8 +19,6 @@ pub enum Kind {
     TokenSigning {
         /// The name given in Entra before the entry id: `CN=` and more.
         display_name: String,
-        /// How long the successor is in the output before it signs.
-        soak: TimeDelta,
         /// What the federation metadata must show before it signs.
         metadata: Metadata,
     },

@@ -114,7 +114,11 @@ fn reread(case: &Case<'_>) -> Check {
 fn remove(case: &Case<'_>, entry: &Entry) -> Check {
     let Some(current) = case.ledger.current() else { return Ok(()) };
     let (kind, kept) = may_remove(case, current, entry)?;
-    let key_ids = removable(case, entry);
+    let mut key_ids = removable(case, entry);
+    if kind == OpKind::RemoveKey {
+        // One write, one licence: a certificate that was added twice goes in two steps.
+        key_ids = key_ids.into_iter().take(1).collect();
+    }
     if key_ids.is_empty() {
         return if case.pursue(gone(case, entry), Wait::Settling)? { note(Fact::Dropped(entry.id.clone())) } else { misplaced(case) };
     }

@@ -68,7 +68,7 @@ pub fn certificate() -> Policy {
 }
 
 pub fn signing() -> Policy {
-    let kind = Kind::TokenSigning { display_name: "CN=payroll".to_owned(), soak: TimeDelta::hours(72), metadata: Metadata::Observe };
+    let kind = Kind::TokenSigning { display_name: "CN=payroll".to_owned(), metadata: Metadata::Observe };
     policy(kind, &Wish { validity: Some(TimeDelta::days(120)), soak: Some(TimeDelta::hours(72)), ..Wish::default() })
 }
 

@@ -1,0 +1,123 @@
+//! Does one thing in the cluster or in Entra.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use rotation::{Act, EntryId, Output, Projection, SlotName};
+
+use super::cluster::ask;
+use super::layout::{self, Data, client_certificate, token_signing};
+use super::pass::Pass;
+use super::slots;
+use super::trouble::{ClusterError, Upset};
+
+/// Owns every field of the outputs.
+const FIELD_MANAGER: &str = "entra-rotator";
+
+type Acted = Result<(), Upset>;
+
+impl Pass<'_> {
+    pub(super) async fn act(&mut self, act: &Act) -> Acted {
+        if !self.has_time_for_an_act() {
+            return Err(Upset::OutOfTime);
+        }
+        match act {
+            Act::PostSlot(entry, slot) => self.post_slot(entry, *slot).await,
+            Act::DeleteSlot(slot, uid) => self.delete_slot(*slot, uid).await,
+            Act::Publish(projection) => self.publish(projection).await,
+            Act::Send(entry, mutation) => self.send(entry, mutation).await,
+        }
+    }
+
+    /// A slot that exists already is only looked at: whose it is decides what comes next.
+    async fn post_slot(&mut self, entry: &EntryId, slot: SlotName) -> Acted {
+        let Some(pair) = self.desk.keyring.get(entry) else {
+            // The process lost the key between two passes; the rules see an empty slot and give the entry up.
+            self.desk.memory.forget_fresh_key();
+            return self.read_slot(slot).await;
+        };
+        let secret = slots::secret(&self.resource, slot, entry, pair);
+        let secrets = self.context.secrets(&self.namespace());
+        self.desk.memory.forget_slot(slot);
+        match ask(format!("create Secret {}", secret.name_any()), secrets.create(&PostParams::default(), &secret)).await {
+            Ok(created) => {
+                self.desk.memory.saw_slot(slot, Some(slots::view(&created)), self.context.now());
+                Ok(())
+            }
+            Err(error) if error.is_conflict() => self.read_slot(slot).await,
+            Err(error) => Err(Upset::Cluster(error)),
+        }
+    }
+
+    async fn delete_slot(&mut self, slot: SlotName, uid: &str) -> Acted {
+        let name = slots::name(&self.resource.spec.secret_name, slot);
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let secrets = self.context.secrets(&self.namespace());
+        self.desk.memory.forget_slot(slot);
+        match ask(format!("delete Secret {name}"), secrets.delete(&name, &params)).await {
+            Ok(_) => {}
+            Err(error) if error.code() == Some(404) => {}
+            // Another Secret of this name by now: it is looked at before anything else.
+            Err(error) if error.is_conflict() => return self.read_slot(slot).await,
+            Err(error) => return Err(Upset::Cluster(error)),
+        }
+        self.desk.memory.saw_slot(slot, None, self.context.now());
+        Ok(())
+    }
+
+    async fn publish(&mut self, projection: &Projection) -> Acted {
+        let Some(data) = self.contents(projection).await? else {
+            self.desk.memory.output_is_unhealable();
+            return Ok(());
+        };
+        let Some(entry) = self.ledger.entry(&projection.entry) else { return Ok(()) };
+        let (name, uid) = (self.resource.name_any(), self.resource.uid().unwrap_or_default());
+        let secret = layout::secret(&self.namespace(), &self.resource.spec.secret_name, (&name, &uid), entry, data);
+        match self.write_output(secret).await {
+            Ok(written) => {
+                self.see_output(Some(&written));
+                Ok(())
+            }
+            // The precondition is the guard: somebody was faster, which costs one read.
+            Err(error) if matches!(error.code(), Some(409 | 422 | 404)) => self.read_output().await,
+            Err(error) => {
+                self.desk.memory.forget_output();
+                Err(Upset::Cluster(error))
+            }
+        }
+    }
+
+    /// The first publication is a POST, later ones are applied under the uid and resourceVersion that were seen last.
+    async fn write_output(&self, mut secret: Secret) -> Result<Secret, ClusterError> {
+        let secrets = self.context.secrets(&self.namespace());
+        let name = secret.name_any();
+        let Some(version) = self.desk.output.clone().filter(|_| !matches!(self.desk.memory.output(), Some(Output::Absent))) else {
+            let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+            return ask(format!("create Secret {name}"), secrets.create(&params, &secret)).await;
+        };
+        secret.metadata.uid = Some(version.uid);
+        secret.metadata.resource_version = Some(version.resource_version);
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        ask(format!("update Secret {name}"), secrets.patch(&name, &params, &Patch::Apply(&secret))).await
+    }
+
+    /// What the output shall hold; `None` when the key for it is nowhere any more.
+    async fn contents(&mut self, projection: &Projection) -> Result<Option<Data>, Upset> {
+        let Some(names) = self.names.clone() else {
+            return Err(Upset::Key("The clientID of the target is not known yet.".to_owned()));
+        };
+        if self.policy.is_signing() {
+            let history = self.desk.memory.history();
+            let read = |thumbprint: &entra_types::Thumbprint| {
+                let facts = history.certificate_by(*thumbprint)?;
+                Some((*thumbprint, keys::Certificate::from_der(&facts.der).ok()?))
+            };
+            let wanted = projection.bundle.iter().chain([&projection.current]).chain(&projection.next).chain(&projection.previous);
+            let known = wanted.filter_map(read).collect();
+            return Ok(token_signing::build(&names, projection, &known));
+        }
+        let pair = self.key_pair(&projection.entry).await?;
+        Ok(pair.map(|pair| client_certificate::build(&names, &pair.key, &pair.certificate)))
+    }
+}

@@ -1,0 +1,45 @@
+//! What every pass shares.
+
+use chrono::Utc;
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::Store;
+use kube::{Api, Client};
+use rotation::Time;
+
+use super::outputs::Outputs;
+use super::registry::Registry;
+use crate::api::v1alpha1::ServicePrincipalCredential;
+use crate::election::Election;
+use crate::metrics::Metrics;
+use crate::seams::Seams;
+use crate::settings::Settings;
+use crate::tenant::Tenants;
+
+/// The surroundings of the reconciler of ServicePrincipalCredential.
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) settings: Settings,
+    pub(crate) seams: Seams,
+    pub(crate) tenants: Tenants,
+    pub(crate) registry: Registry,
+    pub(crate) outputs: Outputs,
+    pub(crate) election: Election,
+    pub(crate) metrics: Metrics,
+    pub(crate) recorder: Recorder,
+    pub(crate) store: Store<ServicePrincipalCredential>,
+}
+
+impl Context {
+    pub(crate) fn now(&self) -> Time {
+        self.seams.clock.now().with_timezone(&Utc)
+    }
+
+    pub(crate) fn secrets(&self, namespace: &str) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub(crate) fn resources(&self, namespace: &str) -> Api<ServicePrincipalCredential> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+}

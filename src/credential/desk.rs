@@ -1,0 +1,53 @@
+//! What one process keeps for one resource between passes.
+
+use std::sync::Arc;
+
+use rotation::{Memory, Time};
+use tokio::time::Instant;
+
+use super::keyring::Keyring;
+use crate::api::v1alpha1::ServicePrincipalCredential;
+
+/// The desk of one resource.
+pub(crate) struct Desk {
+    /// What was seen and done.
+    pub(crate) memory: Memory,
+    /// Private keys in memory.
+    pub(crate) keyring: Keyring,
+    /// The resource as we wrote it last: newer than a lagging watch.
+    pub(crate) written: Option<Arc<ServicePrincipalCredential>>,
+    /// The output's identity as of the last read or write.
+    pub(crate) output: Option<OutputVersion>,
+    /// The nonce of the last licence, and when its compare-and-swap was sent.
+    pub(crate) licence: Option<(String, Instant)>,
+    /// Passes in a row that the API server cut short.
+    pub(crate) setbacks: u32,
+}
+
+/// Preconditions for the next write of the output.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct OutputVersion {
+    pub(crate) uid: String,
+    pub(crate) resource_version: String,
+    /// When it was read or written: a watch may lag behind that for a moment.
+    pub(crate) at: Instant,
+}
+
+impl Desk {
+    pub(crate) fn new(now: Time) -> Self {
+        Self { memory: Memory::new(now), keyring: Keyring::default(), written: None, output: None, licence: None, setbacks: 0 }
+    }
+
+    /// The newer of what the watch shows and what we wrote ourselves.
+    pub(crate) fn newer(&self, watched: Arc<ServicePrincipalCredential>) -> Arc<ServicePrincipalCredential> {
+        match &self.written {
+            Some(written) if version(written) > version(&watched) => Arc::clone(written),
+            _ => watched,
+        }
+    }
+}
+
+/// Resource versions of one resource type can be compared as numbers (KEP-5504). One that is none counts as newest.
+fn version(object: &ServicePrincipalCredential) -> u64 {
+    object.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(u64::MAX)
+}

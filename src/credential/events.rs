@@ -1,0 +1,104 @@
+//! Events: one for each transition, and one when a person must act. They never make a pass fail.
+
+use std::sync::Arc;
+
+use kube::Resource as _;
+use kube::runtime::events::{Event, EventType};
+use rotation::{Cause, Fact};
+use tracing::debug;
+
+use super::cluster::TIMEOUT;
+use super::context::Context;
+use crate::api::v1alpha1::ServicePrincipalCredential;
+
+/// The API server's limit for a note, in bytes.
+const NOTE: usize = 1_000;
+
+/// The reason that an event of this fact has, and the word in logs.
+pub(super) fn name(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::Abandoned(_) => "Abandoned",
+        Fact::Announced(_) => "Announced",
+        Fact::Claimed(_) => "Claimed",
+        Fact::Dropped(_) => "Removed",
+        Fact::Failed(_) => "Failed",
+        Fact::ForeignSigner(_) => "ForeignSigner",
+        Fact::Identified(..) => "Created",
+        Fact::Licensed(..) => "Licensed",
+        Fact::Promoted(..) => "Promoted",
+        Fact::Published(_) => "Published",
+        Fact::Recovered => "Recovered",
+        Fact::Retargeted => "Retargeted",
+        Fact::Retired(..) => "Retiring",
+    }
+}
+
+/// Publishes what a fact means to people.
+pub(super) fn publish(context: &Context, resource: &ServicePrincipalCredential, fact: &Fact) {
+    let Some((kind, note)) = describe(fact) else { return };
+    send(context, resource, kind, name(fact), note);
+}
+
+/// Publishes a warning when a condition that asks for a person has become true, or has another reason.
+pub(super) fn publish_changes(context: &Context, before: &ServicePrincipalCredential, after: &ServicePrincipalCredential) {
+    let of = |resource: &ServicePrincipalCredential, name: &str| {
+        let status = resource.status.as_ref().and_then(|status| status.read().ok())?;
+        let condition = status.conditions.iter().find(|condition| condition.type_ == name && condition.status == "True")?;
+        Some((condition.reason.clone(), condition.message.clone()))
+    };
+    for name in ["Stalled", "RotationAtRisk"] {
+        if let Some((reason, message)) = of(after, name)
+            && of(before, name).map(|(reason, _)| reason).as_ref() != Some(&reason)
+        {
+            send(context, after, EventType::Warning, &reason, message);
+        }
+    }
+}
+
+fn describe(fact: &Fact) -> Option<(EventType, String)> {
+    let normal = |note: String| Some((EventType::Normal, note));
+    match fact {
+        Fact::Claimed(claim) => normal(format!("Credential {} is being issued: {}.", claim.id, why(claim.cause))),
+        Fact::ForeignSigner(claim) => {
+            normal(format!("A signing certificate that somebody else made is in use; it is recorded as {}.", claim.id))
+        }
+        Fact::Identified(id, identity) => normal(format!("Entra made signing certificate {} for credential {id}.", identity.thumbprint)),
+        Fact::Announced(id) => normal(format!("The output shows credential {id} as the next one.")),
+        Fact::Promoted(id, _) => normal(format!("Credential {id} is accepted and becomes the current one.")),
+        Fact::Published(id) => normal(format!("The output holds credential {id}.")),
+        Fact::Retired(id, _) => normal(format!("Credential {id} is being removed from Entra.")),
+        Fact::Dropped(id) => normal(format!("Nothing of credential {id} is left in Entra.")),
+        Fact::Abandoned(id) => Some((EventType::Warning, format!("Credential {id} was given up before it was used."))),
+        Fact::Failed(trouble) => Some((EventType::Warning, format!("{} {}", trouble.message, trouble.reason.remedy()))),
+        Fact::Retargeted => Some((EventType::Warning, "The target was deleted and made anew in Entra; starting afresh.".to_owned())),
+        Fact::Licensed(..) | Fact::Recovered => None,
+    }
+}
+
+fn why(cause: Cause) -> &'static str {
+    match cause {
+        Cause::FirstIssue => "there is none yet",
+        Cause::Schedule => "its time has come",
+        Cause::NotIssuedBefore => "notIssuedBefore asks for a newer one",
+        Cause::SpecChanged => "the spec asks for another one",
+        Cause::CredentialGone => "the current one was removed in Entra",
+        Cause::OutputLost => "the key of the current one is lost",
+    }
+}
+
+pub(super) fn send(context: &Context, resource: &ServicePrincipalCredential, kind: EventType, reason: &str, note: String) {
+    let mut note = note;
+    while note.len() > NOTE {
+        note.pop();
+    }
+    let event = Event { type_: kind, reason: reason.to_owned(), note: Some(note), action: "Rotate".to_owned(), secondary: None };
+    let (recorder, reference) = (context.recorder.clone(), resource.object_ref(&()));
+    let event = Arc::new(event);
+    tokio::spawn(async move {
+        match tokio::time::timeout(TIMEOUT, recorder.publish(&event, &reference)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(error = %error, "an event was not published"),
+            Err(_) => debug!("an event was not published in time"),
+        }
+    });
+}

@@ -1,0 +1,77 @@
+//! A token signing certificate: public material only, in the shapes that relying parties read.
+
+use std::collections::BTreeMap;
+
+use data_encoding::{BASE64, HEXUPPER};
+use entra_types::{Endpoints, Thumbprint};
+use keys::Certificate;
+use rotation::{EntryId, Output, Projection};
+
+use super::{Data, Inspected, Names, facts, text};
+
+const CURRENT: &str = "signing.crt";
+const NEXT: &str = "signing-next.crt";
+const PREVIOUS: &str = "signing-previous.crt";
+const BUNDLE: &str = "signing-bundle.crt";
+/// More certificates than any relying party could trust at once; a longer bundle is no bundle of ours.
+const MAX_BUNDLE: usize = 64;
+
+/// Certificates by thumbprint.
+pub(crate) type Certificates = BTreeMap<Thumbprint, Certificate>;
+
+/// Builds the output; `None` if a certificate that it needs is not known.
+pub(crate) fn build(names: &Names, shows: &Projection, known: &Certificates) -> Option<Data> {
+    let current = known.get(&shows.current)?;
+    let or_current = |thumbprint: Option<Thumbprint>| thumbprint.and_then(|thumbprint| known.get(&thumbprint)).unwrap_or(current).pem();
+    let first = [Some(shows.current), shows.next].into_iter().flatten();
+    let rest = shows.bundle.iter().copied().filter(|thumbprint| *thumbprint != shows.current && Some(*thumbprint) != shows.next);
+    let bundle: Vec<&Certificate> = first.chain(rest).map(|thumbprint| known.get(&thumbprint)).collect::<Option<_>>()?;
+    let base64: Vec<_> = bundle.iter().map(|certificate| BASE64.encode(certificate.der())).collect();
+    let texts = [
+        (CURRENT, current.pem()),
+        (NEXT, or_current(shows.next)),
+        (PREVIOUS, or_current(shows.previous)),
+        (BUNDLE, bundle.iter().map(|certificate| certificate.pem()).collect()),
+        ("signing-bundle.b64", base64.join(",")),
+        ("thumbprint", current.thumbprint().to_string()),
+        ("thumbprint-sha256", HEXUPPER.encode(&current.thumbprint_sha256())),
+        ("metadata-url", names.endpoints.metadata_url(&names.tenant_id, &names.client_id)),
+        ("entity-id", Endpoints::entity_id(&names.tenant_id)),
+        ("sso-url", names.endpoints.saml_url(&names.tenant_id)),
+    ];
+    Some(texts.map(|(key, value)| (key.to_owned(), value.into_bytes())).into())
+}
+
+pub(super) fn inspect(data: &Data, entry: Option<EntryId>, names: Option<&Names>) -> Inspected {
+    let known = certificates(data);
+    let shows =
+        projection(data, entry, &known).filter(|shows| names.is_none_or(|names| build(names, shows, &known).as_ref() == Some(data)));
+    Inspected { output: Output::Ours { shows, holds: None }, certificates: known.values().map(facts).collect() }
+}
+
+fn certificates(data: &Data) -> Certificates {
+    let blocks = [CURRENT, NEXT, PREVIOUS, BUNDLE].into_iter().filter_map(|key| text(data, key)).flat_map(pem_blocks);
+    blocks
+        .take(MAX_BUNDLE)
+        .filter_map(|pem| Certificate::from_pem(pem).ok())
+        .map(|certificate| (certificate.thumbprint(), certificate))
+        .collect()
+}
+
+fn projection(data: &Data, entry: Option<EntryId>, known: &Certificates) -> Option<Projection> {
+    let of = |key: &str| Certificate::from_pem(text(data, key)?).ok().map(|certificate| certificate.thumbprint());
+    let current = of(CURRENT)?;
+    let bundle =
+        pem_blocks(text(data, BUNDLE)?).filter_map(|pem| Certificate::from_pem(pem).ok()).map(|certificate| certificate.thumbprint());
+    Some(Projection {
+        entry: entry?,
+        current,
+        next: of(NEXT).filter(|next| *next != current),
+        previous: of(PREVIOUS).filter(|previous| *previous != current && known.contains_key(previous)),
+        bundle: bundle.collect(),
+    })
+}
+
+fn pem_blocks(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive("-----END CERTIFICATE-----").filter(|block| block.contains("-----BEGIN CERTIFICATE-----")).map(str::trim_start)
+}

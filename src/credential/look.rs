@@ -1,0 +1,188 @@
+//! Reads one thing and records it.
+
+use std::collections::BTreeMap;
+
+use entra::{Category, Detail as GraphDetail, SignIn};
+use entra_types::KeyId;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
+use rotation::history::{CertificateFacts, Directory};
+use rotation::{Detail, EntryId, FreshKey, HeldKey, Look, Output, SignInResult, SlotName};
+use tokio::time::Instant;
+
+use super::cluster::ask;
+use super::desk::OutputVersion;
+use super::grants::Granted;
+use super::keyring::KeyPair;
+use super::layout::{self, client_certificate};
+use super::pass::Pass;
+use super::trouble::Upset;
+use super::{issue, slots};
+
+type Looked = Result<(), Upset>;
+
+impl Pass<'_> {
+    pub(super) async fn look(&mut self, look: &Look) -> Looked {
+        match look {
+            Look::Directory(detail) => self.read_directory(*detail).await,
+            Look::Output => self.read_output().await,
+            Look::Slot(name) => self.read_slot(*name).await,
+            Look::SignIn(entry) => self.sign_in(entry).await,
+            Look::Metadata => self.read_metadata().await,
+            Look::FreshKey(entry) => self.make_key(entry).await,
+        }
+    }
+
+    /// Looks at Entra are asked for only while no refusal stands, and without a refusal there is a grant.
+    pub(super) fn granted(&self) -> Result<&Granted, Upset> {
+        self.granted.as_ref().ok_or_else(|| Upset::Key("No grant covers this resource.".to_owned()))
+    }
+
+    async fn read_directory(&mut self, detail: Detail) -> Looked {
+        let graph_detail = match detail {
+            Detail::Plain => GraphDetail::Plain,
+            Detail::WithKeys => GraphDetail::WithKeys,
+        };
+        let granted = self.granted()?;
+        let reading = granted.signed_in.graph.read(&granted.address, graph_detail).await.map_err(Upset::Entra)?;
+        let certificates = certificates(&reading.object);
+        let directory = Directory {
+            object_id: reading.object.id,
+            client_id: reading.object.client_id,
+            display_name: reading.object.display_name,
+            preferred: reading.object.preferred_raw,
+            keys: reading.object.keys,
+            passwords: reading.object.passwords,
+        };
+        let now = self.context.now();
+        self.desk.memory.saw_directory(directory, certificates, detail, reading.date, now);
+        self.learn_names();
+        Ok(())
+    }
+
+    /// The output of a target named by objectID can be built once its clientID is known.
+    fn learn_names(&mut self) {
+        if self.names.is_none() {
+            self.names = super::reconcile::names(&self.context.tenants, &self.resource, self.policy.tenant_id, self.client());
+        }
+    }
+
+    pub(super) async fn read_output(&mut self) -> Looked {
+        let name = self.resource.spec.secret_name.clone();
+        let secrets = self.context.secrets(&self.namespace());
+        let found = ask(format!("read Secret {name}"), secrets.get_opt(&name)).await.map_err(Upset::Cluster)?;
+        self.see_output(found.as_ref());
+        Ok(())
+    }
+
+    /// Records the output as read or as answered to a write.
+    pub(super) fn see_output(&mut self, secret: Option<&Secret>) {
+        let now = self.context.now();
+        let Some(secret) = secret else {
+            self.desk.output = None;
+            return self.desk.memory.saw_output(Output::Absent, vec![], now);
+        };
+        let inspected = layout::inspect(secret, &self.resource.name_any(), self.policy.is_signing(), self.names.as_ref());
+        let version = secret.metadata.uid.clone().zip(secret.metadata.resource_version.clone());
+        self.desk.output = version.map(|(uid, resource_version)| OutputVersion { uid, resource_version, at: Instant::now() });
+        self.desk.memory.saw_output(inspected.output, inspected.certificates, now);
+    }
+
+    pub(super) async fn read_slot(&mut self, name: SlotName) -> Looked {
+        let secret = slots::name(&self.resource.spec.secret_name, name);
+        let secrets = self.context.secrets(&self.namespace());
+        let found = ask(format!("read Secret {secret}"), secrets.get_opt(&secret)).await.map_err(Upset::Cluster)?;
+        self.see_slot(name, found.as_ref());
+        Ok(())
+    }
+
+    /// Records a slot and takes its key up for this pass, if it is the one that the ledger expects.
+    pub(super) fn see_slot(&mut self, name: SlotName, secret: Option<&Secret>) {
+        let slot = secret.map(slots::view);
+        let entry = slot.as_ref().and_then(|slot| slot.entry.clone());
+        if let Some(pair) = secret.and_then(slots::key_pair)
+            && let Some(entry) = entry.and_then(|id| self.ledger.entry(&id))
+            && entry.thumbprint() == Some(pair.certificate.thumbprint())
+        {
+            self.desk.keyring.keep(entry.id.clone(), pair);
+        }
+        self.desk.memory.saw_slot(name, slot, self.context.now());
+    }
+
+    /// The key pair of an entry: from memory, from its slot, or from the output if that holds it.
+    pub(super) async fn key_pair(&mut self, id: &EntryId) -> Result<Option<KeyPair>, Upset> {
+        if self.desk.keyring.get(id).is_none()
+            && let Some(slot) = self.ledger.entry(id).and_then(rotation::Entry::slot)
+        {
+            self.read_slot(slot).await?;
+        }
+        if let Some(pair) = self.desk.keyring.get(id) {
+            return Ok(Some(pair.clone()));
+        }
+        let thumbprint = self.ledger.entry(id).and_then(rotation::Entry::thumbprint);
+        let held = |held: &HeldKey| Some(held.thumbprint) == thumbprint;
+        if !matches!(self.desk.memory.output(), Some(Output::Ours { holds: Some(pair), .. }) if held(pair)) {
+            return Ok(None);
+        }
+        Ok(self.key_pair_of_output().await?.filter(|pair| Some(pair.certificate.thumbprint()) == thumbprint))
+    }
+
+    /// The key pair that the output holds.
+    pub(super) async fn key_pair_of_output(&mut self) -> Result<Option<KeyPair>, Upset> {
+        let name = self.resource.spec.secret_name.clone();
+        let secrets = self.context.secrets(&self.namespace());
+        let found = ask(format!("read Secret {name}"), secrets.get_opt(&name)).await.map_err(Upset::Cluster)?;
+        self.see_output(found.as_ref());
+        let data = found.map(|secret| secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect());
+        Ok(data.and_then(|data| client_certificate::key_pair(&data)).map(|(key, certificate)| KeyPair { key, certificate }))
+    }
+
+    async fn sign_in(&mut self, id: &EntryId) -> Looked {
+        let pair = self.key_pair(id).await?;
+        let now = self.context.now();
+        let (Some(pair), Some(client_id)) = (pair, self.client()) else {
+            // Without the key nothing can be shown; the rules treat that like a sign-in that proves nothing.
+            self.desk.memory.saw_sign_in(id, SignInResult::CannotProve, now);
+            return Ok(());
+        };
+        let credential = SignIn::ClientCertificate { client_id, key: pair.key, certificate: pair.certificate };
+        let answer = self.granted()?.signed_in.graph.sign_in(&credential).await;
+        let result = match answer {
+            Ok(()) => SignInResult::Accepted,
+            Err(failure) => match failure.category {
+                Category::CredentialRefused => SignInResult::Refused,
+                Category::CannotProve => SignInResult::CannotProve,
+                _ => return Err(Upset::Entra(failure)),
+            },
+        };
+        self.desk.memory.saw_sign_in(id, result, self.context.now());
+        Ok(())
+    }
+
+    /// Unreadable metadata lists nothing: the gate decides how long that matters.
+    async fn read_metadata(&mut self) -> Looked {
+        let Some(client_id) = self.client() else { return Ok(()) };
+        let listed = match self.granted()?.signed_in.graph.metadata(client_id).await {
+            Ok(certificates) => certificates.iter().map(keys::Certificate::thumbprint).collect(),
+            Err(failure) => {
+                tracing::warn!(error = %failure, "the federation metadata cannot be read");
+                std::collections::BTreeSet::new()
+            }
+        };
+        self.desk.memory.saw_metadata(listed, self.context.now());
+        Ok(())
+    }
+
+    async fn make_key(&mut self, id: &EntryId) -> Looked {
+        let pair = issue::client_certificate(self, id).await.map_err(Upset::Key)?;
+        let fresh = FreshKey { entry: id.clone(), thumbprint: pair.certificate.thumbprint(), not_after: pair.certificate.not_after() };
+        self.desk.keyring.keep(id.clone(), pair);
+        self.desk.memory.generated(fresh);
+        Ok(())
+    }
+}
+
+fn certificates(object: &entra::DirectoryObject) -> BTreeMap<KeyId, CertificateFacts> {
+    let read = |view: entra_types::Credential| Some((view.key_id?, layout::facts(&keys::Certificate::from_der(&view.der?).ok()?)));
+    object.keys.views().filter_map(read).collect()
+}

@@ -1,0 +1,31 @@
+//! The reconciler of ServicePrincipalCredential.
+//!
+//! A pass gathers what is asked for (`policy`, `grants`), what is recorded (`record`) and what this process has seen (`desk`), and then does what
+//! `rotation::next` says, one thing at a time: `look`, `note`, `act`, `send`. The other resources of the same application are known through `registry`.
+
+mod act;
+mod cluster;
+mod context;
+mod controller;
+mod desk;
+mod events;
+mod grants;
+mod issue;
+mod keyring;
+mod layout;
+mod look;
+mod note;
+mod outputs;
+mod pass;
+mod policy;
+mod reconcile;
+mod record;
+mod refuse;
+mod registry;
+mod sample;
+mod send;
+mod slots;
+mod status;
+mod trouble;
+
+pub(crate) use controller::{Parts, controller, learn};

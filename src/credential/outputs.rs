@@ -1,0 +1,57 @@
+//! The outputs as their metadata is watched: enough to see that one was edited or deleted, and nothing of its contents.
+
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, ResourceExt as _};
+
+use super::layout::{OUTPUT_LABEL, OWNER};
+use crate::api::v1alpha1::ServicePrincipalCredential;
+
+type Metadata = PartialObjectMeta<Secret>;
+
+/// The metadata of all outputs in the namespaces that we may read.
+#[derive(Clone)]
+pub(crate) struct Outputs(Vec<Store<Metadata>>);
+
+impl Outputs {
+    /// Starts a watch per namespace, or one for all. The stream must be polled: it fills the stores.
+    pub(crate) fn watch(client: &Client, namespaces: &[String]) -> (Self, BoxStream<'static, Result<Metadata, watcher::Error>>) {
+        let apis: Vec<Api<Metadata>> = match namespaces {
+            [] => vec![Api::all(client.clone())],
+            some => some.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
+        };
+        let (mut stores, mut streams) = (Vec::new(), Vec::new());
+        for api in apis {
+            let (reader, writer) = reflector::store();
+            let events = watcher(api, watcher::Config::default().labels(OUTPUT_LABEL)).default_backoff();
+            streams.push(reflector::reflector(writer, events).touched_objects().boxed());
+            stores.push(reader);
+        }
+        (Self(stores), stream::select_all(streams).into_stream().boxed())
+    }
+
+    /// The uid and resourceVersion of an output, `None` if the watches show none.
+    pub(crate) fn version(&self, namespace: &str, name: &str) -> Option<(String, String)> {
+        let reference = ObjectRef::<Metadata>::new(name).within(namespace);
+        let found = self.0.iter().find_map(|store| store.get(&reference))?;
+        Some((found.metadata.uid.clone()?, found.metadata.resource_version.clone()?))
+    }
+
+    /// The resource that an output belongs to.
+    pub(crate) fn owner(output: &Metadata) -> Option<ObjectRef<ServicePrincipalCredential>> {
+        let owner = output.annotations().get(OWNER)?;
+        Some(ObjectRef::new(owner).within(&output.namespace()?))
+    }
+
+    /// Whether every watch has listed once.
+    pub(crate) async fn ready(&self) {
+        for store in &self.0 {
+            // A dropped writer means that we are stopping.
+            let _ = store.wait_until_ready().await;
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! One pass over one resource: decide, do the one thing, decide again, until it rests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entra_types::ClientId;
+use kube::ResourceExt as _;
+use rotation::{Application, Case, Fact, Ledger, Policy, Rest, Step, Wait, next};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::context::Context;
+use super::desk::Desk;
+use super::grants::Granted;
+use super::layout::Names;
+use super::registry::{AppKey, Recorded};
+use super::trouble::{ClusterError, Upset, throttled, trouble};
+use crate::api::v1alpha1::ServicePrincipalCredential;
+
+/// A pass ends after this long.
+pub(crate) const PASS: Duration = Duration::from_secs(120);
+/// No act starts with less of the pass left: it is the longest that one takes.
+const ACT: Duration = Duration::from_secs(75);
+/// More steps than any undisturbed course takes; a pass that reaches it has gone astray and says so.
+const STEPS: usize = 96;
+/// A pass that cannot go on because of somebody else tries again after this.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Everything that a pass works with.
+pub(crate) struct Pass<'a> {
+    pub(super) context: &'a Context,
+    pub(super) desk: &'a mut Desk,
+    pub(super) resource: Arc<ServicePrincipalCredential>,
+    pub(super) policy: Policy,
+    pub(super) ledger: Ledger,
+    pub(super) granted: Option<Granted>,
+    pub(super) names: Option<Names>,
+    pub(super) app: AppKey,
+    pub(super) started: Instant,
+}
+
+/// How a pass ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum End {
+    /// Come back after this long.
+    After(Duration),
+}
+
+/// Why a pass is cut short.
+pub(super) enum Cut {
+    /// Somebody else wrote the resource meanwhile.
+    Conflict,
+    /// The status could not be written.
+    Cluster(ClusterError),
+}
+
+impl Pass<'_> {
+    /// Runs the pass to its end.
+    pub(crate) async fn run(mut self) -> End {
+        self.desk.memory.begin_pass();
+        self.notice_foreign_hands();
+        let end = match self.steps().await {
+            Ok(end) => {
+                self.desk.setbacks = 0;
+                end
+            }
+            Err(cut) => self.set_back(&cut),
+        };
+        let wanted = self.ledger.upcoming().or_else(|| self.ledger.current().filter(|current| current.published_at.is_none()));
+        let wanted = wanted.map(|entry| entry.id.clone()).or_else(|| Some(self.ledger.next_id(&self.policy.uid)));
+        self.desk.keyring.keep_only(wanted.as_ref());
+        end
+    }
+
+    async fn steps(&mut self) -> Result<End, Cut> {
+        for _ in 0..STEPS {
+            let application = self.context.registry.application(&self.policy.uid, self.policy.late, self.context.now());
+            let step = next(&self.case(&application));
+            debug!(step = step_name(&step), "next");
+            let done = match step {
+                Step::Rest(rest) => return self.rest(&rest, &application).await,
+                Step::Note(fact) => {
+                    self.note(&fact).await?;
+                    Ok(())
+                }
+                Step::Look(look) => self.look(&look).await,
+                Step::Act(act) => self.act(&act).await,
+            };
+            if let Err(upset) = done {
+                return self.upset(&upset).await;
+            }
+            if self.must_change_locks() {
+                return Ok(End::After(Duration::ZERO));
+            }
+        }
+        warn!(steps = STEPS, "a pass did not come to rest");
+        Ok(End::After(Duration::from_secs(60)))
+    }
+
+    pub(super) fn case<'b>(&'b self, application: &'b Application) -> Case<'b> {
+        Case { policy: &self.policy, ledger: &self.ledger, memory: &self.desk.memory, application, now: self.context.now() }
+    }
+
+    async fn rest(&mut self, rest: &Rest, application: &Application) -> Result<End, Cut> {
+        if rest.why != Wait::Deleting {
+            self.refresh_status(&rest.why, application).await?;
+        }
+        Ok(End::After(until(rest.until - self.context.now())))
+    }
+
+    /// A failure is scheduled in status; a throttle is only waited out.
+    async fn upset(&mut self, upset: &Upset) -> Result<End, Cut> {
+        if let Some(wait) = throttled(upset) {
+            return Ok(End::After(wait.max(SOON)));
+        }
+        if let Upset::Entra(failure) = upset {
+            self.context.tenants.suspect(&self.resource.spec.tenant_ref.name, failure);
+        }
+        let Some(trouble) = trouble(upset, self.policy.late) else { return Ok(End::After(Duration::ZERO)) };
+        warn!(reason = %trouble.reason, message = trouble.message, "failed");
+        self.context.metrics.failed(trouble.reason);
+        self.note(&Fact::Failed(trouble)).await?;
+        let again = self.ledger.rotation.next_attempt.map(|at| at - self.context.now());
+        Ok(End::After(again.map_or(SOON, until)))
+    }
+
+    fn set_back(&mut self, cut: &Cut) -> End {
+        self.desk.setbacks = self.desk.setbacks.saturating_add(1);
+        match cut {
+            Cut::Conflict => debug!("somebody else wrote the resource; looking again"),
+            Cut::Cluster(error) => warn!(error = %error, "cannot write the status"),
+        }
+        End::After(SOON * (1 << (self.desk.setbacks - 1).min(6)))
+    }
+
+    /// What the watch shows of the output is compared with what we saw last: anything else is looked at again.
+    fn notice_foreign_hands(&mut self) {
+        const WATCH_LAG: Duration = Duration::from_secs(10);
+        let Some(seen) = &self.desk.output else { return };
+        let (namespace, name) = (self.resource.namespace().unwrap_or_default(), &self.resource.spec.secret_name);
+        let changed = match self.context.outputs.version(&namespace, name) {
+            Some((uid, version)) => (uid, version) != (seen.uid.clone(), seen.resource_version.clone()),
+            None => true,
+        };
+        if changed && seen.at.elapsed() >= WATCH_LAG {
+            self.desk.memory.forget_output();
+            self.desk.output = None;
+        }
+    }
+
+    /// Without a clientID in the spec the application is known after the first read only; then its lock is taken in another pass.
+    fn must_change_locks(&self) -> bool {
+        matches!(self.app, AppKey::Object(..)) && self.client().is_some()
+    }
+
+    /// The application's id, from the record or from the last read.
+    pub(super) fn client(&self) -> Option<ClientId> {
+        let read = || self.desk.memory.history().latest().map(|directory| directory.client_id);
+        self.ledger.target.as_ref().map(|target| target.client_id).or_else(read)
+    }
+
+    /// Tells the other resources what this one's ledger says.
+    pub(super) fn share(&self) {
+        self.context.registry.record(&self.policy.uid, recorded(&self.resource, self.app, self.policy.is_signing(), self.ledger.clone()));
+    }
+
+    pub(super) fn has_time_for_an_act(&self) -> bool {
+        self.started.elapsed() + ACT <= PASS
+    }
+
+    pub(super) fn namespace(&self) -> String {
+        self.resource.namespace().unwrap_or_default()
+    }
+}
+
+/// One resource as the others see it.
+pub(super) fn recorded(resource: &ServicePrincipalCredential, app: AppKey, signing: bool, ledger: Ledger) -> Recorded {
+    let uid = resource.uid().unwrap_or_default();
+    Recorded {
+        name: format!("{}/{}", resource.namespace().unwrap_or_default(), resource.name_any()),
+        age: (super::status::created(resource), uid),
+        app,
+        signing,
+        ledger,
+        exists: resource.metadata.deletion_timestamp.is_none(),
+    }
+}
+
+/// A wait as a requeue: never longer than an hour, as timers do not see a suspended node.
+fn until(wait: chrono::TimeDelta) -> Duration {
+    wait.to_std().unwrap_or(Duration::ZERO).clamp(Duration::from_millis(5), Duration::from_secs(3_600))
+}
+
+fn step_name(step: &Step) -> &'static str {
+    match step {
+        Step::Act(_) => "Act",
+        Step::Look(_) => "Look",
+        Step::Note(_) => "Note",
+        Step::Rest(_) => "Rest",
+    }
+}

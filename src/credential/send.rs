@@ -1,0 +1,168 @@
+//! Sends one licensed Graph write, once.
+
+use std::time::Duration;
+
+use entra::{Category, Failure, NewSigning, Proof as GraphProof, certificate_entry};
+use entra_types::{CredentialList, KeyId, Thumbprint};
+use keys::Certificate;
+use rotation::{Answer, Entry, EntryId, Mutation, Op, Proof, Removal, SigningAnswer, SlotName};
+use tracing::info;
+
+use super::grants::Granted;
+use super::keyring::KeyPair;
+use super::pass::Pass;
+use super::trouble::Upset;
+
+/// A licence is good for this long, by the monotonic clock as well.
+const LICENCE: Duration = Duration::from_secs(10);
+
+impl Pass<'_> {
+    /// Rule 1: the compare-and-swap is done; what is left is the key for the proof, the live Lease, and the age of the licence.
+    pub(super) async fn send(&mut self, id: &EntryId, mutation: &Mutation) -> Result<(), Upset> {
+        let Some((entry, op)) = self.ledger.entry(id).and_then(|entry| Some((entry.clone(), entry.op.clone()?))) else { return Ok(()) };
+        let call = match self.prepare(&entry, mutation).await {
+            Ok(Some(call)) => call,
+            Ok(None) => return self.void(&op, Ok(())),
+            Err(upset) => return self.void(&op, Err(upset)),
+        };
+        if let Err(error) = self.context.election.confirm().await {
+            info!(error = %error, "not sent: the Lease is not ours");
+            return self.void(&op, Err(Upset::NotLeader));
+        }
+        if !self.licence_is_fresh(&op) {
+            return self.void(&op, Ok(()));
+        }
+        self.granted()?;
+        self.desk.memory.answered(&op.nonce, Answer::Unknown);
+        info!(entry = %id, write = op.kind.as_str(), "sending");
+        let answer = call.transmit(self.granted()?).await;
+        self.conclude(&op, answer)
+    }
+
+    /// Nothing was sent: the licence lapses.
+    fn void(&mut self, op: &Op, outcome: Result<(), Upset>) -> Result<(), Upset> {
+        self.desk.memory.answered(&op.nonce, Answer::Unsent);
+        outcome
+    }
+
+    fn licence_is_fresh(&self, op: &Op) -> bool {
+        self.desk.licence.as_ref().is_some_and(|(nonce, at)| *nonce == op.nonce && at.elapsed() <= LICENCE)
+    }
+
+    fn conclude(&mut self, op: &Op, answer: Result<Option<SigningAnswer>, Failure>) -> Result<(), Upset> {
+        let failure = match answer {
+            Ok(signing) => {
+                self.desk.memory.answered(&op.nonce, Answer::Applied(signing));
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        let answer = match (failure.settled, failure.status) {
+            (true, None) => Answer::Unsent,
+            (true, Some(_)) => Answer::Refused,
+            (false, _) => Answer::Unknown,
+        };
+        self.desk.memory.answered(&op.nonce, answer);
+        if failure.category == Category::ProofRefused {
+            self.desk.memory.proof_was_refused(self.context.now());
+        }
+        Err(Upset::Entra(failure))
+    }
+
+    /// Everything that the request needs, fetched before the licence is checked for the last time. `None`: a key is not where it was, and the rules look for
+    /// another way once they have seen that.
+    async fn prepare(&mut self, entry: &Entry, mutation: &Mutation) -> Result<Option<Call>, Upset> {
+        Ok(match mutation {
+            Mutation::AddKey(proof) => {
+                let proof = self.proof(proof).await?;
+                self.own_certificate(entry).await?.zip(proof).map(|(certificate, proof)| Call::AddKey(certificate, proof))
+            }
+            Mutation::AddByUpdate => {
+                let certificate = self.own_certificate(entry).await?;
+                certificate.and_then(|certificate| self.lists_with(entry, &certificate))
+            }
+            Mutation::AddTokenSigningCertificate => entry.signing().and_then(|signing| {
+                let (display_name, end_date_time) = (signing.display_name.clone()?, signing.end_date_time.clone()?);
+                Some(Call::AddSigning(NewSigning { display_name, end_date_time }))
+            }),
+            Mutation::Activate(thumbprint) => Some(Call::Prefer(*thumbprint)),
+            Mutation::Remove(removal, None) => self.lists_without(removal),
+            Mutation::Remove(removal, Some(proof)) => {
+                let key_id = removal.key_ids().first().copied();
+                key_id.zip(self.proof(proof).await?).map(|(key_id, proof)| Call::RemoveKey(key_id, proof))
+            }
+        })
+    }
+
+    async fn own_certificate(&mut self, entry: &Entry) -> Result<Option<Certificate>, Upset> {
+        let pair = self.key_pair(&entry.id).await?;
+        if pair.is_none() {
+            self.desk.memory.forget_fresh_key();
+        }
+        Ok(pair.map(|pair| pair.certificate))
+    }
+
+    async fn proof(&mut self, proof: &Proof) -> Result<Option<GraphProof>, Upset> {
+        let pair = match proof {
+            Proof::Slot(entry, slot) => self.staged(entry, *slot).await?,
+            Proof::Output => self.key_pair_of_output().await?,
+        };
+        let object_id = self.ledger.target.as_ref().map(|target| target.object_id);
+        Ok(pair.zip(object_id).map(|(pair, object_id)| GraphProof { object_id, key: pair.key, certificate: pair.certificate }))
+    }
+
+    async fn staged(&mut self, entry: &EntryId, slot: SlotName) -> Result<Option<KeyPair>, Upset> {
+        if self.desk.keyring.get(entry).is_none() {
+            self.read_slot(slot).await?;
+        }
+        let found = self.desk.keyring.get(entry).cloned();
+        if found.is_none() {
+            self.desk.memory.saw_slot(slot, None, self.context.now());
+        }
+        Ok(found)
+    }
+
+    /// The list as read, with the entry's certificate under the keyId that the ledger holds.
+    fn lists_with(&self, entry: &Entry, certificate: &Certificate) -> Option<Call> {
+        let directory = self.desk.memory.history().latest()?;
+        let name = format!("entra-rotator/{}/{}", self.policy.uid, entry.id);
+        Some(Call::Replace(directory.keys.with(certificate_entry(*entry.key_ids.first()?, &name, certificate)), None))
+    }
+
+    fn lists_without(&self, removal: &Removal) -> Option<Call> {
+        let directory = self.desk.memory.history().latest()?;
+        let passwords = self.policy.is_signing().then(|| directory.passwords.without(removal.key_ids()));
+        Some(Call::Replace(directory.keys.without(removal.key_ids()), passwords))
+    }
+}
+
+/// One request to Graph with everything it needs.
+enum Call {
+    AddKey(Certificate, GraphProof),
+    AddSigning(NewSigning),
+    Prefer(Thumbprint),
+    RemoveKey(KeyId, GraphProof),
+    Replace(CredentialList, Option<CredentialList>),
+}
+
+impl Call {
+    async fn transmit(&self, granted: &Granted) -> Result<Option<SigningAnswer>, Failure> {
+        let (graph, address) = (&granted.signed_in.graph, &granted.address);
+        match self {
+            Self::AddKey(certificate, proof) => graph.add_key(address, certificate, proof).await?,
+            Self::Prefer(thumbprint) => graph.set_preferred_thumbprint(address, *thumbprint).await?,
+            Self::RemoveKey(key_id, proof) => graph.remove_key(address, *key_id, proof).await?,
+            Self::Replace(keys, passwords) => graph.replace_credentials(address, Some(keys), passwords.as_ref()).await?,
+            Self::AddSigning(new) => {
+                let answer = graph.add_token_signing_certificate(address, new).await?;
+                let known = |answer: entra::SigningAnswer| SigningAnswer {
+                    key_id: answer.key_id,
+                    custom_key_identifier: answer.custom_key_identifier,
+                    thumbprint: answer.thumbprint,
+                };
+                return Ok(answer.map(known));
+            }
+        }
+        Ok(None)
+    }
+}

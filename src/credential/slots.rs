@@ -1,0 +1,57 @@
+//! The two staging Secrets of a resource.
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::ObjectMeta;
+use kube::{Resource as _, ResourceExt as _};
+use rotation::{EntryId, Slot, SlotName};
+
+use super::keyring::KeyPair;
+use super::layout::{Data, ENTRY, client_certificate};
+use crate::api::v1alpha1::ServicePrincipalCredential;
+
+const SLOT_LABEL: &str = "entra-rotator.io/slot";
+const OWNER_UID: &str = "entra-rotator.io/owner-uid";
+
+/// The name of a slot.
+pub(super) fn name(output: &str, slot: SlotName) -> String {
+    format!("{output}-entra-{}", slot.as_str())
+}
+
+/// The Secret that stages a key pair. Immutable, and owned by the resource so that it goes with it.
+pub(super) fn secret(resource: &ServicePrincipalCredential, slot: SlotName, entry: &EntryId, pair: &KeyPair) -> Secret {
+    let uid = resource.uid().unwrap_or_default();
+    let data = client_certificate::staged(&pair.key, &pair.certificate);
+    let owner = resource.owner_ref(&()).map(|owner| OwnerReference { block_owner_deletion: None, controller: None, ..owner });
+    let annotations = [(OWNER_UID, uid.clone()), (ENTRY, entry.to_string())];
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(name(&resource.spec.secret_name, slot)),
+            namespace: resource.namespace(),
+            owner_references: owner.map(|owner| vec![owner]),
+            labels: Some([(SLOT_LABEL.to_owned(), uid)].into()),
+            annotations: Some(annotations.map(|(key, value)| (key.to_owned(), value)).into()),
+            ..ObjectMeta::default()
+        },
+        data: Some(data.into_iter().map(|(key, value)| (key, ByteString(value))).collect()),
+        immutable: Some(true),
+        type_: Some("Opaque".to_owned()),
+        ..Secret::default()
+    }
+}
+
+/// What a slot says of itself.
+pub(super) fn view(secret: &Secret) -> Slot {
+    Slot {
+        uid: secret.uid().unwrap_or_default(),
+        entry: secret.annotations().get(ENTRY).and_then(|id| id.parse().ok()),
+        owner: secret.annotations().get(OWNER_UID).cloned(),
+    }
+}
+
+/// The key pair that a slot stages.
+pub(super) fn key_pair(secret: &Secret) -> Option<KeyPair> {
+    let data: Data = secret.data.iter().flatten().map(|(key, value)| (key.clone(), value.0.clone())).collect();
+    client_certificate::key_pair(&data).map(|(key, certificate)| KeyPair { key, certificate })
+}

@@ -1,0 +1,124 @@
+//! What went wrong in a pass, as the protocol's reasons.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use entra::{Category, Failure, Retry};
+use rotation::{Lateness, Reason, Trouble};
+
+/// Why a look or an act did not succeed.
+#[derive(Debug)]
+pub(crate) enum Upset {
+    /// Entra answered otherwise.
+    Entra(Failure),
+    /// The API server answered otherwise.
+    Cluster(ClusterError),
+    /// A key could not be made or used.
+    Key(String),
+    /// We do not hold the Lease any more: nothing is sent.
+    NotLeader,
+    /// Too little of the pass is left for another act.
+    OutOfTime,
+}
+
+/// A request to the API server that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("Cannot {attempt}: {error}.")]
+pub(crate) struct ClusterError {
+    /// The attempted act, with the object's name.
+    pub(crate) attempt: String,
+    /// What the API server, or the way to it, said.
+    pub(crate) error: ClusterCause,
+}
+
+/// How a request to the API server failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClusterCause {
+    /// No answer in time.
+    #[error("no answer within {} s", super::cluster::TIMEOUT.as_secs())]
+    Timeout,
+    /// An answer that is a refusal, or none.
+    #[error("{0}")]
+    Kube(Box<kube::Error>),
+}
+
+impl ClusterError {
+    /// The HTTP status of the answer, if there was one.
+    pub(crate) fn code(&self) -> Option<u16> {
+        match &self.error {
+            ClusterCause::Kube(error) => match error.as_ref() {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            ClusterCause::Timeout => None,
+        }
+    }
+
+    pub(crate) fn is_conflict(&self) -> bool {
+        self.code() == Some(409)
+    }
+}
+
+/// What the status says of it.
+pub(crate) fn trouble(upset: &Upset, late: Lateness) -> Option<Trouble> {
+    match upset {
+        Upset::Entra(failure) => {
+            Some(Trouble { reason: reason(failure.category), message: sentence(failure), wait: wait(failure.retry, late) })
+        }
+        Upset::Cluster(error) => {
+            let reason = if error.code() == Some(403) { Reason::ClusterDenied } else { Reason::ClusterUnavailable };
+            Some(Trouble { reason, message: error.to_string(), wait: None })
+        }
+        Upset::Key(message) => Some(Trouble { reason: Reason::InvalidRequest, message: message.clone(), wait: None }),
+        Upset::NotLeader | Upset::OutOfTime => None,
+    }
+}
+
+/// How long a throttle asks us to rest. A throttle is a rest, not a failure.
+pub(crate) fn throttled(upset: &Upset) -> Option<Duration> {
+    match upset {
+        Upset::Entra(failure) if failure.category == Category::Throttled => match failure.retry {
+            Retry::After(wait) => Some(wait),
+            Retry::Backoff | Retry::OnChange => None,
+        },
+        _ => None,
+    }
+}
+
+fn sentence(failure: &Failure) -> String {
+    let text = failure.to_string();
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
+
+fn wait(retry: Retry, late: Lateness) -> Option<TimeDelta> {
+    match retry {
+        Retry::After(wait) => TimeDelta::from_std(wait).ok(),
+        // Nothing changes by itself here; a look once in a while is enough.
+        Retry::OnChange => Some(late.late() * 4),
+        Retry::Backoff => None,
+    }
+}
+
+fn reason(category: Category) -> Reason {
+    match category {
+        Category::PermissionDenied => Reason::PermissionDenied,
+        Category::TargetNotFound => Reason::TargetNotFound,
+        Category::ProofRefused => Reason::ProofRefused,
+        Category::PropertyLocked => Reason::PropertyLocked,
+        Category::PolicyForbidsType => Reason::PolicyForbidsType,
+        Category::PolicyForbidsLifetime => Reason::PolicyForbidsLifetime,
+        Category::ObjectFull => Reason::ObjectFull,
+        Category::InvalidRequest => Reason::InvalidRequest,
+        Category::Conflict => Reason::Conflict,
+        Category::Throttled => Reason::Throttled,
+        Category::Unavailable => Reason::Unavailable,
+        Category::InvalidAnswer => Reason::InvalidAnswer,
+        Category::TokenRefused | Category::TenantNotFound => Reason::TenantNotReady,
+        Category::ClockSkew => Reason::ClockSkew,
+        Category::CredentialRefused => Reason::CredentialRefused,
+        Category::CannotProve => Reason::CannotProve,
+        Category::Unauthorized => Reason::Unauthorized,
+    }
+}

@@ -1,0 +1,124 @@
+//! The operator as a whole: wait for the Lease, learn what the last leader did, reconcile until told to stop or until the Lease is lost.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use kube::Client;
+use kube::runtime::events::{Recorder, Reporter};
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::credential;
+use crate::election::{Election, Lost};
+use crate::metrics::Metrics;
+use crate::seams::Seams;
+use crate::serve::Health;
+use crate::settings::Settings;
+use crate::tenant::{self, Tenants};
+
+/// Why the operator ended although nobody told it to. Another process takes over; this one must not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The Lease went to somebody else, or could not be renewed in time.
+    #[error("the Lease was lost: {0}")]
+    LoseLease(Lost),
+    /// The resources could not be listed after the Lease was taken.
+    #[error("cannot learn what the last leader did: {0}")]
+    Learn(String),
+    /// A watch ended for good.
+    #[error("the controllers ended without being told to")]
+    RunControllers,
+}
+
+/// Runs until `stop` is true. A replica that has not got the Lease waits for it.
+///
+/// # Errors
+/// When the Lease is lost, or the resources cannot be listed: the process should end, and its supervisor start it anew.
+pub async fn run(
+    client: Client,
+    settings: Settings,
+    seams: Seams,
+    metrics: Metrics,
+    health: Health,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let election = Election::new(client.clone(), &settings, Arc::clone(&seams.clock)).watched_by(health.clone());
+    health.standing_by();
+    tokio::select! {
+        () = election.acquire() => {}
+        () = stopped(stop.clone()) => return Ok(()),
+    }
+    info!(identity = settings.identity, "leading");
+    metrics.leader(true);
+    health.filling_stores();
+    let led = lead(client, settings, seams, metrics.clone(), health.clone(), election.clone(), stop);
+    let outcome = tokio::select! {
+        // Losing the Lease ends everything at once: nothing may be sent any more.
+        lost = election.hold() => Err(Error::LoseLease(lost)),
+        outcome = led => outcome,
+    };
+    metrics.leader(false);
+    health.stopping();
+    election.release().await;
+    outcome
+}
+
+async fn lead(
+    client: Client,
+    settings: Settings,
+    seams: Seams,
+    metrics: Metrics,
+    health: Health,
+    election: Election,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let tenants = Tenants::default();
+    let parts = credential::Parts {
+        client: client.clone(),
+        settings: settings.clone(),
+        seams: seams.clone(),
+        tenants: tenants.clone(),
+        election,
+        metrics: metrics.clone(),
+    };
+    let registry = credential::learn(&parts).await.map_err(|error| Error::Learn(error.to_string()))?;
+    let (credentials, store, ready) = credential::controller(parts, registry, stopped(stop.clone()));
+    let count = move |tenant: &str| {
+        let listed = store.state();
+        let of_tenant = listed.iter().filter(|resource| resource.spec.tenant_ref.name == tenant).count();
+        u32::try_from(of_tenant).ok()
+    };
+    let reporter = Reporter { controller: "entra-rotator".into(), instance: Some(settings.identity.clone()) };
+    let context = tenant::Context {
+        recorder: Recorder::new(client.clone(), reporter),
+        client,
+        settings,
+        seams,
+        tenants: tenants.clone(),
+        observer: Arc::new(metrics),
+        credentials: Arc::new(count),
+    };
+    let tenant_controller = tenant::controller(Arc::new(context), stopped(stop.clone()));
+    let after_tenants = async move {
+        // Before the tenants are listed every resource would seem to name one that does not exist.
+        tenants.listed().await;
+        credentials.await;
+    };
+    let filled = async move {
+        ready.await;
+        health.stores_filled();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = async { tokio::join!(tenant_controller, after_tenants) } => {}
+        () = filled => {}
+    }
+    if *stop.borrow() { Ok(()) } else { Err(Error::RunControllers) }
+}
+
+fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + Sync + 'static {
+    async move {
+        // An error means that nobody is left to say it.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
