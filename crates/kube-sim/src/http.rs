@@ -60,7 +60,7 @@ where
     let body = body
         .map(http_body_util::Collected::to_bytes)
         .map_err(|_| Failure::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {MAX_BODY}")));
-    let body = match body.and_then(|bytes| parse(&bytes)) {
+    let body = match body.and_then(|bytes| parse(&parts.headers, &bytes)) {
         Ok(body) => Arc::new(body),
         Err(failure) => return Ok(refusal(&failure)),
     };
@@ -80,7 +80,11 @@ fn describe_server(server: &Shared, path: &[String]) -> Response<AnswerBody> {
     }
 }
 
-fn parse(bytes: &Bytes) -> Result<Value, Failure> {
+fn parse(headers: &HeaderMap, bytes: &Bytes) -> Result<Value, Failure> {
+    if content_type(headers).contains("protobuf") {
+        let message = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
+        return Err(Failure::new(415, "UnsupportedMediaType", message));
+    }
     if bytes.is_empty() {
         return Ok(Value::Null);
     }
@@ -206,9 +210,12 @@ fn manager(request: &RequestInfo) -> String {
     request.manager.as_deref().or_else(agent).unwrap_or("unknown").to_owned()
 }
 
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 fn patch_type(headers: &HeaderMap, kind: &Kind) -> Result<PatchType, Failure> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match content_type.split(';').next().unwrap_or_default().trim() {
+    match content_type(headers).split(';').next().unwrap_or_default().trim() {
         "application/apply-patch+yaml" => Ok(PatchType::Apply),
         "application/json-patch+json" => Ok(PatchType::Json),
         "application/merge-patch+json" => Ok(PatchType::Merge),

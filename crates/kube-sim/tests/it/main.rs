@@ -2,5 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod client;
+mod direct;
+mod faults;
+mod runtime;
 mod scenarios;
 mod world;
