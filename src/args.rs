@@ -1,0 +1,224 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use clap::Parser;
+use rotation::Lateness;
+use uuid::Uuid;
+
+use crate::api::v1alpha1::GoDuration;
+use crate::settings::Settings;
+use crate::telemetry::LogLevel;
+
+/// Rotates the credentials of Microsoft Entra service principals and publishes them in Kubernetes Secrets.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "entra-rotator", version)]
+pub struct Args {
+    /// The namespace the operator runs in: its Lease and the Secrets that EntraTenants sign in with are there.
+    #[arg(long, env = "POD_NAMESPACE", hide_env_values = true, value_name = "NAMESPACE", value_parser = namespace)]
+    namespace: String,
+
+    /// This replica's name in the Lease, different from that of every other replica; if not given, made from the name of the host and a random part.
+    #[arg(long, env = "POD_NAME", hide_env_values = true, value_name = "NAME", value_parser = identity)]
+    identity: Option<String>,
+
+    /// The name of the Lease by which replicas take turns.
+    #[arg(long, value_name = "NAME", default_value = "entra-rotator", value_parser = object_name)]
+    lease_name: String,
+
+    /// How long a replica that went silent keeps the Lease, from 3s to 5m; it renews it three times as often.
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = lease_duration)]
+    lease_duration: GoDuration,
+
+    /// The address and port that serve /livez, /readyz and /metrics over HTTP.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+
+    /// What is logged: error, warn, info, debug or trace, or directives such as info,entra=debug.
+    #[arg(long, env = "LOG_LEVEL", hide_env_values = true, value_name = "LEVEL", default_value = "info")]
+    log_level: LogLevel,
+
+    /// A namespace whose ServicePrincipalCredentials are served and whose Secrets are read and written; may be given several times, and if not given, all namespaces are served.
+    #[arg(long = "watch-namespace", value_name = "NAMESPACE", value_parser = namespace)]
+    watch_namespaces: Vec<String>,
+
+    /// The longest time after which Entra may still apply a write whose answer was lost, from 1s to 1h; every waiting time is a fraction of it, and less than one minute is for tests and demonstrations only.
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = late)]
+    late: GoDuration,
+
+    /// Serve EntraTenants with cloud: Custom, which lets whoever may write EntraTenants choose the hosts that the operator signs in to.
+    #[arg(long)]
+    allow_custom_endpoints: bool,
+}
+
+/// What the process itself is set to, beside the operator's [`Settings`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ProcessSettings {
+    /// Where the probes and metrics are served.
+    pub listen: SocketAddr,
+    /// What is logged.
+    pub log_level: LogLevel,
+}
+
+impl Args {
+    /// The operator's settings, and the process's.
+    pub fn into_settings(self) -> (Settings, ProcessSettings) {
+        // By name, so that an argument that nothing uses does not compile.
+        let Self { namespace, identity, lease_name, lease_duration, listen, log_level, watch_namespaces, late, allow_custom_endpoints } =
+            self;
+        let settings = Settings {
+            namespace,
+            identity: identity.unwrap_or_else(unique_identity),
+            lease_name,
+            lease_duration: Duration::from(lease_duration),
+            watch_namespaces,
+            late: Lateness::new(TimeDelta::from(late)),
+            allow_custom_endpoints,
+        };
+        (settings, ProcessSettings { listen, log_level })
+    }
+}
+
+fn unique_identity() -> String {
+    let host = rustix::system::uname();
+    format!("{}-{}", host.nodename().to_string_lossy(), Uuid::new_v4())
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    named(text, 63, is_label).ok_or_else(|| format!("a namespace is named by at most 63 {ALPHANUMERIC}"))
+}
+
+fn object_name(text: &str) -> Result<String, String> {
+    named(text, 253, |text| text.split('.').all(is_label))
+        .ok_or_else(|| format!("an object is named by at most 253 {ALPHANUMERIC}, and dots between such parts"))
+}
+
+fn identity(text: &str) -> Result<String, String> {
+    named(text, 253, |text| text.chars().all(|char| char.is_ascii_graphic()))
+        .ok_or_else(|| "a replica is named by 1 to 253 visible ASCII characters".to_owned())
+}
+
+fn named(text: &str, longest: usize, is_fit: impl FnOnce(&str) -> bool) -> Option<String> {
+    (!text.is_empty() && text.len() <= longest && is_fit(text)).then(|| text.to_owned())
+}
+
+const ALPHANUMERIC: &str = "lower-case letters, digits and hyphens, which begin and end with a letter or digit";
+
+/// A label as in RFC 1123. Such names go into paths of requests, where a slash would ask for something else.
+fn is_label(text: &str) -> bool {
+    let is_middle = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
+    !text.is_empty() && text.bytes().all(|byte| is_middle(&byte)) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+fn lease_duration(text: &str) -> Result<GoDuration, String> {
+    between(text, "3s", "5m")
+}
+
+fn late(text: &str) -> Result<GoDuration, String> {
+    between(text, "1s", "1h")
+}
+
+fn between(text: &str, shortest: &str, longest: &str) -> Result<GoDuration, String> {
+    let parse = |text: &str| text.parse::<GoDuration>().map_err(|error| error.to_string());
+    let duration = parse(text)?;
+    if (parse(shortest)?..=parse(longest)?).contains(&duration) {
+        return Ok(duration);
+    }
+    Err(format!("{duration} is out of range: it may be from {shortest} to {longest}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use clap::CommandFactory as _;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<(Settings, ProcessSettings), String> {
+        let command = ["entra-rotator", "--namespace=ours"].iter().chain(args);
+        Args::try_parse_from(command).map(Args::into_settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_default() {
+        let (settings, process) = parse(&["--identity=replica-0"]).unwrap();
+        assert_eq!(
+            format!("{settings:?}"),
+            format!(
+                "{:?}",
+                Settings {
+                    namespace: "ours".to_owned(),
+                    identity: "replica-0".to_owned(),
+                    lease_name: "entra-rotator".to_owned(),
+                    lease_duration: Duration::from_secs(15),
+                    watch_namespaces: Vec::new(),
+                    late: Lateness::default(),
+                    allow_custom_endpoints: false,
+                }
+            )
+        );
+        assert_eq!(process, ProcessSettings { listen: "0.0.0.0:8080".parse().unwrap(), log_level: "info".parse().unwrap() });
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let args = ["--identity=b", "--lease-name=turns", "--lease-duration=1m", "--listen=[::1]:9", "--log-level=info,entra=debug"];
+        let more = ["--watch-namespace=payroll", "--watch-namespace=crm", "--late=90s", "--allow-custom-endpoints"];
+        let (settings, process) = parse(&[args.as_slice(), more.as_slice()].concat()).unwrap();
+        assert_eq!((settings.identity.as_str(), settings.lease_name.as_str()), ("b", "turns"));
+        assert_eq!(settings.lease_duration, Duration::from_secs(60));
+        assert_eq!(settings.watch_namespaces, ["payroll", "crm"]);
+        assert_eq!(settings.late.late(), TimeDelta::seconds(90));
+        assert!(settings.allow_custom_endpoints);
+        assert_eq!(process, ProcessSettings { listen: "[::1]:9".parse().unwrap(), log_level: "info,entra=debug".parse().unwrap() });
+    }
+
+    #[rstest]
+    #[case("--late=1s")]
+    #[case("--late=1h")]
+    #[case("--lease-duration=3s")]
+    #[case("--lease-duration=5m")]
+    #[case("--watch-namespace=a")]
+    #[case("--lease-name=a.b-c.d")]
+    #[case("--identity=host_1/x")]
+    fn accepted(#[case] arg: &str) {
+        parse(&[arg]).unwrap();
+    }
+
+    #[rstest]
+    #[case("--late=0s", "0s is out of range: it may be from 1s to 1h")]
+    #[case("--late=61m", "1h1m is out of range: it may be from 1s to 1h")]
+    #[case("--late=soon", "\"soon\" is no duration: write hours, minutes and seconds, such as 720h or 1h30m")]
+    #[case("--lease-duration=2s", "2s is out of range: it may be from 3s to 5m")]
+    #[case("--lease-duration=301s", "5m1s is out of range: it may be from 3s to 5m")]
+    #[case("--watch-namespace=a/b", "a namespace is named by")]
+    #[case("--watch-namespace=", "a namespace is named by")]
+    #[case("--watch-namespace=..", "a namespace is named by")]
+    #[case("--watch-namespace=-a", "a namespace is named by")]
+    #[case("--watch-namespace=Payroll", "a namespace is named by")]
+    #[case("--lease-name=a..b", "an object is named by")]
+    #[case("--identity=", "a replica is named by")]
+    #[case("--identity=a b", "a replica is named by")]
+    #[case("--listen=localhost", "invalid socket address syntax")]
+    #[case("--log-level=entra=loud", "error parsing level filter: expected one of")]
+    #[case("--unknown", "unexpected argument")]
+    fn refused(#[case] arg: &str, #[case] why: &str) {
+        let error = parse(&[arg]).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+
+    #[test]
+    fn two_replicas_without_a_name_get_different_ones() {
+        assert_ne!(unique_identity(), unique_identity());
+    }
+
+    #[test]
+    fn the_environment_of_a_pod_is_heard() {
+        let command = Args::command();
+        let heard: Vec<_> = command.get_arguments().filter_map(|arg| Some((arg.get_long()?, arg.get_env()?.to_str()?))).collect();
+        assert_eq!(heard, [("namespace", "POD_NAMESPACE"), ("identity", "POD_NAME"), ("log-level", "LOG_LEVEL")]);
+    }
+}
