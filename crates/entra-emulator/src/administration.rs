@@ -16,6 +16,7 @@ use crate::emulator::Emulator;
 use crate::graph::{self, Source};
 use crate::record::Author;
 use crate::refusal::Refusal;
+use crate::token::Federated;
 use crate::world::World;
 
 /// Why a change could not be made.
@@ -256,6 +257,27 @@ impl Emulator {
         })
     }
 
+    /// Lets tokens of another issuer sign in as an application.
+    ///
+    /// # Errors
+    /// When the object does not exist.
+    pub fn add_federated(&self, application: ObjectId, federated: Federated) -> Result<(), AdministrationError> {
+        self.edit(application, |_, object| {
+            object.federated.push(federated);
+            Ok(())
+        })
+    }
+
+    /// Publishes the keys (a JSON Web Key Set) of an issuer whose tokens federated credentials may trust.
+    pub fn set_issuer(&self, issuer: &str, key_set: Value) {
+        self.with(|world| world.issuers.insert(issuer.to_owned(), key_set));
+    }
+
+    /// The client that the instance metadata service speaks for when none is named.
+    pub fn set_managed_identity(&self, client: Option<ClientId>) {
+        self.with(|world| world.managed_identity = client);
+    }
+
     /// Removes every entry with this keyId from both lists.
     ///
     /// # Errors
@@ -327,6 +349,7 @@ pub(crate) fn create(
         properties: properties.as_object().cloned().unwrap_or_default(),
         keys: Vec::new(),
         passwords: Vec::new(),
+        federated: Vec::new(),
         owners: registration.owners.clone(),
         roles: known(registration.roles.clone())?,
     };

@@ -8,6 +8,7 @@ use entra_types::ids::{ClientId, ObjectId, ObjectKind, TenantId};
 use serde_json::{Map, Value};
 
 use crate::credentials::{Entry as _, KeyEntry, PasswordEntry, without};
+use crate::token::Federated;
 
 /// Versions of one object that are kept; older ones can only be needed by a lag longer than that many writes.
 const MAX_VERSIONS: usize = 10_000;
@@ -22,6 +23,8 @@ pub(crate) struct Object {
     pub(crate) properties: Map<String, Value>,
     pub(crate) keys: Vec<KeyEntry>,
     pub(crate) passwords: Vec<PasswordEntry>,
+    /// Tokens of other issuers that sign in as it, if it is an application.
+    pub(crate) federated: Vec<Federated>,
     /// Object ids of the service principals that own it.
     pub(crate) owners: BTreeSet<ObjectId>,
     /// Graph application permissions granted to it, if it is a service principal.

@@ -72,13 +72,17 @@ fn route(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Answer {
     let get = inbound.method == Method::GET;
     match &inbound.route {
         Route::Token { tenant } if inbound.operation() == Operation::Token => token::answer(world, inbound, visit, tenant),
+        Route::ManagedIdentity if get => token::managed_identity(world, inbound, visit),
         Route::Metadata { tenant } if get => metadata::answer(world, inbound, visit, tenant),
         Route::OpenId { tenant } if get => discovery::open_id(world, inbound, visit, tenant).with_login_headers(visit),
         Route::SigningKeys if get => Answer::json(StatusCode::OK, &world.issuer.key_set()).with_login_headers(visit),
         Route::Instance if get => discovery::instance(inbound, visit).with_login_headers(visit),
-        Route::Token { .. } | Route::Metadata { .. } | Route::OpenId { .. } | Route::SigningKeys | Route::Instance => {
-            Answer::new(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "").with_login_headers(visit)
-        }
+        Route::Token { .. }
+        | Route::Metadata { .. }
+        | Route::OpenId { .. }
+        | Route::SigningKeys
+        | Route::Instance
+        | Route::ManagedIdentity => Answer::new(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "").with_login_headers(visit),
         Route::Nowhere if !inbound.path.starts_with("/beta") => {
             Answer::new(StatusCode::NOT_FOUND, "text/plain", "").with_login_headers(visit)
         }

@@ -199,7 +199,7 @@ impl Emulator {
         self.with(|world| {
             let now = world.clock.now();
             let shown = |object: &Arc<Object>| {
-                json!({"kind": object.kind, "owners": object.owners, "roles": object.roles, "object": object.to_json(true)})
+                json!({"kind": object.kind, "owners": object.owners, "roles": object.roles, "federated": object.federated, "object": object.to_json(true)})
             };
             let tenant = |id| {
                 let objects = world.directory.all_seen(id, now, TimeDelta::zero()).map(shown).collect::<Vec<_>>();

@@ -1,5 +1,9 @@
 //! Compact JSON Web Signatures, read without a library so that the clients under test share no code with their judge.
 
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
+    RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents,
+};
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXUPPER};
 use keys::Certificate;
 use serde_json::{Map, Value};
@@ -52,6 +56,22 @@ impl Jwt {
             Some("PS256") => certificate.verify_ps256(self.signed.as_bytes(), &self.signature),
             _ => false,
         }
+    }
+
+    /// Whether the RSA key of a JSON Web Key signed it, by the algorithm that the header names.
+    pub(crate) fn is_signed_by_jwk(&self, key: &Value) -> bool {
+        let number = |name: &str| key.get(name).and_then(Value::as_str).and_then(decode);
+        let parameters: &RsaParameters = match self.header("alg") {
+            Some("RS256") => &RSA_PKCS1_2048_8192_SHA256,
+            Some("RS384") => &RSA_PKCS1_2048_8192_SHA384,
+            Some("RS512") => &RSA_PKCS1_2048_8192_SHA512,
+            Some("PS256") => &RSA_PSS_2048_8192_SHA256,
+            Some("PS384") => &RSA_PSS_2048_8192_SHA384,
+            Some("PS512") => &RSA_PSS_2048_8192_SHA512,
+            _ => return false,
+        };
+        let (Some(n), Some(e)) = (number("n"), number("e")) else { return false };
+        RsaPublicKeyComponents { n, e }.verify(parameters, self.signed.as_bytes(), &self.signature).is_ok()
     }
 
     /// Whether the header names this certificate by `x5t#S256`, `x5t` or `kid`; `None` if it names none at all.

@@ -41,4 +41,5 @@ pub use route::Operation;
 pub use seed::{ApplicationSeed, CertificateSeed, ObjectSeed, SecretSeed, Seed, SeedError, SigningSeed, TenantSeed};
 pub use serve::{Authority, AuthorityError, default_hosts};
 pub use service::{EmulatorService, Exchange};
+pub use token::Federated;
 pub use world::{FixtureKeys, KeySource};

@@ -27,7 +27,7 @@ pub enum Operation {
     RemovePassword,
     /// POST addTokenSigningCertificate.
     AddTokenSigningCertificate,
-    /// POST to a token endpoint.
+    /// POST to a token endpoint, or GET of a managed identity's token.
     Token,
     /// GET of federation metadata.
     Metadata,
@@ -76,6 +76,7 @@ pub(crate) enum Route {
     },
     SigningKeys,
     Instance,
+    ManagedIdentity,
     /// A path under `/v1.0` that names nothing; the segment that fails.
     Segment(String),
     /// Anything else.
@@ -132,6 +133,7 @@ impl Inbound {
             Route::Object { action: Some(action), .. } if post => *action,
             Route::Collection(_) if get => Operation::List,
             Route::Token { .. } if post => Operation::Token,
+            Route::ManagedIdentity if get => Operation::Token,
             Route::Metadata { .. } if get => Operation::Metadata,
             Route::OpenId { .. } | Route::SigningKeys | Route::Instance if get => Operation::Discovery,
             _ => Operation::Unknown,
@@ -151,6 +153,7 @@ fn route(path: &str) -> Route {
         [tenant, "federationmetadata", "2007-06", "federationmetadata.xml"] => Route::Metadata { tenant: (*tenant).to_owned() },
         [tenant, "v2.0", ".well-known", "openid-configuration"] => Route::OpenId { tenant: (*tenant).to_owned() },
         [_, "discovery", "v2.0", "keys"] => Route::SigningKeys,
+        ["metadata", "identity", "oauth2", "token"] => Route::ManagedIdentity,
         ["common", "discovery", "instance"] => Route::Instance,
         _ => Route::Nowhere,
     }

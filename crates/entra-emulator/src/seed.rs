@@ -1,6 +1,6 @@
 //! Seeds: what an emulator starts with, from a YAML or JSON file or from Rust.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Months, Utc};
 use data_encoding::BASE64;
@@ -16,6 +16,7 @@ use crate::emulator::Emulator;
 use crate::faults::Fault;
 use crate::graph;
 use crate::replicas::Lag;
+use crate::token::Federated;
 use crate::world::World;
 
 /// Longer seeds are refused.
@@ -54,6 +55,10 @@ pub struct Seed {
     pub time: Option<DateTime<Utc>>,
     /// Tenants and all that is in them.
     pub tenants: Vec<TenantSeed>,
+    /// Published keys (JSON Web Key Sets) of issuers that federated credentials trust, by issuer.
+    pub issuers: BTreeMap<String, Value>,
+    /// The client that the instance metadata service speaks for.
+    pub managed_identity: Option<ClientId>,
     /// Switches. Absent: as they are.
     pub behaviour: Option<Behaviour>,
     /// Lag. Absent: as it is.
@@ -105,6 +110,8 @@ pub struct ObjectSeed {
     pub secrets: Vec<SecretSeed>,
     /// Client certificates.
     pub certificates: Vec<CertificateSeed>,
+    /// Federated identity credentials; of applications only.
+    pub federated: Vec<Federated>,
     /// Token-signing certificates, made on loading; of service principals only.
     pub signing_certificates: Vec<SigningSeed>,
     /// Raw entries of `keyCredentials`, unchecked.
@@ -189,6 +196,8 @@ pub(crate) fn load(world: &mut World, seed: Seed) -> Result<Vec<Registered>, See
     }
     world.behaviour = seed.behaviour.unwrap_or_else(|| world.behaviour.clone());
     world.lag = seed.lag.unwrap_or_else(|| world.lag.clone());
+    world.issuers.extend(seed.issuers);
+    world.managed_identity = seed.managed_identity.or(world.managed_identity);
     let mut made = Vec::new();
     for tenant in &seed.tenants {
         world.directory.add_tenant(tenant.id);
@@ -224,6 +233,7 @@ fn make(world: &mut World, tenant: TenantId, seed: &ApplicationSeed) -> Result<R
 
 fn fill(world: &mut World, object: &mut Object, seed: &ObjectSeed) -> Result<(), AdministrationError> {
     object.properties.extend(seed.properties.clone());
+    object.federated.extend(seed.federated.iter().cloned());
     for secret in &seed.secrets {
         add_secret(world, object, secret);
     }

@@ -1,10 +1,12 @@
 //! Everything the emulator knows, in one value behind one lock.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entra_types::ids::{KeyId, ObjectId, ObjectKind, TenantId};
+use entra_types::ids::{ClientId, KeyId, ObjectId, ObjectKind, TenantId};
 use keys::{KeyError, PrivateKey};
+use serde_json::Value;
 
 use crate::behaviour::Behaviour;
 use crate::clock::Clock;
@@ -48,6 +50,9 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) lag: Lag,
     pub(crate) pending: Vec<Pending>,
+    /// Published keys of other issuers.
+    pub(crate) issuers: BTreeMap<String, Value>,
+    pub(crate) managed_identity: Option<ClientId>,
     keys: Arc<dyn KeySource>,
     keys_made: usize,
 }
@@ -65,6 +70,8 @@ impl World {
             faults: Faults::default(),
             lag: Lag::default(),
             pending: Vec::new(),
+            issuers: BTreeMap::new(),
+            managed_identity: None,
             keys,
             keys_made: 0,
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use data_encoding::HEXUPPER;
 
-use super::{Identity, TokenError};
+use super::{Identity, TokenError, federated};
 use crate::answer::Visit;
 use crate::clock::with_seven_digits;
 use crate::credentials::{Entry as _, KeyEntry};
@@ -21,6 +21,9 @@ pub(super) fn check(
     tenant: &str,
 ) -> Result<(), TokenError> {
     let token = Jwt::parse(assertion).ok_or_else(TokenError::jwt)?;
+    if federated::is_foreign(&token) {
+        return federated::check(world, identity, &token, visit.arrived);
+    }
     if !matches!(token.header("alg"), Some("RS256" | "PS256")) {
         return Err(TokenError::key("Invalid JWT token. Unsupported asymmetric signing algorithm."));
     }
@@ -43,7 +46,7 @@ fn check_names(token: &Jwt, identity: &Identity, inbound: &Inbound, tenant: &str
     if fits { Ok(()) } else { Err(TokenError::assertion_audience(audience)) }
 }
 
-fn check_dates(token: &Jwt, world: &World, arrived: DateTime<Utc>) -> Result<(), TokenError> {
+pub(super) fn check_dates(token: &Jwt, world: &World, arrived: DateTime<Utc>) -> Result<(), TokenError> {
     let (now, skew) = (arrived.timestamp_millis() as f64 / 1000.0, world.behaviour.assertion_skew.as_secs_f64());
     let (start, end) = (token.date("nbf").unwrap_or(0.0), token.date("exp").unwrap_or(0.0));
     if start <= now + skew && now < end + skew {

@@ -77,6 +77,22 @@ impl TokenError {
         Self::client(700_021, text)
     }
 
+    /// 70021x: no federated credential fits the token.
+    pub(super) fn federated(number: u32, what: &str, value: &str) -> Self {
+        let text = format!(
+            "No matching federated identity record found for presented assertion {what} '{value}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion."
+        );
+        Self::client(number, text)
+    }
+
+    pub(super) fn algorithm(name: &str) -> Self {
+        Self::client(5_002_738, format!("Invalid JWT token. '{name}' is not a supported signature algorithm."))
+    }
+
+    pub(super) fn signature() -> Self {
+        Self::client(50_013, "Assertion failed signature validation. [Reason - The key was not found.]")
+    }
+
     pub(super) fn unproven() -> Self {
         Self::client(7_000_218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
     }

@@ -2,6 +2,8 @@
 
 mod assertion;
 mod error;
+mod federated;
+mod managed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub(crate) use error::TokenError;
+pub use federated::Federated;
+pub(crate) use managed::answer as managed_identity;
 
 use crate::answer::{Answer, Visit};
 use crate::credentials::{Entry as _, KeyEntry, PasswordEntry};
@@ -49,9 +53,23 @@ fn sign_in(world: &mut World, inbound: &Inbound, visit: &mut Visit, tenant: &str
     let identity = Identity::find(world, tenant_id, client, visit.now, visit.lag)?;
     visit.object = Some((ObjectKind::ServicePrincipal, identity.service_principal.id));
     let proven = prove(world, &identity, inbound, &form, visit, tenant)?;
+    let (token, seconds) = issue(world, tenant_id, &identity, audience, proven, visit.now)?;
+    let body = json!({"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token});
+    Ok(Answer::json(StatusCode::OK, &body))
+}
+
+/// An access token and its life in seconds.
+fn issue(
+    world: &mut World,
+    tenant: TenantId,
+    identity: &Identity,
+    audience: String,
+    proven: Proven,
+    now: DateTime<Utc>,
+) -> Result<(String, i64), TokenError> {
     let grant = Grant {
-        tenant: tenant_id,
-        client,
+        tenant,
+        client: identity.client,
         service_principal: identity.service_principal.id,
         audience,
         roles: identity.service_principal.roles.iter().cloned().collect(),
@@ -59,12 +77,8 @@ fn sign_in(world: &mut World, inbound: &Inbound, visit: &mut Visit, tenant: &str
         id: Uuid::from_u128(u128::from(world.random.next())).simple().to_string(),
     };
     let lifetime = TimeDelta::from_std(world.behaviour.token_lifetime).unwrap_or(TimeDelta::hours(1));
-    let token = world.issuer.issue(&grant, visit.now, lifetime).map_err(|_| TokenError::server())?;
-    let seconds = lifetime.num_seconds();
-    Ok(Answer::json(
-        StatusCode::OK,
-        &json!({"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}),
-    ))
+    let token = world.issuer.issue(&grant, now, lifetime).map_err(|_| TokenError::server())?;
+    Ok((token, lifetime.num_seconds()))
 }
 
 fn form(inbound: &Inbound) -> Result<Form, TokenError> {
@@ -92,12 +106,17 @@ fn audience(world: &World, inbound: &Inbound, form: &Form) -> Result<String, Tok
     let scope =
         form.get("scope").map(|scope| scope.trim()).filter(|scope| !scope.is_empty()).ok_or_else(|| TokenError::missing("scope"))?;
     let resource = scope.strip_suffix("/.default").filter(|resource| !resource.contains(' ')).ok_or_else(|| TokenError::scope(scope))?;
+    audience_of(world, inbound, resource).ok_or_else(|| TokenError::resource(resource))
+}
+
+/// The audience of a token for a resource, if it is a Graph that the emulator knows.
+fn audience_of(world: &World, inbound: &Inbound, resource: &str) -> Option<String> {
     let here = format!("https://{}", inbound.host);
     let known = |root: &str| root.trim_end_matches('/').eq_ignore_ascii_case(resource.trim_end_matches('/'));
     let graph = crate::graph::GRAPH_APP_ID;
     let is_known =
         GRAPH_ROOTS.into_iter().chain([here.as_str(), graph]).any(known) || world.behaviour.audiences.iter().any(|root| known(root));
-    if is_known { Ok(resource.to_owned()) } else { Err(TokenError::resource(resource)) }
+    is_known.then(|| resource.to_owned())
 }
 
 fn prove(world: &World, identity: &Identity, inbound: &Inbound, form: &Form, visit: &Visit, tenant: &str) -> Result<Proven, TokenError> {
@@ -138,6 +157,11 @@ impl Identity {
     /// Certificates that may sign assertions.
     pub(crate) fn certificates(&self) -> impl Iterator<Item = &KeyEntry> {
         self.objects().flat_map(|object| object.keys.iter()).filter(|entry| entry.is_verify())
+    }
+
+    /// Issuers that the application trusts.
+    pub(crate) fn federated(&self) -> impl Iterator<Item = &Federated> {
+        self.objects().flat_map(|object| object.federated.iter())
     }
 
     fn secrets(&self) -> impl Iterator<Item = &PasswordEntry> {

@@ -4,6 +4,7 @@
 
 mod faults;
 mod https;
+mod identities;
 mod passwords;
 mod patching;
 mod reading;
