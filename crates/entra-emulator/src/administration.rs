@@ -383,7 +383,7 @@ pub(crate) fn add_secret(world: &mut World, object: &mut Object, secret: NewSecr
 
 pub(crate) fn add_key(world: &mut World, object: &mut Object, given: &Map<String, Value>) -> Result<KeyId, AdministrationError> {
     let now = world.clock.now();
-    let entry = graph::new_key(world, given, Source::Patch, now)?;
+    let entry = graph::new_key(world, given, Source::Patch, None, now)?;
     let id = entry.key_id().ok_or_else(|| Refusal::server(StatusCode::INTERNAL_SERVER_ERROR))?;
     object.keys.push(entry);
     Ok(id)

@@ -22,6 +22,8 @@ pub struct Behaviour {
     pub refuse_last_key: bool,
     /// Refuse removeKey of the certificate that signed the proof. Default false: nothing public forbids it.
     pub refuse_proof_key: bool,
+    /// addKey of a PFX adds a Verify entry beside the Sign entry. Default false: the page speaks of one key and one password.
+    pub add_key_makes_verify_entry: bool,
     /// Refuse addKey of a certificate that is already there. Default false: it is added again.
     pub refuse_duplicate_certificate: bool,
     /// Status of removeKey and removePassword for an unknown keyId: 400 (default) or 404.
@@ -77,6 +79,7 @@ impl Default for Behaviour {
             proof: ProofRules::default(),
             refuse_last_key: false,
             refuse_proof_key: false,
+            add_key_makes_verify_entry: false,
             refuse_duplicate_certificate: false,
             unknown_key_status: 400,
             require_null_key: false,

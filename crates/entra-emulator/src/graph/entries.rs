@@ -13,15 +13,21 @@ use crate::directory::Object;
 use crate::refusal::Refusal;
 use crate::world::World;
 
-/// The list of keys that a PATCH leaves.
-pub(super) fn keys(world: &mut World, old: &Object, list: &Value, now: DateTime<Utc>) -> Result<Vec<KeyEntry>, Refusal> {
+/// The list of keys that a PATCH leaves. `passwords` is the other list of the same PATCH, with the passwords of new PFX files.
+pub(super) fn keys(
+    world: &mut World,
+    old: &Object,
+    list: &Value,
+    passwords: Option<&Value>,
+    now: DateTime<Utc>,
+) -> Result<Vec<KeyEntry>, Refusal> {
     let mut seen = BTreeSet::new();
     let mut kept = Vec::new();
     for given in objects(list, "keyCredentials")? {
         let entry = match existing(&old.keys, given) {
             Some(entry) => echoed(world, entry, given, "key")?.clone(),
             None => {
-                let entry = new_key(world, given, Source::Patch, now)?;
+                let entry = new_key(world, given, Source::Patch, linked_text(given, passwords), now)?;
                 policy::check_certificate(world, &entry)?;
                 entry
             }
@@ -30,6 +36,14 @@ pub(super) fn keys(world: &mut World, old: &Object, list: &Value, now: DateTime<
         kept.push(entry);
     }
     Ok(kept)
+}
+
+/// The `secretText` of the password entry that has the same keyId as a key entry.
+fn linked_text<'a>(key: &Map<String, Value>, passwords: Option<&'a Value>) -> Option<&'a str> {
+    let id = |entry: &Value| entry.get("keyId")?.as_str()?.parse::<KeyId>().ok();
+    let wanted: KeyId = key.get("keyId")?.as_str()?.parse().ok()?;
+    let linked = passwords?.as_array()?.iter().find(|entry| id(entry) == Some(wanted))?;
+    linked.get("secretText")?.as_str()
 }
 
 /// The list of passwords that a PATCH leaves. New ones are accepted for the PFX of a Sign entry only.

@@ -1,5 +1,6 @@
 //! addKey and removeKey.
 
+use data_encoding::BASE64;
 use entra_types::ids::KeyId;
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -26,27 +27,39 @@ pub(super) fn add(
     only(body, &["keyCredential", "passwordCredential", "proof"])?;
     Proof::check(world, &object, body, visit)?;
     let given = body.get("keyCredential").and_then(Value::as_object).ok_or_else(|| Refusal::schema("keyCredential"))?;
-    let entry = new_key(world, given, Source::AddKey, visit.now)?;
+    let password = match body.get("passwordCredential") {
+        None | Some(Value::Null) => None,
+        Some(Value::Object(password)) => text(password, "secretText")?.filter(|text| !text.is_empty()),
+        Some(_) => return Err(Refusal::schema("passwordCredential")),
+    };
+    let entry = new_key(world, given, Source::AddKey, password, visit.now)?;
+    if password.is_some() && !entry.is_sign() {
+        return Err(Refusal::request("A password credential can only come with a key of type X509CertAndPassword."));
+    }
     policy::check_certificate(world, &entry)?;
     let locked = if entry.is_sign() { Locked::Sign } else { Locked::Verify };
     policy::check_lock(world, &object, locked, "keyCredentials", visit.now)?;
     if world.behaviour.refuse_duplicate_certificate && holds(&object, &entry) {
         return Err(Refusal::request("A key credential with the same certificate already exists."));
     }
-    match (entry.is_sign(), body.get("passwordCredential")) {
-        (false, None | Some(Value::Null)) => {}
-        (true, Some(Value::Object(password))) if text(password, "secretText")?.is_some_and(|text| !text.is_empty()) => {
-            object.passwords.push(entries::linked_password(&entry, &Map::new(), visit.now));
-        }
-        _ => {
-            return Err(Refusal::request(
-                "The property 'passwordCredential' is required for keys of type X509CertAndPassword, and only for these.",
-            ));
-        }
-    }
     let answer = body_of(world, inbound, &entry);
+    if entry.is_sign() {
+        object.passwords.push(entries::linked_password(&entry, &Map::new(), visit.now));
+        object.keys.extend(verify_entry(world, &entry));
+    }
     object.keys.push(entry);
     Ok((object, answer))
+}
+
+/// The public half that the service adds to a PFX, where the switch says so.
+fn verify_entry(world: &mut World, sign: &KeyEntry) -> Option<KeyEntry> {
+    let certificate = sign.certificate.clone().filter(|_| world.behaviour.add_key_makes_verify_entry)?;
+    let mut raw = sign.raw.clone();
+    raw.insert("key".to_owned(), BASE64.encode(certificate.der()).into());
+    raw.insert("keyId".to_owned(), world.new_key_id().to_string().into());
+    raw.insert("type".to_owned(), "AsymmetricX509Cert".into());
+    raw.insert("usage".to_owned(), "Verify".into());
+    Some(KeyEntry { raw, certificate: Some(certificate) })
 }
 
 fn holds(object: &Object, entry: &KeyEntry) -> bool {

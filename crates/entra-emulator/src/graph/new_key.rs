@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use data_encoding::{BASE64, HEXUPPER};
 use entra_types::ids::KeyId;
-use keys::Certificate;
+use keys::{Certificate, PrivateKey};
+use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use serde_json::{Map, Value};
 
 use super::text;
@@ -32,30 +33,37 @@ enum Kind {
     Sign,
 }
 
-/// Makes the entry that a caller describes.
-pub(crate) fn new_key(world: &mut World, given: &Map<String, Value>, source: Source, now: DateTime<Utc>) -> Result<KeyEntry, Refusal> {
+/// Makes the entry that a caller describes. `password` opens its PFX, if it is one.
+pub(crate) fn new_key(
+    world: &mut World,
+    given: &Map<String, Value>,
+    source: Source,
+    password: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<KeyEntry, Refusal> {
     if given.keys().any(|name| !PROPERTIES.contains(&name.as_str()) && !name.starts_with('@')) {
         return Err(Refusal::schema("keyCredentials"));
     }
     let kind = kind(given)?;
     let material = text(given, "key")?.filter(|key| !key.is_empty()).ok_or_else(|| invalid("KeyCredentialsInvalidValue"))?;
     let bytes = BASE64.decode(material.as_bytes()).map_err(|_| invalid("KeyCredentialsInvalidValue"))?;
-    let certificate = match kind {
-        Kind::Verify => Some(certificate(&bytes).ok_or_else(|| invalid("KeyCredentialsInvalidValue"))?),
-        Kind::Sign if looks_like_pfx(&bytes) => None,
-        Kind::Sign => return Err(invalid("KeyCredentialsInvalidValue")),
+    let certificate = match (kind, password) {
+        (Kind::Verify, _) => certificate(&bytes),
+        (Kind::Sign, Some(password)) => pfx_certificate(&bytes, password),
+        (Kind::Sign, None) => return Err(Refusal::request("A password credential must come with a key of type X509CertAndPassword.")),
     };
-    let (start, end) = dates(given, certificate.as_ref(), now)?;
+    let certificate = certificate.ok_or_else(|| invalid("KeyCredentialsInvalidValue"))?;
+    let (start, end) = dates(given, &certificate, now)?;
     let mut raw = Map::new();
-    raw.insert("customKeyIdentifier".to_owned(), identifier(world, given, certificate.as_ref())?);
-    raw.insert("displayName".to_owned(), display_name(given, certificate.as_ref())?);
+    raw.insert("customKeyIdentifier".to_owned(), identifier(world, given, &certificate)?);
+    raw.insert("displayName".to_owned(), display_name(given, &certificate)?);
     raw.insert("startDateTime".to_owned(), start);
     raw.insert("endDateTime".to_owned(), end);
     raw.insert("type".to_owned(), if kind == Kind::Verify { "AsymmetricX509Cert" } else { "X509CertAndPassword" }.into());
     raw.insert("usage".to_owned(), if kind == Kind::Verify { "Verify" } else { "Sign" }.into());
     raw.insert("keyId".to_owned(), key_id(world, given, source)?.to_string().into());
     raw.insert("key".to_owned(), if kind == Kind::Verify { material.into() } else { Value::Null });
-    Ok(KeyEntry { raw, certificate })
+    Ok(KeyEntry { raw, certificate: Some(certificate) })
 }
 
 fn invalid(code: &'static str) -> Refusal {
@@ -86,18 +94,21 @@ pub(crate) fn certificate(bytes: &[u8]) -> Option<Certificate> {
     Certificate::from_der(bytes).ok().or_else(pem)
 }
 
-/// A PFX begins with a sequence whose first element is the integer 3, its version.
-fn looks_like_pfx(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&0x30) && bytes.windows(3).take(8).any(|window| window == [0x02, 0x01, 0x03])
+/// The certificate of a PFX that the password opens and that holds the certificate's RSA key.
+fn pfx_certificate(bytes: &[u8], password: &str) -> Option<Certificate> {
+    let store = KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Strict).ok()?;
+    let (_, chain) = store.private_key_chain()?;
+    let certificate = Certificate::from_der(chain.certs().first()?.as_der()).ok()?;
+    let key = PrivateKey::from_pkcs8_der(chain.key().as_der()).ok()?;
+    key.matches(&certificate).then_some(certificate)
 }
 
 /// Start and end as they will be stored: as given, else the certificate's.
-fn dates(given: &Map<String, Value>, certificate: Option<&Certificate>, now: DateTime<Utc>) -> Result<(Value, Value), Refusal> {
+fn dates(given: &Map<String, Value>, certificate: &Certificate, now: DateTime<Utc>) -> Result<(Value, Value), Refusal> {
     let (start, end) = (instant(given, "startDateTime")?, instant(given, "endDateTime")?);
-    let first = start.or_else(|| certificate.map(Certificate::not_before)).unwrap_or(now);
-    let limit = certificate.map(Certificate::not_after);
-    let last = end.or(limit).ok_or_else(|| invalid("KeyCredentialsInvalidEndDate"))?;
-    if last <= now || last <= first || limit.is_some_and(|limit| last > limit) {
+    let (first, limit) = (start.unwrap_or_else(|| certificate.not_before()), certificate.not_after());
+    let last = end.unwrap_or(limit);
+    if last <= now || last <= first || last > limit {
         return Err(invalid("KeyCredentialsInvalidEndDate"));
     }
     Ok((stored(given, "startDateTime", first), stored(given, "endDateTime", last)))
@@ -114,22 +125,22 @@ pub(super) fn stored(given: &Map<String, Value>, name: &str, time: DateTime<Utc>
     written.map_or_else(printed, str::to_owned).into()
 }
 
-fn identifier(world: &World, given: &Map<String, Value>, certificate: Option<&Certificate>) -> Result<Value, Refusal> {
+fn identifier(world: &World, given: &Map<String, Value>, certificate: &Certificate) -> Result<Value, Refusal> {
     if let Some(text) = text(given, "customKeyIdentifier")? {
         let length = jwt::decode(text).ok_or_else(|| Refusal::schema("customKeyIdentifier"))?.len();
         let message = "When present, application key identifier cannot be empty and can be at most 32 bytes.";
         return if (1..=32).contains(&length) { Ok(text.into()) } else { Err(Refusal::request(message)) };
     }
-    let Some(thumbprint) = certificate.map(Certificate::thumbprint) else { return Ok(Value::Null) };
+    let thumbprint = certificate.thumbprint();
     Ok(match world.behaviour.default_identifier {
         DefaultIdentifier::HexText => HEXUPPER.encode(thumbprint.as_bytes()).into(),
         DefaultIdentifier::Sha1 => BASE64.encode(thumbprint.as_bytes()).into(),
     })
 }
 
-fn display_name(given: &Map<String, Value>, certificate: Option<&Certificate>) -> Result<Value, Refusal> {
-    let name = text(given, "displayName")?.map(str::to_owned).or_else(|| certificate.map(Certificate::subject));
-    Ok(name.map_or(Value::Null, |name| name.chars().take(MAX_DISPLAY_NAME).collect::<String>().into()))
+fn display_name(given: &Map<String, Value>, certificate: &Certificate) -> Result<Value, Refusal> {
+    let name = text(given, "displayName")?.map_or_else(|| certificate.subject(), str::to_owned);
+    Ok(name.chars().take(MAX_DISPLAY_NAME).collect::<String>().into())
 }
 
 fn key_id(world: &mut World, given: &Map<String, Value>, source: Source) -> Result<KeyId, Refusal> {

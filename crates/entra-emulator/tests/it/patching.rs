@@ -5,7 +5,7 @@ use data_encoding::BASE64;
 use entra_emulator::{Behaviour, DefaultIdentifier};
 use serde_json::{Map, Value, json};
 
-use crate::stage::{Stage, certificate, entry, refused, stamp};
+use crate::stage::{Stage, certificate, entry, pfx, refused, stamp};
 
 async fn with_certificate() -> (Stage, keys::Certificate) {
     let stage = Stage::new().await;
@@ -207,19 +207,24 @@ async fn secrets_are_not_added_by_patch_but_removed_by_it() {
 #[tokio::test]
 async fn ones_own_signing_certificate_comes_as_sign_verify_and_a_linked_password() {
     let stage = Stage::new().await;
-    let (_, certificate) = stage.certificate(1);
+    let (key, certificate) = stage.certificate(1);
     let (sign, verify) = ("4f0b0b33-1d71-4883-8f98-567911bfdca6", "5f0b0b33-1d71-4883-8f98-567911bfdca6");
     let identifier = BASE64.encode(certificate.thumbprint().as_bytes());
-    let pfx = BASE64.encode(&[0x30, 0x82, 0x01, 0x00, 0x02, 0x01, 0x03, 0x30]);
+    let pfx = pfx(&key, &certificate, "pfx password");
     let end = stamp(certificate.not_after());
     let link = json!({"customKeyIdentifier": identifier, "endDateTime": end});
     let sign_entry = merged(&link, json!({"type": "X509CertAndPassword", "usage": "Sign", "key": pfx, "keyId": sign}));
     let verify_entry = merged(&merged(&entry(&certificate), link.clone()), json!({"keyId": verify}));
     let password = merged(&link, json!({"keyId": sign, "secretText": "pfx password"}));
     let body = |password: Value| json!({"keyCredentials": [sign_entry, verify_entry], "passwordCredentials": [password]});
-    let unlinked = merged(&password, json!({"keyId": verify}));
-    let reply = stage.patch(&stage.principal(), &body(unlinked)).await;
+    let mut stranger = body(password.clone());
+    stranger["passwordCredentials"].as_array_mut().unwrap().push(merged(&password, json!({"keyId": verify})));
+    let reply = stage.patch(&stage.principal(), &stranger).await;
     assert_eq!((reply.status, reply.message().as_str()), (400, "New password credentials must be generated using service actions."));
+    let unlinked = body(merged(&password, json!({"keyId": verify})));
+    assert_eq!(stage.patch(&stage.principal(), &unlinked).await.verdict(), refused(400, "Request_BadRequest"));
+    let wrong = body(merged(&password, json!({"secretText": "wrong"})));
+    assert_eq!(stage.patch(&stage.principal(), &wrong).await.verdict(), refused(400, "KeyCredentialsInvalidValue"));
     assert_eq!(stage.patch(&stage.principal(), &body(password)).await.status, 204);
     assert_eq!(stage.emulator.signer(stage.target.service_principal), Some(certificate));
     assert!(!stage.emulator.accepts_secret(stage.target.client_id, "pfx password"));

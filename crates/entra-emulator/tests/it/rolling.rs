@@ -6,7 +6,7 @@ use entra_emulator::{AddKeyBody, Behaviour};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::stage::{PROOF_AUDIENCE, Stage, certificate, entry, proof_header, refused, sign, stamp};
+use crate::stage::{PROOF_AUDIENCE, Stage, certificate, entry, pfx, proof_header, refused, sign, stamp};
 
 const BAD_PROOF: (u16, &str) = (401, "Authentication_MissingOrMalformed");
 
@@ -130,25 +130,47 @@ async fn an_application_rolls_its_own_keys_without_any_permission_but_not_those_
 }
 
 #[tokio::test]
-async fn a_pfx_comes_with_its_password_and_a_certificate_without_one() {
+async fn a_pfx_comes_with_the_password_that_opens_it_and_a_certificate_without_one() {
     let stage = Stage::new().await;
-    let (key, old) = stage.certificate(1);
+    let ((key, old), (other_key, new)) = (stage.certificate(1), stage.certificate(2));
     stage.emulator.add_certificate(stage.target.service_principal, &old).unwrap();
     let proof = stage.proof(stage.target.service_principal, &key, &old);
     let path = format!("{}/addKey", stage.principal());
-    let pfx = BASE64.encode(&[0x30, 0x82, 0x01, 0x00, 0x02, 0x01, 0x03, 0x30]);
-    let end = stamp(stage.now() + TimeDelta::days(90));
-    let sign = json!({"type": "X509CertAndPassword", "usage": "Sign", "key": pfx, "endDateTime": end});
+    let sign = |key: String| json!({"type": "X509CertAndPassword", "usage": "Sign", "key": key});
+    let good = sign(pfx(&other_key, &new, "MKTr0w1"));
     let call = |credential: &Value, password: Value| json!({"keyCredential": credential, "passwordCredential": password, "proof": proof});
-    for bad in [call(&sign, Value::Null), call(&sign, json!({})), call(&entry(&old), json!({"secretText": "x"}))] {
-        assert_eq!(stage.post(&path, &bad).await.verdict(), refused(400, "Request_BadRequest"));
+    let bad = [
+        (call(&good, Value::Null), "Request_BadRequest"),
+        (call(&good, json!({})), "Request_BadRequest"),
+        (call(&good, json!({"secretText": "wrong"})), "KeyCredentialsInvalidValue"),
+        (call(&sign(BASE64.encode(new.der())), json!({"secretText": "x"})), "KeyCredentialsInvalidValue"),
+        (call(&entry(&old), json!({"secretText": "x"})), "Request_BadRequest"),
+        (call(&good, json!("x")), "BadRequest"),
+    ];
+    for (body, code) in bad {
+        assert_eq!(stage.post(&path, &body).await.verdict(), refused(400, code), "{body}");
     }
-    assert_eq!(stage.post(&path, &call(&sign, json!({"secretText": "MKTr0w1"}))).await.status, 200);
+    assert_eq!(stage.post(&path, &call(&good, json!({"secretText": "MKTr0w1"}))).await.status, 200);
     let keys = stage.list(&stage.principal(), "keyCredentials").await;
     let passwords = stage.list(&stage.principal(), "passwordCredentials").await;
     let added = keys.iter().find(|entry| entry["usage"] == "Sign").unwrap();
-    assert_eq!(passwords[0]["keyId"], added["keyId"]);
+    assert_eq!((keys.len(), &passwords[0]["keyId"]), (2, &added["keyId"]));
+    assert_eq!(added["endDateTime"], stamp(new.not_after()));
     assert!(!stage.emulator.accepts_secret(stage.target.client_id, "MKTr0w1"));
+}
+
+#[tokio::test]
+async fn a_pfx_signs_once_its_public_half_is_there_and_proves_possession_too() {
+    let stage = Stage::behaving(Behaviour { add_key_makes_verify_entry: true, ..Behaviour::default() }).await;
+    let ((key, old), (other_key, new)) = (stage.certificate(1), stage.certificate(2));
+    let id = stage.target.service_principal;
+    let old_id = stage.emulator.add_certificate(id, &old).unwrap();
+    let credential = json!({"type": "X509CertAndPassword", "usage": "Sign", "key": pfx(&other_key, &new, "MKTr0w1")});
+    let body = json!({"keyCredential": credential, "passwordCredential": {"secretText": "MKTr0w1"}, "proof": stage.proof(id, &key, &old)});
+    assert_eq!(stage.post(&format!("{}/addKey", stage.principal()), &body).await.status, 200);
+    assert_eq!(stage.emulator.signer(id), Some(new.clone()));
+    let body = json!({"keyId": old_id.to_string(), "proof": stage.proof(id, &other_key, &new)});
+    assert_eq!(stage.post(&format!("{}/removeKey", stage.principal()), &body).await.status, 204);
 }
 
 #[tokio::test]

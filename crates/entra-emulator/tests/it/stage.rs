@@ -212,6 +212,16 @@ pub(crate) fn entry(certificate: &Certificate) -> Value {
     json!({"type": "AsymmetricX509Cert", "usage": "Verify", "key": BASE64.encode(certificate.der())})
 }
 
+/// A PFX of a key and a certificate.
+pub(crate) fn pfx(key: &PrivateKey, certificate: &Certificate, password: &str) -> String {
+    let chain = [p12_keystore::Certificate::from_der(certificate.der()).unwrap()];
+    let private = p12_keystore::PrivateKey::from_der(key.to_pkcs8_der().expose()).unwrap();
+    let mut store = p12_keystore::KeyStore::new();
+    let entry = p12_keystore::PrivateKeyChain::new(vec![1_u8], private, chain);
+    store.add_entry("signing", p12_keystore::KeyStoreEntry::PrivateKeyChain(entry));
+    BASE64.encode(&store.writer(password).encryption_iterations(10).mac_iterations(10).write().unwrap())
+}
+
 pub(crate) fn proof_header(certificate: &Certificate) -> Value {
     let thumbprint = certificate.thumbprint();
     json!({"alg": "RS256", "typ": "JWT", "kid": HEXUPPER.encode(thumbprint.as_bytes()), "x5t": BASE64URL_NOPAD.encode(thumbprint.as_bytes())})
