@@ -169,8 +169,18 @@ pub(crate) fn accept(kind: &Kind, name: &str, object: &Value, old: Option<&Value
         let group = if event::is_translated(kind) { "" } else { &kind.group };
         return Err(Failure::invalid_as(group, &kind.kind, name, &found));
     }
-    if object.to_string().len() > MAX_OBJECT {
+    if size(object) > MAX_OBJECT {
         return Err(Failure::new(413, "RequestEntityTooLarge", "etcdserver: request is too large"));
     }
     Ok(())
+}
+
+/// About as many bytes as the JSON text has.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(list) => list.iter().map(|item| size(item) + 1).sum::<usize>() + 1,
+        Value::Object(map) => map.iter().map(|(name, value)| name.len() + size(value) + 4).sum::<usize>() + 1,
+        _ => 4,
+    }
 }

@@ -14,6 +14,7 @@ use crate::{
 
 /// Events go an hour after their last change.
 const EVENT_LIFE: TimeDelta = TimeDelta::hours(1);
+const KEPT_NAMESPACES: [&str; 3] = ["default", "kube-public", "kube-system"];
 const FOREGROUND: &str = "foregroundDeletion";
 
 /// How dependents fare.
@@ -36,6 +37,10 @@ impl State {
     pub(crate) fn delete(&mut self, call: &Call<'_>, options: &Value) -> Result<Deleted, Failure> {
         let (kind, name) = (call.kind, &call.key.1);
         let object = self.get(&kind.table, &call.key).ok_or_else(|| Failure::not_found(kind, name))?;
+        if kind.table == "namespaces" && KEPT_NAMESPACES.contains(&name.as_str()) {
+            let message = format!("namespaces {name:?} is forbidden: this namespace may not be deleted");
+            return Err(Failure::forbidden(message).with_details(kind.details(name)));
+        }
         check_preconditions(kind, name, &object, &options["preconditions"])?;
         if call.query.dry_run() || options["dryRun"].as_array().is_some_and(|list| !list.is_empty()) {
             return Ok(Deleted::Gone(object));

@@ -193,43 +193,53 @@ impl Difference {
     }
 
     fn compare(&mut self, old: &Value, new: &Value, schema: Option<&Schema>, path: &mut Vec<String>) {
-        let before: BTreeMap<_, _> = parts(old, schema).into_iter().map(|(step, value, _)| (step, value)).collect();
-        let after = parts(new, schema);
-        for (step, value, schema) in &after {
+        let (old, new) = (changed_parts(old, new, schema), changed_parts(new, old, schema));
+        for (step, value, schema) in &new {
             path.push(step.clone());
-            match before.get(step) {
-                None => add(&mut self.changed, path, true, FieldSet::of_all(value, *schema)),
-                Some(old) if old == value => {}
-                Some(old) if is_leaf(old, *schema) || is_leaf(value, *schema) => {
-                    add(&mut self.changed, path, true, FieldSet::of_all(value, *schema));
-                }
-                Some(old) => self.compare(old, value, *schema, path),
+            match old.iter().find(|(before, ..)| before == step) {
+                Some((_, old, _)) if old == value => {}
+                Some((_, old, _)) if !is_leaf(old, *schema) && !is_leaf(value, *schema) => self.compare(old, value, *schema, path),
+                _ => add(&mut self.changed, path, FieldSet::of_all(value, *schema)),
             }
             path.pop();
         }
-        for (step, value, schema) in parts(old, schema) {
-            if !after.iter().any(|(still, ..)| *still == step) {
-                path.push(step);
-                add(&mut self.removed, path, true, FieldSet::of_all(value, schema));
+        for (step, value, schema) in &old {
+            if !new.iter().any(|(still, ..)| still == step) {
+                path.push(step.clone());
+                add(&mut self.removed, path, FieldSet::of_all(value, *schema));
                 path.pop();
             }
         }
     }
 }
 
-fn add(set: &mut FieldSet, path: &[String], member: bool, below: FieldSet) {
-    let Some((first, rest)) = path.split_first() else { return };
-    let node = set.0.entry(first.clone()).or_default();
-    if rest.is_empty() {
-        node.member |= member;
-        node.below.union(&below);
-    } else {
-        add(&mut node.below, rest, member, below);
+/// The parts of `value`, without those of a map that are the same in `other`.
+fn changed_parts<'v, 's>(value: &'v Value, other: &Value, schema: Option<&'s Schema>) -> Vec<Part<'v, 's>> {
+    match (value, other) {
+        (Value::Object(map), Value::Object(other)) if !is_leaf(value, schema) => {
+            let changed = map.iter().filter(|(name, value)| other.get(*name) != Some(value));
+            changed.map(|(name, value)| (format!("f:{name}"), value, child(schema, name))).collect()
+        }
+        _ => parts(value, schema),
     }
 }
 
+fn add(set: &mut FieldSet, path: &[String], below: FieldSet) {
+    let Some((first, rest)) = path.split_first() else { return };
+    let node = set.0.entry(first.clone()).or_default();
+    if rest.is_empty() {
+        node.member = true;
+        node.below.union(&below);
+    } else {
+        add(&mut node.below, rest, below);
+    }
+}
+
+/// A step, what it leads to, and the schema of that.
+type Part<'v, 's> = (String, &'v Value, Option<&'s Schema>);
+
 /// The parts of a value that can have different owners: none for scalars and whatever is atomic.
-fn parts<'v, 's>(value: &'v Value, schema: Option<&'s Schema>) -> Vec<(String, &'v Value, Option<&'s Schema>)> {
+fn parts<'v, 's>(value: &'v Value, schema: Option<&'s Schema>) -> Vec<Part<'v, 's>> {
     match value {
         Value::Object(map) if !schema.is_some_and(|schema| schema.atomic_map) => {
             map.iter().map(|(name, value)| (format!("f:{name}"), value, child(schema, name))).collect()

@@ -195,7 +195,8 @@ fn find(state: &State, request: &RequestInfo) -> Result<Arc<Kind>, Failure> {
         Some(_) if kind.is_custom() => return Err(Failure::not_found(kind, request.name.as_deref().unwrap_or_default())),
         Some(_) => return Err(Failure::no_such_path()),
     }
-    if matches!(request.verb, Verb::Update | Verb::Patch) && request.name.is_none() {
+    let for_one = matches!(request.verb, Verb::Update | Verb::Patch) && request.name.is_none();
+    if for_one || (request.verb == Verb::DeleteCollection && kind.table == "namespaces") {
         return Err(Failure::method_not_allowed());
     }
     let homeless = kind.namespaced && request.namespace.is_none() && !matches!(request.verb, Verb::List | Verb::Watch);

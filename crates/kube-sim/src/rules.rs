@@ -57,8 +57,9 @@ impl Rules {
 
     /// Every rule that `new` breaks. What did not change is not tried again.
     pub(crate) fn violations(&self, schema: &Schema, new: &Value, old: Option<&Value>) -> Vec<Violation> {
+        let (new, old) = (visible(new), old.map(visible));
         let mut found = Vec::new();
-        self.check(schema, new, old, "", &mut found);
+        self.check(schema, &new, old.as_ref(), "", &mut found);
         found
     }
 
@@ -105,6 +106,19 @@ impl Rules {
             _ => Violation::new(Cause::Invalid, field, shown, &error.message),
         }
     }
+}
+
+/// The object as rules see it: of its metadata only the name.
+fn visible(object: &Value) -> Value {
+    let fields = object.as_object().into_iter().flatten();
+    let fields = fields.map(|(field, value)| match field.as_str() {
+        "metadata" => {
+            let named = entries(value).filter(|(field, _)| ["name", "generateName"].contains(&field.as_str()));
+            (field.clone(), Value::Object(named.map(|(field, value)| (field.clone(), value.clone())).collect()))
+        }
+        _ => (field.clone(), value.clone()),
+    });
+    Value::Object(fields.collect())
 }
 
 /// A schema reduced to what changes how CEL sees a value: formats and maps. The rest would only cost time.

@@ -178,29 +178,47 @@ impl List {
 /// The dotted paths of what `given` has and `kept` has not, nulls and empty values aside: unknown fields.
 pub(crate) fn lost(given: &Value, kept: &Value) -> Vec<String> {
     let mut paths = Vec::new();
-    collect_lost(given, kept, "", &mut paths);
+    collect_lost(given, kept, &mut Vec::new(), &mut paths);
     paths
 }
 
-fn collect_lost(given: &Value, kept: &Value, path: &str, lost: &mut Vec<String>) {
+/// A step of a path: a field, or an index.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    Field(&'a str),
+    Index(usize),
+}
+
+fn collect_lost<'a>(given: &'a Value, kept: &Value, path: &mut Vec<At<'a>>, lost: &mut Vec<String>) {
     match (given, kept) {
         (Value::Object(given), Value::Object(kept)) => {
             for (name, value) in given {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                path.push(At::Field(name));
                 match kept.get(name) {
-                    Some(kept) => collect_lost(value, kept, &path, lost),
+                    Some(kept) => collect_lost(value, kept, path, lost),
                     None if is_empty(value) => {}
-                    None => lost.push(path),
+                    None => lost.push(written(path)),
                 }
+                path.pop();
             }
         }
         (Value::Array(given), Value::Array(kept)) => {
             for (index, (value, kept)) in given.iter().zip(kept).enumerate() {
-                collect_lost(value, kept, &format!("{path}[{index}]"), lost);
+                path.push(At::Index(index));
+                collect_lost(value, kept, path, lost);
+                path.pop();
             }
         }
         _ => {}
     }
+}
+
+fn written(path: &[At<'_>]) -> String {
+    let steps = path.iter().map(|step| match step {
+        At::Field(name) => format!(".{name}"),
+        At::Index(index) => format!("[{index}]"),
+    });
+    steps.collect::<String>().trim_start_matches('.').to_owned()
 }
 
 fn is_empty(value: &Value) -> bool {

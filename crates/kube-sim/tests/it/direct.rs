@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
-use kube::{Api, api::PostParams};
+use kube::{
+    Api,
+    api::{ApiResource, DynamicObject, PostParams},
+    core::GroupVersionKind,
+};
+use kube_sim::KubeSim;
 use serde_json::json;
 
 use crate::world::{start, widget, widgets};
@@ -58,9 +63,32 @@ async fn an_event_goes_an_hour_after_it_last_happened() {
 #[tokio::test(start_paused = true)]
 async fn a_definition_that_cannot_be_served_is_refused_by_name() {
     let broken = crate::world::WIDGETS.replace("pattern: '^[a-z]+$'", "pattern: '(['");
-    let error = kube_sim::KubeSim::builder().crd_yaml(broken).build().err().unwrap().to_string();
+    let error = KubeSim::builder().crd_yaml(broken).build().err().unwrap().to_string();
     assert!(error.starts_with("the CustomResourceDefinition widgets.test.example has a pattern that cannot be read"), "{error}");
     let broken = crate::world::WIDGETS.replace("rule: self == oldSelf", "rule: self === oldSelf");
     let error = kube_sim::KubeSim::builder().crd_yaml(broken).build().err().unwrap().to_string();
     assert!(error.contains("has a rule that cannot be compiled"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operators_own_definitions_are_served() {
+    let definitions =
+        [include_str!("../../../../crds/entratenants.yaml"), include_str!("../../../../crds/serviceprincipalcredentials.yaml")];
+    let sim = definitions.into_iter().fold(KubeSim::builder(), kube_sim::Builder::crd_yaml).build().unwrap();
+    let api: Api<DynamicObject> = Api::default_namespaced_with(
+        sim.client(),
+        &ApiResource::from_gvk(&GroupVersionKind::gvk("entra-rotator.io", "v1alpha1", "ServicePrincipalCredential")),
+    );
+    let mut object: DynamicObject = serde_json::from_value(json!({
+        "apiVersion": "entra-rotator.io/v1alpha1", "kind": "ServicePrincipalCredential", "metadata": {"name": "a"},
+        "spec": {"target": {"clientID": "8c9f3d52-0000-4000-8000-000000000000"}, "clientCertificate": {}, "secretName": "a"},
+    }))
+    .unwrap();
+    let made = api.create(&PostParams::default(), &object).await.unwrap();
+    assert_eq!(made.data["spec"]["tenantRef"], json!({"name": "default"}));
+    assert_eq!(made.data["status"], json!({"observedGeneration": -1}));
+    object.data["spec"]["target"]["clientID"] = json!("8c9f3d52-0000-4000-8000-000000000001");
+    object.metadata.resource_version = made.metadata.resource_version;
+    let refused = api.replace("a", &PostParams::default(), &object).await.unwrap_err();
+    assert!(refused.to_string().contains("target cannot change"), "{refused}");
 }

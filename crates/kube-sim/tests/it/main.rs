@@ -4,6 +4,8 @@
 mod client;
 mod direct;
 mod faults;
+mod hostile;
 mod runtime;
 mod scenarios;
+mod sockets;
 mod world;

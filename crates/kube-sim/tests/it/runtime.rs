@@ -11,11 +11,12 @@ use std::{
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::{
-    ResourceExt as _,
+    Resource as _, ResourceExt as _,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
     runtime::{
         Controller,
         controller::Action,
+        events::{self, EventType, Recorder},
         watcher::{self, Event},
     },
 };
@@ -120,4 +121,24 @@ async fn a_controller_runs_for_a_month_and_only_reconnects_its_watches() {
     // kube asks for watches of 290 seconds.
     assert_eq!(count(&sim, Verb::Watch, "widgets"), (30 * 86_400_u64).div_ceil(290));
     assert_eq!(sim.tally().len(), 3, "create, list and watch: {:?}", sim.tally());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_published_twice_becomes_a_series() {
+    let sim = start();
+    let about = widgets(&sim).create(&PostParams::default(), &widget("a", &json!({"owner": "me"}))).await.unwrap();
+    let recorder = Recorder::new(sim.client(), "test.example/operator".into());
+    let event = events::Event {
+        type_: EventType::Normal,
+        reason: "Issued".into(),
+        note: Some("a credential was issued".into()),
+        action: "Issue".into(),
+        secondary: None,
+    };
+    for _ in 0..2 {
+        recorder.publish(&event, &about.object_ref(&widget_resource())).await.unwrap();
+    }
+    let kept = sim.list("events", Some("default"));
+    assert_eq!(kept.len(), 1);
+    assert_eq!((&kept[0]["message"], &kept[0]["series"]["count"]), (&json!("a credential was issued"), &json!(2)));
 }
