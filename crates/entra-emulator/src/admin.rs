@@ -14,6 +14,7 @@ use crate::administration::{self, AdministrationError};
 use crate::answer::Answer;
 use crate::emulator::Emulator;
 use crate::faults::Fault;
+use crate::registration::Registered;
 use crate::route::Inbound;
 use crate::seed::{self, ApplicationSeed, CertificateSeed, SecretSeed, Seed, SigningSeed, TenantSeed};
 
@@ -114,7 +115,7 @@ struct NewApplication {
 
 fn load(emulator: &Emulator, text: &str) -> Outcome {
     let made = emulator.load(Seed::parse(text).map_err(Refused::bad)?).map_err(Refused::bad)?;
-    let shown = |made: &administration::Registered| json!({"tenant": made.tenant, "appId": made.client_id, "application": made.application, "servicePrincipal": made.service_principal});
+    let shown = |made: &Registered| json!({"tenant": made.tenant, "appId": made.client_id, "application": made.application, "servicePrincipal": made.service_principal});
     Ok(json!({"applications": made.iter().map(shown).collect::<Vec<_>>()}))
 }
 
@@ -194,8 +195,8 @@ fn signer(emulator: &Emulator, id: ObjectId) -> Value {
 }
 
 fn mutations(emulator: &Emulator, inbound: &Inbound, object: Option<ObjectId>) -> Value {
-    let wanted = |mutation: &crate::record::Mutation| object.is_none_or(|id| mutation.object == id) && mutation.sequence > after(inbound);
-    emulator.mutations().iter().filter(|mutation| wanted(mutation)).map(crate::record::Mutation::to_json).collect()
+    let all = object.map_or_else(|| emulator.mutations(), |id| emulator.mutations_of(id));
+    all.iter().filter(|mutation| mutation.sequence > after(inbound)).map(crate::record::Mutation::to_json).collect()
 }
 
 fn faults(emulator: &Emulator, inbound: &Inbound, rest: &[&str]) -> Outcome {
@@ -238,7 +239,9 @@ enum ClockChange {
 
 fn set_clock(emulator: &Emulator, change: &ClockChange) -> Value {
     match change {
-        ClockChange::Advance(seconds) => emulator.advance(TimeDelta::milliseconds((seconds * 1000.0) as i64)),
+        ClockChange::Advance(seconds) => {
+            emulator.advance(TimeDelta::try_milliseconds((seconds * 1000.0) as i64).unwrap_or_default());
+        }
         ClockChange::Set(time) => emulator.set_time(*time),
     }
     json!({"now": emulator.now()})

@@ -16,6 +16,7 @@ use crate::emulator::Emulator;
 use crate::graph::{self, Source};
 use crate::record::Author;
 use crate::refusal::Refusal;
+use crate::registration::{NewSecret, Registered, Registration};
 use crate::token::Federated;
 use crate::world::World;
 
@@ -59,76 +60,6 @@ impl From<Refusal> for AdministrationError {
     fn from(refusal: Refusal) -> Self {
         Self::AddCredential(format!("{} {}", refusal.code, refusal.message))
     }
-}
-
-/// An application to register, with its service principal.
-#[derive(Clone, Debug, Default)]
-pub struct Registration {
-    /// `displayName` of both objects.
-    pub display_name: String,
-    /// `appId`; made if absent.
-    pub client_id: Option<ClientId>,
-    /// `id` of the application; made if absent.
-    pub application: Option<ObjectId>,
-    /// `id` of the service principal; made if absent.
-    pub service_principal: Option<ObjectId>,
-    /// Graph application permissions of the service principal.
-    pub roles: BTreeSet<String>,
-    /// Service principals that own both objects.
-    pub owners: BTreeSet<ObjectId>,
-}
-
-impl Registration {
-    /// A registration without permissions and owners.
-    pub fn named(display_name: &str) -> Self {
-        Self { display_name: display_name.to_owned(), ..Self::default() }
-    }
-
-    /// With a fixed `appId`.
-    #[must_use]
-    pub fn client_id(self, id: ClientId) -> Self {
-        Self { client_id: Some(id), ..self }
-    }
-
-    /// With a Graph application permission.
-    #[must_use]
-    pub fn role(mut self, role: &str) -> Self {
-        self.roles.insert(role.to_owned());
-        self
-    }
-
-    /// With a service principal as owner of both objects.
-    #[must_use]
-    pub fn owner(mut self, service_principal: ObjectId) -> Self {
-        self.owners.insert(service_principal);
-        self
-    }
-}
-
-/// What came of a registration.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Registered {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// `appId` of both objects.
-    pub client_id: ClientId,
-    /// `id` of the application.
-    pub application: ObjectId,
-    /// `id` of the service principal.
-    pub service_principal: ObjectId,
-}
-
-/// A client secret to add.
-#[derive(Clone)]
-pub struct NewSecret {
-    /// What signs in.
-    pub text: String,
-    /// `displayName` of the entry.
-    pub display_name: Option<String>,
-    /// First instant; now if absent.
-    pub start: Option<DateTime<Utc>>,
-    /// First instant at which it is expired.
-    pub end: DateTime<Utc>,
 }
 
 impl Emulator {

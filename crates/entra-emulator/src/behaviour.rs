@@ -9,7 +9,6 @@ use crate::seconds;
 /// How the emulator behaves where Entra's own behaviour is unknown, contested or a matter of tenant policy.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-#[allow(clippy::struct_excessive_bools)]
 pub struct Behaviour {
     /// `type` of the Sign entry that addTokenSigningCertificate makes. Recorded output shows `AsymmetricX509Cert` (default); several
     /// scripts on the web assume `X509CertAndPassword`.
@@ -33,6 +32,8 @@ pub struct Behaviour {
     /// PATCH refuses a kept entry of which anything differs, the precision of a time included. Default true; when false, times are
     /// compared as instants.
     pub strict_echo: bool,
+    /// PATCH of `keyCredentials` fails with `KeyCredentialsInvalidEndDate` while the list keeps an expired entry. Default false: reported once.
+    pub expired_entries_block_patch: bool,
     /// removeKey and removePassword fail with 500 on entries of a token-signing certificate. Default true; when false they succeed.
     pub saml_removal_fails: bool,
     /// A removal that reaches a replica which has not seen the entry yet is told that there is no such entry. Default true.
@@ -84,6 +85,7 @@ impl Default for Behaviour {
             unknown_key_status: 400,
             require_null_key: false,
             strict_echo: true,
+            expired_entries_block_patch: false,
             saml_removal_fails: true,
             removal_reads_replica: true,
             conflict_window: Duration::ZERO,

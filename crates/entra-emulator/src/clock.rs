@@ -41,6 +41,9 @@ impl TimeSource for TokioTime {
     }
 }
 
+/// Times beyond have no place in a certificate. The clock stops there, as it does at 1970.
+const LATEST: DateTime<Utc> = DateTime::from_timestamp_nanos(i64::MAX);
+
 /// A source with an offset.
 #[derive(Clone)]
 pub(crate) struct Clock {
@@ -55,7 +58,7 @@ impl Clock {
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
         let now = self.source.now();
-        now.checked_add_signed(self.offset).unwrap_or(now)
+        now.checked_add_signed(self.offset).unwrap_or(now).clamp(DateTime::UNIX_EPOCH, LATEST)
     }
 
     /// Moves the clock; a negative step moves it back.
@@ -65,7 +68,7 @@ impl Clock {
 
     /// Makes it show `time` now; it runs on from there.
     pub(crate) fn set(&mut self, time: DateTime<Utc>) {
-        self.offset = time.signed_duration_since(self.source.now());
+        self.offset = time.clamp(DateTime::UNIX_EPOCH, LATEST).signed_duration_since(self.source.now());
     }
 }
 

@@ -93,7 +93,8 @@ impl Delivery {
         let visit = Visit { now, ..self.visit.clone() };
         let genuine = if matches!(self.effect.application, Application::Applied) { self.slot.get().cloned() } else { None };
         let answer = self.sent(&visit, genuine)?;
-        let skew = TimeDelta::seconds(world.behaviour.date_skew.saturating_add(self.effect.date_skew));
+        let skew = world.behaviour.date_skew.saturating_add(self.effect.date_skew);
+        let skew = TimeDelta::try_seconds(skew).unwrap_or_default();
         Some(answer.dated(now.checked_add_signed(skew).unwrap_or(now)))
     }
 

@@ -189,6 +189,11 @@ impl Emulator {
         self.with(|world| world.record.mutations_after(0).cloned().collect())
     }
 
+    /// All changes of one object on record, oldest first.
+    pub fn mutations_of(&self, object: ObjectId) -> Vec<Mutation> {
+        self.with(|world| world.record.mutations_after(0).filter(|mutation| mutation.object == object).cloned().collect())
+    }
+
     /// An object as now stored, whatever replicas show: raw entries, the bytes of certificates included.
     pub fn object(&self, id: ObjectId) -> Option<Value> {
         self.with(|world| world.directory.stored(id).map(|object| Value::Object(object.to_json(true))))

@@ -26,7 +26,6 @@ pub struct Fault {
     pub times: Option<u64>,
 }
 
-#[allow(clippy::unnecessary_wraps)]
 const fn once() -> Option<u64> {
     Some(1)
 }

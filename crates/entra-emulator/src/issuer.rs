@@ -48,8 +48,8 @@ impl Issuer {
         Ok(Self { key, certificate })
     }
 
-    /// An access token as Graph's are: version 1.0.
-    pub(crate) fn issue(&self, grant: &Grant, now: DateTime<Utc>, lifetime: TimeDelta) -> Result<String, KeyError> {
+    /// An access token as Graph's are: version 1.0. `lifetime` is in seconds.
+    pub(crate) fn issue(&self, grant: &Grant, now: DateTime<Utc>, lifetime: i64) -> Result<String, KeyError> {
         let name = BASE64URL_NOPAD.encode(self.certificate.thumbprint().as_bytes());
         let header = json!({"typ": "JWT", "alg": "RS256", "x5t": name, "kid": name});
         let input = jwt::signing_input(&header, &claims(grant, now, lifetime));
@@ -101,12 +101,12 @@ fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-fn claims(grant: &Grant, now: DateTime<Utc>, lifetime: TimeDelta) -> Value {
+fn claims(grant: &Grant, now: DateTime<Utc>, lifetime: i64) -> Value {
     let tenant = grant.tenant.to_string();
     let issuer = format!("https://sts.windows.net/{tenant}/");
     json!({
         "aud": grant.audience, "iss": issuer, "idp": issuer, "tid": tenant, "ver": "1.0", "idtyp": "app",
-        "iat": now.timestamp(), "nbf": now.timestamp(), "exp": (now + lifetime).timestamp(),
+        "iat": now.timestamp(), "nbf": now.timestamp(), "exp": now.timestamp().saturating_add(lifetime),
         "appid": grant.client.to_string(), "appidacr": if grant.proven == Proven::Secret { "1" } else { "2" },
         "oid": grant.service_principal.to_string(), "sub": grant.service_principal.to_string(),
         "roles": grant.roles, "uti": grant.id,

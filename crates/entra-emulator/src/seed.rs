@@ -8,13 +8,14 @@ use entra_types::ids::{ClientId, KeyId, ObjectId, ObjectKind, TenantId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::administration::{self, AdministrationError, NewSecret, Registered, Registration};
+use crate::administration::{self, AdministrationError};
 use crate::behaviour::Behaviour;
 use crate::clock::in_seconds;
 use crate::directory::{Address, Object};
 use crate::emulator::Emulator;
 use crate::faults::Fault;
 use crate::graph;
+use crate::registration::{NewSecret, Registered, Registration};
 use crate::replicas::Lag;
 use crate::token::Federated;
 use crate::world::World;

@@ -106,10 +106,12 @@ impl World {
         true
     }
 
-    /// Refuses an object with more entries than fit.
+    /// Refuses an object that has grown beyond what fits.
     pub(crate) fn ensure_room(&self, object: &Object) -> Result<(), Refusal> {
-        let entries = object.keys.len() + object.passwords.len();
-        if entries > self.behaviour.max_credentials { Err(Refusal::full()) } else { Ok(()) }
+        let entries = |object: &Object| object.keys.len() + object.passwords.len();
+        let before = self.directory.stored(object.id).map_or(0, |stored| entries(stored));
+        let is_too_big = entries(object) > self.behaviour.max_credentials.max(before);
+        if is_too_big { Err(Refusal::full()) } else { Ok(()) }
     }
 
     /// The application object that belongs to a service principal, or the object itself.

@@ -25,6 +25,9 @@ pub(super) fn keys(
     let mut kept = Vec::new();
     for given in objects(list, "keyCredentials")? {
         let entry = match existing(&old.keys, given) {
+            Some(entry) if world.behaviour.expired_entries_block_patch && entry.is_expired(now) => {
+                return Err(Refusal::key("KeyCredentialsInvalidEndDate", "Key credential end date is invalid."));
+            }
             Some(entry) => echoed(world, entry, given, "key")?.clone(),
             None => {
                 let entry = new_key(world, given, Source::Patch, linked_text(given, passwords), now)?;

@@ -1,6 +1,5 @@
 //! The instance metadata service, which gives tokens to managed identities without any credential.
 
-use chrono::TimeDelta;
 use entra_types::ids::{ClientId, ObjectId, ObjectKind};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -40,7 +39,7 @@ fn token(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Result<Valu
         "access_token": token, "client_id": client.to_string(), "resource": resource, "token_type": "Bearer",
         "expires_in": life.to_string(), "ext_expires_in": life.to_string(),
         "not_before": visit.now.timestamp().to_string(),
-        "expires_on": (visit.now + TimeDelta::seconds(life)).timestamp().to_string(),
+        "expires_on": visit.now.timestamp().saturating_add(life).to_string(),
     }))
 }
 

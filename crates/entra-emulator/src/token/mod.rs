@@ -76,9 +76,9 @@ fn issue(
         proven,
         id: Uuid::from_u128(u128::from(world.random.next())).simple().to_string(),
     };
-    let lifetime = TimeDelta::from_std(world.behaviour.token_lifetime).unwrap_or(TimeDelta::hours(1));
+    let lifetime = i64::try_from(world.behaviour.token_lifetime.as_secs()).unwrap_or(i64::MAX);
     let token = world.issuer.issue(&grant, now, lifetime).map_err(|_| TokenError::server())?;
-    Ok((token, lifetime.num_seconds()))
+    Ok((token, lifetime))
 }
 
 fn form(inbound: &Inbound) -> Result<Form, TokenError> {

@@ -1,6 +1,6 @@
 //! The emulator as a client sees it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used)]
 
 mod faults;
 mod https;
@@ -9,6 +9,7 @@ mod passwords;
 mod patching;
 mod reading;
 mod replication;
+mod robustness;
 mod rolling;
 mod seeding;
 mod signing;

@@ -182,6 +182,18 @@ async fn a_new_entry_that_is_not_sound_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn an_expired_entry_that_is_kept_is_in_the_way_only_where_a_switch_says_so() {
+    let stage = Stage::new().await;
+    let (_, short) = certificate(1, stage.now(), stage.now() + TimeDelta::minutes(10));
+    stage.emulator.add_certificate(stage.target.application, &short).unwrap();
+    stage.emulator.advance(TimeDelta::minutes(20));
+    let echo = json!(stage.list(&stage.application(), "keyCredentials").await);
+    assert_eq!(put(&stage, echo.clone()).await.0, 204);
+    stage.emulator.adjust(|behaviour| behaviour.expired_entries_block_patch = true);
+    assert_eq!(put(&stage, echo).await, refused(400, "KeyCredentialsInvalidEndDate"));
+}
+
+#[tokio::test]
 async fn a_patch_that_is_refused_in_part_changes_nothing() {
     let (stage, _) = with_certificate().await;
     let before = stage.emulator.object(stage.target.application);

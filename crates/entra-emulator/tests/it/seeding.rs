@@ -114,6 +114,42 @@ async fn the_admin_api_sets_faults_lag_switches_and_the_clock() {
     assert_eq!(now["now"], "2030-01-01T00:00:00Z");
 }
 
+#[test]
+fn the_readme_names_every_switch_and_every_operation() {
+    let readme = include_str!("../../README.md");
+    let switches = serde_json::to_value(entra_emulator::Behaviour::default()).unwrap();
+    let operations = [Operation::Get, Operation::List, Operation::Patch, Operation::Token, Operation::Metadata, Operation::Discovery];
+    let operations = operations.map(|operation| json!(operation).as_str().unwrap().to_owned());
+    for name in switches.as_object().unwrap().keys().chain(&operations) {
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_at_either_end_of_time_breaks_nothing() {
+    let stage = Stage::new().await;
+    stage.emulator.adjust(|behaviour| (behaviour.date_skew, behaviour.token_lifetime) = (i64::MAX, std::time::Duration::MAX));
+    for change in [
+        json!({"advance": 1e300}),
+        json!({"advance": -1e300}),
+        json!({"set": "+262142-12-31T23:59:59Z"}),
+        json!({"set": "-200000-01-01T00:00:00Z"}),
+    ] {
+        assert_eq!(admin(&stage, Method::POST, "clock", change).await.status, 200);
+        stage.secret(stage.target.application, "own~secret");
+        stage.token_of(&stage.target, "own~secret").await;
+        let reply = admin(
+            &stage,
+            Method::POST,
+            &format!("objects/{}/signingCertificates", stage.target.service_principal),
+            json!({"displayName": "CN=x"}),
+        )
+        .await;
+        assert_eq!(reply.status, 200);
+        assert!((200..500).contains(&stage.get(&stage.application()).await.status));
+    }
+}
+
 #[tokio::test]
 async fn the_admin_api_shows_calls_but_is_none() {
     let stage = Stage::new().await;
