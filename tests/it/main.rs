@@ -4,5 +4,7 @@
 mod control_plane;
 mod crds;
 mod packaging;
+mod process;
+mod simulation;
 /// Everything that needs a real API server. `cargo xtask test --fast` leaves out the tests whose path starts so.
 mod real_api_server;

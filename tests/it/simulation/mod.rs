@@ -1,0 +1,6 @@
+//! The operator's real reconcilers over a simulated API server and the in-process emulator, under paused time.
+
+mod effects;
+mod oracle;
+mod world;
+mod years;
