@@ -287,3 +287,47 @@ fn readable(step: &str) -> String {
         None => step.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn schema() -> Schema {
+        let ports = json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": {"type": "object"}});
+        let tags = json!({"x-kubernetes-list-type": "set", "items": {"type": "string"}});
+        Schema::compile(&json!({"properties": {"ports": ports, "tags": tags, "unit": {"x-kubernetes-map-type": "atomic"}}})).unwrap()
+    }
+
+    fn object() -> Value {
+        json!({"ports": [{"name": "x", "port": 1}], "tags": ["t"], "steps": [1, 2], "unit": {"a": 1}, "map": {"a": {"b": 1}, "c": {}}})
+    }
+
+    #[test]
+    fn a_set_is_written_as_fields_v1_and_read_back() {
+        let set = FieldSet::of_applied(&object(), Some(&schema()));
+        let written = json!({
+            "f:ports": {"k:{\"name\":\"x\"}": {".": {}, "f:name": {}, "f:port": {}}},
+            "f:tags": {"v:\"t\"": {}}, "f:steps": {}, "f:unit": {}, "f:map": {"f:a": {"f:b": {}}, "f:c": {}},
+        });
+        assert_eq!(set.to_json(), written);
+        assert_eq!(FieldSet::from_json(&written), set);
+    }
+
+    #[test]
+    fn what_is_removed_takes_emptied_maps_with_it_but_not_what_is_beside() {
+        let mut value = object();
+        let gone = json!({"map": {"a": {"b": 1}}, "tags": ["t"], "ports": [{"name": "y"}]});
+        FieldSet::of_applied(&gone, Some(&schema())).remove_from(&mut value, Some(&schema()));
+        assert_eq!(value, json!({"ports": [{"name": "x", "port": 1}], "steps": [1, 2], "unit": {"a": 1}, "map": {"c": {}}}));
+    }
+
+    #[test]
+    fn a_difference_names_what_changed_and_what_went() {
+        let new = json!({"ports": [{"name": "x", "port": 2}], "tags": ["t", "u"], "steps": [1], "unit": {"a": 1}, "map": {"c": {}}});
+        let Difference { changed, removed } = Difference::between(&object(), &new, Some(&schema()));
+        assert_eq!(changed.paths(), [".ports[name=\"x\"].port", ".steps", ".tags[=\"u\"]"]);
+        assert_eq!(removed.paths(), [".map.a.b", ".map.a"]);
+    }
+}

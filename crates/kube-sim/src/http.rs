@@ -195,8 +195,7 @@ fn find(state: &State, request: &RequestInfo) -> Result<Arc<Kind>, Failure> {
         Some(_) if kind.is_custom() => return Err(Failure::not_found(kind, request.name.as_deref().unwrap_or_default())),
         Some(_) => return Err(Failure::no_such_path()),
     }
-    let for_one = matches!(request.verb, Verb::Update | Verb::Patch) && request.name.is_none();
-    if for_one || (request.verb == Verb::DeleteCollection && kind.table == "namespaces") {
+    if !is_offered(kind, request) {
         return Err(Failure::method_not_allowed());
     }
     let homeless = kind.namespaced && request.namespace.is_none() && !matches!(request.verb, Verb::List | Verb::Watch);
@@ -204,6 +203,16 @@ fn find(state: &State, request: &RequestInfo) -> Result<Arc<Kind>, Failure> {
         return Err(Failure::no_such_path());
     }
     Ok(kind.clone())
+}
+
+fn is_offered(kind: &Kind, request: &RequestInfo) -> bool {
+    match request.verb {
+        Verb::Create => !request.in_path || kind.is_custom(),
+        Verb::Update | Verb::Patch => request.in_path,
+        Verb::Delete => request.subresource.is_none(),
+        Verb::DeleteCollection => kind.table != "namespaces",
+        Verb::Get | Verb::List | Verb::Watch => true,
+    }
 }
 
 fn manager(request: &RequestInfo) -> String {

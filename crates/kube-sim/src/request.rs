@@ -40,6 +40,8 @@ pub struct RequestInfo {
     pub manager: Option<String>,
     /// The header User-Agent.
     pub user_agent: Option<String>,
+    /// Whether the path names the object.
+    pub(crate) in_path: bool,
     pub(crate) body: Option<Arc<Value>>,
 }
 
@@ -106,6 +108,7 @@ impl Route {
             resource: owned(0).unwrap_or_default(),
             subresource: owned(2),
             namespace,
+            in_path: name.is_some(),
             name,
             manager: query.text("fieldManager").map(str::to_owned),
             user_agent: text(header::USER_AGENT),

@@ -24,6 +24,20 @@ use crate::{
 };
 
 /// A simulated API server. Clones share one store.
+///
+/// ```no_run
+/// # async fn example(crd: String) -> Result<(), Box<dyn std::error::Error>> {
+/// use k8s_openapi::api::core::v1::Secret;
+/// use kube_sim::{KubeSim, RequestInfo, Verb, Verdict};
+///
+/// let sim = KubeSim::builder().crd_yaml(crd).seed(1).build()?;
+/// sim.intercept(|request: &RequestInfo| if request.verb == Verb::Create { Verdict::ApplyThenDrop } else { Verdict::Pass });
+/// let secrets: kube::Api<Secret> = kube::Api::default_namespaced(sim.client());
+/// assert!(secrets.create(&Default::default(), &Secret::default()).await.is_err());
+/// assert_eq!(sim.requests()[0].status, 422);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct KubeSim(Arc<Shared>);
 
