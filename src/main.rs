@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::Parser as _;
-use entra_rotator::args::{Args, ProcessSettings};
+use entra_rotator::args::Args;
 use entra_rotator::metrics::{CountRequests, Metrics};
 use entra_rotator::operator;
 use entra_rotator::seams::Seams;
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     if let Err(error) = forbid_core_dumps() {
         warn!(%error, "cannot forbid core dumps: if the process crashes, one may hold secrets");
     }
-    match start(settings, process) {
+    match start(settings, process.listen) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "the operator ends");
@@ -67,17 +67,16 @@ enum Failure {
     Insist,
 }
 
-fn start(settings: Settings, process: ProcessSettings) -> Result<(), Failure> {
+fn start(settings: Settings, listen: SocketAddr) -> Result<(), Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().map_err(Failure::StartRuntime)?;
-    let outcome = runtime.block_on(run(settings, process));
+    let outcome = runtime.block_on(run(settings, listen));
     // A key that is being generated is not waited for.
     runtime.shutdown_background();
     outcome
 }
 
-async fn run(settings: Settings, process: ProcessSettings) -> Result<(), Failure> {
-    let ProcessSettings { listen, log_level: _ } = process;
+async fn run(settings: Settings, listen: SocketAddr) -> Result<(), Failure> {
     info!(version = env!("CARGO_PKG_VERSION"), identity = settings.identity, namespace = settings.namespace, "starting");
     if settings.late.late() < TimeDelta::minutes(1) {
         warn!(
@@ -88,6 +87,7 @@ async fn run(settings: Settings, process: ProcessSettings) -> Result<(), Failure
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let signals = Signals::new().map_err(Failure::HearSignals)?;
     let listener = TcpListener::bind(listen).await.map_err(|source| Failure::Listen { address: listen, source })?;
+    info!(address = listener.local_addr().map(tracing::field::display).ok(), "serving /livez, /readyz and /metrics");
     let (metrics, seams) = (Metrics::new(), Seams::real());
     let health = Health::new(seams.clock.clone(), settings.lease_duration);
     let client = client(&metrics).await?;

@@ -224,7 +224,10 @@ impl Election {
         let unchanged_for = silence.observe(lease.as_ref());
         let seen = lease.as_ref().map(term::seen);
         match evaluate(seen.as_ref(), unchanged_for, &shared.me, shared.duration) {
-            Verdict::Wait(left) => Ok(Attempt::Wait(left)),
+            Verdict::Wait(left) => {
+                silence.tell_of_holder(seen.map(|seen| seen.holder), &shared.lease());
+                Ok(Attempt::Wait(left))
+            }
             Verdict::Create | Verdict::Take | Verdict::Renew => shared.begin_term(lease.as_ref()).await,
         }
     }
@@ -241,10 +244,11 @@ enum Attempt {
     Wait(Duration),
 }
 
-/// For how long we have seen one version of the Lease.
+/// For how long we have seen one version of the Lease, and whom we wait for.
 #[derive(Default)]
 struct Silence {
     since: Option<(String, Instant)>,
+    holder: Option<String>,
 }
 
 impl Silence {
@@ -256,6 +260,14 @@ impl Silence {
                 self.since = Some((version, Instant::now()));
                 Duration::ZERO
             }
+        }
+    }
+
+    /// Logs once for each holder, not at every renewal.
+    fn tell_of_holder(&mut self, holder: Option<String>, lease: &str) {
+        if self.holder != holder {
+            info!(lease, holder, "standing by");
+            self.holder = holder;
         }
     }
 }
