@@ -1,0 +1,139 @@
+//! What can be seen from outside while the operator works: every write to the cluster and to Entra, in the order in which they happen.
+
+use std::time::Instant;
+
+use entra_emulator::{Emulator, Mutation};
+use kube_sim::{Interceptor, KubeSim, RequestInfo, Verb, Verdict};
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::consumer::Check;
+
+/// One of the two credentials that are kept.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Sample {
+    ClientCertificate,
+    TokenSigning,
+}
+
+impl Sample {
+    pub(crate) const ALL: [Self; 2] = [Self::ClientCertificate, Self::TokenSigning];
+
+    /// The name of the resource, and of its Secret.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::ClientCertificate => "payroll-api",
+            Self::TokenSigning => "payroll-saml",
+        }
+    }
+
+    /// For people.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::ClientCertificate => "client certificate",
+            Self::TokenSigning => "token signing",
+        }
+    }
+
+    /// The sample whose resource or Secret has this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sample| sample.name() == name)
+    }
+}
+
+/// Something that happened.
+pub(crate) enum Seen {
+    /// The operator took the Lease.
+    Lease,
+    /// The status of the EntraTenant was written.
+    Tenant(Value),
+    /// The status of a sample was written: the whole object.
+    Status(Sample, Value),
+    /// A Secret of a sample was written.
+    Output(Sample, Value),
+    /// A staging Secret was made or deleted: its name.
+    Slot(Sample, String, Verb),
+    /// The operator published a warning.
+    Warning(String),
+    /// An object in Entra was changed.
+    Changed(Box<Mutation>),
+    /// A consumer used what is published.
+    Checked(Check),
+}
+
+/// Something that happened, and when.
+pub(crate) struct Sighting {
+    pub(crate) at: Instant,
+    pub(crate) seen: Seen,
+}
+
+/// Where sightings are sent.
+#[derive(Clone)]
+pub(crate) struct Reporter(UnboundedSender<Sighting>);
+
+impl Reporter {
+    pub(crate) fn report(&self, seen: Seen) {
+        // An error means that nobody looks any more.
+        let _ = self.0.send(Sighting { at: Instant::now(), seen });
+    }
+}
+
+/// Looks at both servers from now on. Each tells what it did before it answers, so the order is the true one.
+pub(crate) fn watch(kube: &KubeSim, emulator: &Emulator) -> (Reporter, UnboundedReceiver<Sighting>) {
+    let (sender, receiver) = unbounded_channel();
+    let reporter = Reporter(sender);
+    let heard = reporter.clone();
+    emulator.observe(move |mutation| heard.report(Seen::Changed(Box::new(mutation.clone()))));
+    kube.intercept(Onlooker { kube: kube.clone(), reporter: reporter.clone() });
+    (reporter, receiver)
+}
+
+struct Onlooker {
+    kube: KubeSim,
+    reporter: Reporter,
+}
+
+impl Interceptor for Onlooker {
+    fn before(&self, _: &RequestInfo) -> Verdict {
+        Verdict::Pass
+    }
+
+    fn after(&self, request: &RequestInfo, status: u16) {
+        let is_write = !matches!(request.verb, Verb::Get | Verb::List | Verb::Watch);
+        if is_write
+            && (200..300).contains(&status)
+            && let Some(seen) = self.interpret(request)
+        {
+            self.reporter.report(seen);
+        }
+    }
+}
+
+impl Onlooker {
+    fn interpret(&self, request: &RequestInfo) -> Option<Seen> {
+        let name = request.name.as_deref().unwrap_or_default();
+        let stored = |resource: &str| self.kube.get(resource, request.namespace.as_deref().unwrap_or_default(), name);
+        match (request.resource.as_str(), request.subresource.as_deref()) {
+            ("leases", None) if request.verb == Verb::Create => Some(Seen::Lease),
+            ("events", None) => warning(request.body()?),
+            ("entratenants", Some("status")) => Some(Seen::Tenant(stored("entratenants.entra-rotator.io")?)),
+            ("serviceprincipalcredentials", Some("status")) => {
+                Some(Seen::Status(Sample::named(name)?, stored("serviceprincipalcredentials.entra-rotator.io")?))
+            }
+            ("secrets", None) => match Sample::named(name) {
+                Some(sample) => Some(Seen::Output(sample, stored("secrets")?)),
+                None => Some(Seen::Slot(owner_of_slot(name)?, name.to_owned(), request.verb)),
+            },
+            _ => None,
+        }
+    }
+}
+
+fn owner_of_slot(name: &str) -> Option<Sample> {
+    Sample::named(name.strip_suffix("-entra-a").or_else(|| name.strip_suffix("-entra-b"))?)
+}
+
+fn warning(event: &Value) -> Option<Seen> {
+    let text = |field: &str| event[field].as_str().unwrap_or_default();
+    (text("type") == "Warning").then(|| Seen::Warning(format!("{}: {}", text("reason"), text("note"))))
+}
