@@ -49,6 +49,7 @@ fn settings(identity: &str) -> Settings {
         lease_duration: DURATION,
         watch_namespaces: Vec::new(),
         late: Lateness::default(),
+        watch_timeout: crate::settings::WATCH_TIMEOUT,
         allow_custom_endpoints: false,
     }
 }
@@ -202,7 +203,7 @@ async fn release_succeeds_though_the_last_renewal_s_answer_was_lost() {
     let sim = cluster();
     let first = replica(&sim, "first");
     first.acquire().await;
-    sim.intercept(writes(Fate::ApplyThenDrop));
+    sim.intercept(|request: &RequestInfo| if request.changes("leases") { Fate::ApplyThenDrop } else { Fate::Drop });
     assert!(timeout(Duration::from_secs(6), first.hold()).await.is_err());
     sim.stop_intercepting();
     first.release().await;
@@ -238,6 +239,20 @@ async fn confirm_fails_when_the_lease_could_not_be_renewed_although_it_bears_our
     let first = replica(&sim, "first");
     first.acquire().await;
     sleep(DURATION - Duration::from_millis(1)).await;
+    first.confirm().await.unwrap();
+    sleep(Duration::from_millis(1)).await;
+    assert!(matches!(first.confirm().await, Err(NotLeader::Stale { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_counts_from_when_it_was_sent_since_others_may_have_seen_it_ever_since() {
+    let sim = cluster();
+    let first = replica(&sim, "first");
+    first.acquire().await;
+    sim.intercept(writes(Fate::ApplyThenDelay(Duration::from_secs(2))));
+    assert!(timeout(DURATION / 3 + Duration::from_secs(3), first.hold()).await.is_err());
+    sim.stop_intercepting();
+    sleep(DURATION - Duration::from_secs(3) - Duration::from_millis(1)).await;
     first.confirm().await.unwrap();
     sleep(Duration::from_millis(1)).await;
     assert!(matches!(first.confirm().await, Err(NotLeader::Stale { .. })));
