@@ -9,7 +9,7 @@ use rotation::Lateness;
 use uuid::Uuid;
 
 use crate::api::v1alpha1::GoDuration;
-use crate::settings::Settings;
+use crate::settings::{Settings, WATCH_TIMEOUT};
 use crate::telemetry::LogLevel;
 
 /// Rotates the credentials of Microsoft Entra service principals and publishes them in Kubernetes Secrets.
@@ -75,6 +75,7 @@ impl Args {
             lease_duration: Duration::from(lease_duration),
             watch_namespaces,
             late: Lateness::new(TimeDelta::from(late)),
+            watch_timeout: WATCH_TIMEOUT,
             allow_custom_endpoints,
         };
         (settings, ProcessSettings { listen, log_level })
@@ -156,6 +157,7 @@ mod tests {
                     lease_duration: Duration::from_secs(15),
                     watch_namespaces: Vec::new(),
                     late: Lateness::default(),
+                    watch_timeout: WATCH_TIMEOUT,
                     allow_custom_endpoints: false,
                 }
             )

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use kube::runtime::watcher;
 use rotation::Lateness;
+
+/// Shorter than the idle timeouts of the proxies that stand before API servers.
+pub const WATCH_TIMEOUT: Duration = Duration::from_secs(290);
 
 /// The operator's settings, as parsed from arguments and environment.
 #[derive(Clone, Debug)]
@@ -19,6 +23,15 @@ pub struct Settings {
     pub watch_namespaces: Vec<String>,
     /// LATE.
     pub late: Lateness,
+    /// How long the API server keeps a watch open before it is taken up again; [`WATCH_TIMEOUT`] but in simulations.
+    pub watch_timeout: Duration,
     /// Whether EntraTenants with `cloud: Custom` are served.
     pub allow_custom_endpoints: bool,
+}
+
+impl Settings {
+    /// How the operator watches.
+    pub(crate) fn watch(&self) -> watcher::Config {
+        watcher::Config::default().timeout(u32::try_from(self.watch_timeout.as_secs()).unwrap_or(u32::MAX))
+    }
 }

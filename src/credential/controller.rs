@@ -72,9 +72,9 @@ pub(crate) fn controller(
 ) -> (impl Future<Output = ()> + Send, Store<ServicePrincipalCredential>, impl Future<Output = ()> + Send) {
     let Parts { client, settings, seams, tenants, election, metrics } = parts;
     let (store, writer) = reflector::store();
-    let events = readable(Api::all(client.clone()));
+    let events = readable(Api::all(client.clone()), settings.watch());
     let resources = reflector::reflector(writer, events).touched_objects();
-    let (outputs, touched) = Outputs::watch(&client, &settings.watch_namespaces);
+    let (outputs, touched) = Outputs::watch(&client, &settings);
     let recorder =
         Recorder::new(client.clone(), Reporter { controller: "entra-rotator".into(), instance: Some(settings.identity.clone()) });
     let tenants_changed = tenants.changes();
@@ -111,6 +111,7 @@ async fn ready(store: Store<ServicePrincipalCredential>, outputs: Outputs) {
 /// One object that cannot be read must not stop the watch of all others.
 fn readable(
     api: Api<DeserializeGuard<ServicePrincipalCredential>>,
+    config: watcher::Config,
 ) -> impl futures::Stream<Item = Result<watcher::Event<ServicePrincipalCredential>, watcher::Error>> + Send {
     use watcher::Event;
     let read = |guard: DeserializeGuard<ServicePrincipalCredential>| match guard.0 {
@@ -120,7 +121,7 @@ fn readable(
             None
         }
     };
-    watcher(api, watcher::Config::default()).default_backoff().filter_map(move |event| {
+    watcher(api, config).default_backoff().filter_map(move |event| {
         let event = match event {
             Ok(Event::Apply(guard)) => read(guard).map(Event::Apply).map(Ok),
             Ok(Event::Delete(guard)) => read(guard).map(Event::Delete).map(Ok),

@@ -10,6 +10,7 @@ use kube::{Api, Client, ResourceExt as _};
 
 use super::layout::{OUTPUT_LABEL, OWNER};
 use crate::api::v1alpha1::ServicePrincipalCredential;
+use crate::settings::Settings;
 
 type Metadata = PartialObjectMeta<Secret>;
 
@@ -19,15 +20,15 @@ pub(crate) struct Outputs(Vec<Store<Metadata>>);
 
 impl Outputs {
     /// Starts a watch per namespace, or one for all. The stream must be polled: it fills the stores.
-    pub(crate) fn watch(client: &Client, namespaces: &[String]) -> (Self, BoxStream<'static, Result<Metadata, watcher::Error>>) {
-        let apis: Vec<Api<Metadata>> = match namespaces {
+    pub(crate) fn watch(client: &Client, settings: &Settings) -> (Self, BoxStream<'static, Result<Metadata, watcher::Error>>) {
+        let apis: Vec<Api<Metadata>> = match settings.watch_namespaces.as_slice() {
             [] => vec![Api::all(client.clone())],
             some => some.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
         };
         let (mut stores, mut streams) = (Vec::new(), Vec::new());
         for api in apis {
             let (reader, writer) = reflector::store();
-            let events = watcher(api, watcher::Config::default().labels(OUTPUT_LABEL)).default_backoff();
+            let events = watcher(api, settings.watch().labels(OUTPUT_LABEL)).default_backoff();
             streams.push(reflector::reflector(writer, events).touched_objects().boxed());
             stores.push(reader);
         }

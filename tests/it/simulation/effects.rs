@@ -1,13 +1,11 @@
 //! Everything that the operator changes, counted, and a fault at one of them.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::{Method, Request, Response};
 use tokio::sync::Notify;
 use tower::{Layer, Service};
@@ -190,6 +188,3 @@ fn effect<Q>(request: &Request<Q>) -> Option<String> {
     let short = path.rsplit('/').take(2).collect::<Vec<_>>();
     Some(format!("{} {}/{}", request.method(), short.last().unwrap_or(&""), short.first().unwrap_or(&"")))
 }
-
-/// What the emulator's service answers, as the client's wire wants it.
-pub(super) type EmulatorAnswer = Result<Response<Bytes>, Infallible>;

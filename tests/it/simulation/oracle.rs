@@ -50,7 +50,11 @@ impl Oracle {
             let bundle = certificates(&text(&output, "signing-bundle.crt"));
             let signers: BTreeSet<Thumbprint> = self.entra.possible_signers(self.object()).iter().map(Certificate::thumbprint).collect();
             let trusted: BTreeSet<Thumbprint> = bundle.iter().map(Certificate::thumbprint).collect();
-            assert!(signers.is_subset(&trusted), "Entra may sign with {signers:?}, the output shows {trusted:?}, after {after} at {}", self.entra.now());
+            assert!(
+                signers.is_subset(&trusted),
+                "Entra may sign with {signers:?}, the output shows {trusted:?}, after {after} at {}",
+                self.entra.now()
+            );
         } else {
             let certificate = Certificate::from_pem(&text(&output, "tls.crt")).expect("a certificate in the output");
             let accepted = self.entra.accepts_certificate_everywhere(self.target.client_id, &certificate);
@@ -72,14 +76,26 @@ impl Oracle {
         assert!(licensed, "{name} without a licence at {now}: {entries:#?}");
     }
 
-    pub(super) fn object(&self) -> entra_types::ObjectId {
+    fn object(&self) -> entra_types::ObjectId {
         if self.signing { self.target.service_principal } else { self.target.application }
     }
 
-    /// The certificates on the object that are not somebody else's.
-    pub(super) fn ours(&self) -> usize {
+    /// Whether everything came to rest: one published credential, nothing given up or unrecorded, conditions that say so.
+    pub(super) fn has_settled(&self, world: &World) {
+        let status = &world.resource()["status"];
+        let entries = status["credentials"].as_array().cloned().unwrap_or_default();
+        let used = |name: &str| entries.iter().filter(|entry| entry["use"] == name).count();
+        assert_eq!((used("Current"), used("Abandoned")), (1, 0), "{status:#}");
+        let ready = status["conditions"].as_array().and_then(|conditions| conditions.iter().find(|condition| condition["type"] == "Ready"));
+        assert_eq!(ready.map(|ready| &ready["status"]), Some(&"True".into()), "{status:#}");
+        let recorded: BTreeSet<&str> =
+            entries.iter().flat_map(|entry| entry["keyIDs"].as_array().into_iter().flatten()).filter_map(Value::as_str).collect();
         let object = self.entra.object(self.object()).expect("the target");
-        listed(&object, "keyCredentials").len() - 1
+        for entry in listed(&object, "keyCredentials").iter().filter(|entry| **entry != self.foreign) {
+            let id = entry["keyId"].as_str().unwrap_or_default();
+            let upcoming = used("Next") > 0;
+            assert!(recorded.contains(id) || upcoming, "Entra lists {id}, which no entry knows: {status:#}");
+        }
     }
 }
 
@@ -104,5 +120,8 @@ pub(super) fn text(secret: &Value, key: &str) -> String {
 }
 
 fn certificates(pem: &str) -> Vec<Certificate> {
-    pem.split_inclusive("-----END CERTIFICATE-----").filter(|block| block.contains("BEGIN")).map(|block| Certificate::from_pem(block).unwrap()).collect()
+    pem.split_inclusive("-----END CERTIFICATE-----")
+        .filter(|block| block.contains("BEGIN"))
+        .map(|block| Certificate::from_pem(block).unwrap())
+        .collect()
 }

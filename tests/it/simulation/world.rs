@@ -112,6 +112,7 @@ impl World {
             lease_duration: Duration::from_secs(6 * 3_600),
             watch_namespaces: vec![],
             late: Lateness::default(),
+            watch_timeout: Duration::from_secs(10 * 86_400),
             allow_custom_endpoints: true,
         };
         let ids = Arc::new(Counted(AtomicU64::new(1)));
@@ -136,13 +137,13 @@ impl World {
             "signIn": {"clientSecret": {"clientID": operator.client_id.to_string(), "secretRef": {"name": "sign-in"}}},
             "grants": [{"name": "payroll", "namespaces": [NAMESPACE], "clientIDs": [self.target.client_id.to_string()],
                 "credentials": ["ClientCertificate", "TokenSigningCertificate"]}]}}))
-        .await;
+            .await;
         let mut spec = spec.clone();
         spec["target"] = json!({"clientID": self.target.client_id.to_string()});
         spec["secretName"] = json!("payroll-credential");
         self.create(json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "ServicePrincipalCredential",
             "metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec}))
-        .await;
+            .await;
     }
 
     /// Creates an object of our own kinds as a user would.
@@ -183,7 +184,11 @@ impl World {
         }
     }
 
-    fn operator(&self, process: &Process, stop: watch::Receiver<bool>) -> impl Future<Output = Result<(), operator::Error>> + Send + 'static {
+    fn operator(
+        &self,
+        process: &Process,
+        stop: watch::Receiver<bool>,
+    ) -> impl Future<Output = Result<(), operator::Error>> + Send + 'static {
         let client = kube::Client::new(process.layer(self.cluster.service()), "default");
         let seams = Seams {
             clock: Arc::new(self.started),
