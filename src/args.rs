@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, env = "LOG_LEVEL", hide_env_values = true, value_name = "LEVEL", default_value = "info")]
     log_level: LogLevel,
 
-    /// A namespace whose ServicePrincipalCredentials are served and whose Secrets are read and written; may be given several times, and if not given, all namespaces are served.
+    /// A namespace whose Secrets are read and written; may be given several times, and if not given, it is every namespace. A ServicePrincipalCredential in another namespace is told so in its status, so a cluster has one release.
     #[arg(long = "watch-namespace", value_name = "NAMESPACE", value_parser = namespace)]
     watch_namespaces: Vec<String>,
 

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::credential;
 use crate::election::{Election, Lost};
@@ -16,13 +17,16 @@ use crate::serve::Health;
 use crate::settings::Settings;
 use crate::tenant::{self, Tenants};
 
+/// Between two attempts to list the resources.
+const LEARN_AGAIN: Duration = Duration::from_secs(1);
+
 /// Why the operator ended although nobody told it to. Another process takes over; this one must not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The Lease went to somebody else, or could not be renewed in time.
     #[error("the Lease was lost: {0}")]
     LoseLease(Lost),
-    /// The resources could not be listed after the Lease was taken.
+    /// The operator may not list the resources.
     #[error("cannot learn what the last leader did: {0}")]
     Learn(String),
     /// A watch ended for good.
@@ -81,7 +85,7 @@ async fn lead(
         election,
         metrics: metrics.clone(),
     };
-    let registry = credential::learn(&parts).await.map_err(|error| Error::Learn(error.to_string()))?;
+    let Some(registry) = learned(&parts, stop.clone()).await? else { return Ok(()) };
     let (credentials, store, ready) = credential::controller(parts, registry, stopped(stop.clone()));
     let count = move |tenant: &str| {
         let listed = store.state();
@@ -95,7 +99,7 @@ async fn lead(
         settings,
         seams,
         tenants: tenants.clone(),
-        observer: Arc::new(metrics),
+        metrics,
         credentials: Arc::new(count),
     };
     let tenant_controller = tenant::controller(Arc::new(context), stopped(stop.clone()));
@@ -114,6 +118,21 @@ async fn lead(
         () = filled => {}
     }
     if *stop.borrow() { Ok(()) } else { Err(Error::RunControllers) }
+}
+
+/// What other resources were doing, as soon as the API server tells: right after the definitions are installed it is still preparing. `None` when told to stop.
+async fn learned(parts: &credential::Parts, stop: watch::Receiver<bool>) -> Result<Option<credential::Registry>, Error> {
+    loop {
+        match credential::learn(parts).await {
+            Ok(registry) => return Ok(Some(registry)),
+            Err(error) if error.is_denied() => return Err(Error::Learn(error.to_string())),
+            Err(error) => warn!(%error, "cannot list the resources yet"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LEARN_AGAIN) => {}
+            () = stopped(stop.clone()) => return Ok(None),
+        }
+    }
 }
 
 fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + Sync + 'static {

@@ -29,3 +29,4 @@ mod status;
 mod trouble;
 
 pub(crate) use controller::{Parts, controller, learn};
+pub(crate) use registry::Registry;

@@ -54,6 +54,10 @@ impl ClusterError {
         }
     }
 
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(self.code(), Some(401 | 403))
+    }
+
     pub(crate) fn is_conflict(&self) -> bool {
         self.code() == Some(409)
     }

@@ -48,7 +48,8 @@ impl Steps {
         self.version = found.version;
         let graph = self.open(&declared.address, found.sign_in, context)?;
         let identity = graph.identity().await.map_err(|failure| {
-            tracing::debug!(%failure, "sign-in failed");
+            // The status leaves out what differs with each attempt: here is the id to quote to Microsoft.
+            tracing::info!(%failure, "sign-in failed");
             Trouble::of(&failure, Some(context.seams.clock.now()))
         })?;
         Ok(SignedIn::of(graph, identity, declared.address))
@@ -69,7 +70,7 @@ fn connect(address: &Address, sign_in: SignIn, context: &Context) -> Result<Grap
     let wire = context.seams.wires.open(&NetworkOptions { ca: address.ca.clone() });
     let wire = wire.map_err(|error| unconnectable(&error))?;
     let environment = Environment::new(Arc::clone(&context.seams.clock), Arc::clone(&context.seams.ids));
-    let environment = environment.observed_by(Arc::clone(&context.observer));
+    let environment = environment.observed_by(Arc::new(context.metrics.clone()));
     Ok(Graph::new(wire, address.endpoints.clone(), address.tenant_id, sign_in, environment))
 }
 

@@ -4,8 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _, future};
+use futures::{FutureExt as _, Stream, StreamExt as _, future};
 use kube::runtime::controller::{self, Action};
+use kube::runtime::reflector::Store;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{Controller, WatchStreamExt as _, reflector, watcher as watch};
 use kube::{Api, Client, ResourceExt as _};
@@ -13,6 +14,7 @@ use kube::{Api, Client, ResourceExt as _};
 use super::reconcile::{Context, Error, reconcile};
 use super::registry::{SecretMeta, Tenants};
 use crate::api::v1alpha1::EntraTenant;
+use crate::settings::Settings;
 
 const CONCURRENCY: u16 = 4;
 /// After a pass that could not write the status.
@@ -24,19 +26,29 @@ pub fn controller(
     context: Arc<Context>,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let controller = Controller::new(Api::<EntraTenant>::all(context.client.clone()), watcher::Config::default());
+    let controller = Controller::new(Api::<EntraTenant>::all(context.client.clone()), context.settings.watch());
     context.tenants.follow(controller.store());
-    let secrets = secret_changes(context.client.clone(), &context.settings.namespace, context.tenants.clone());
-    controller
+    let listed = listed(controller.store(), context.tenants.clone());
+    let secrets = secret_changes(context.client.clone(), &context.settings, context.tenants.clone());
+    let forgetful = Arc::clone(&context);
+    let passes = controller
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_all_on(secrets)
         .reconcile_all_on(context.tenants.suspicions())
         .graceful_shutdown_on(shutdown)
         .run(reconcile, |_, error, _| again(error), context)
-        .for_each(|result| {
-            log(result);
+        .for_each(move |result| {
+            conclude(result, &forgetful);
             future::ready(())
-        })
+        });
+    future::join(listed, passes).map(|_| ())
+}
+
+/// To be polled with the controller: a store wakes only the last of those who wait for it, and the controller is one of them.
+async fn listed(store: Store<EntraTenant>, tenants: Tenants) {
+    if store.wait_until_ready().await.is_ok() {
+        tenants.complete();
+    }
 }
 
 fn again(error: &Error) -> Action {
@@ -44,20 +56,25 @@ fn again(error: &Error) -> Action {
     Action::requeue(AFTER_ERROR)
 }
 
-fn log<O>(result: Result<O, controller::Error<Error, watcher::Error>>) {
+fn conclude<O>(result: Result<O, controller::Error<Error, watcher::Error>>, context: &Context) {
     match result {
-        // Reported by `again`; or the object was deleted while it waited, which is no error.
-        Ok(_) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
+        // A failure was reported by `again`.
+        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
+        // Every tenant is looked at every few minutes, so this tells soon of each that was deleted.
+        Err(controller::Error::ObjectNotFound(tenant)) => {
+            context.tenants.forget(&tenant.name);
+            context.metrics.tenant(&tenant.name, None);
+        }
         Err(error) => tracing::warn!(%error, "watch of EntraTenants interrupted"),
     }
 }
 
 /// An item whenever a Secret that a tenant signs in with may have changed. Only metadata is watched.
-fn secret_changes(client: Client, namespace: &str, tenants: Tenants) -> impl Stream<Item = ()> + Send + 'static {
+fn secret_changes(client: Client, settings: &Settings, tenants: Tenants) -> impl Stream<Item = ()> + Send + 'static {
     let (store, writer) = reflector::store::<SecretMeta>();
-    tenants.follow_secrets(namespace, store);
-    let secrets = Api::<SecretMeta>::namespaced(client, namespace);
-    let events = watch(secrets, watcher::Config::default()).default_backoff().modify(keep_name_and_version).reflect(writer);
+    tenants.follow_secrets(&settings.namespace, store);
+    let secrets = Api::<SecretMeta>::namespaced(client, &settings.namespace);
+    let events = watch(secrets, settings.watch()).default_backoff().modify(keep_name_and_version).reflect(writer);
     events.filter_map(move |event| {
         let concerns = match event {
             Ok(Event::Apply(secret) | Event::Delete(secret)) => tenants.needs_secret(&secret.name_any()),

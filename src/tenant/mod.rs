@@ -23,6 +23,8 @@ mod report;
 mod secret;
 mod standing;
 
+#[cfg(test)]
+mod tests;
 
 pub use call::CallError;
 pub use controller::controller;

@@ -40,7 +40,7 @@ fn previous(tenant: &EntraTenant) -> EntraTenantStatus {
 
 fn status(tenant: &EntraTenant, previous: &EntraTenantStatus, standing: &Standing, context: &Context) -> Option<EntraTenantStatus> {
     let facts = Facts {
-        access: &standing.access,
+        access: &standing.found,
         generation: standing.generation()?,
         client_id: client_id(&tenant.spec),
         credentials: (context.credentials)(&tenant.name_any()),

@@ -14,6 +14,7 @@ use super::publish::publish;
 use super::registry::{Access, Tenants};
 use super::standing::Standing;
 use crate::api::v1alpha1::EntraTenant;
+use crate::metrics::Metrics;
 use crate::seams::Seams;
 use crate::settings::Settings;
 
@@ -36,8 +37,8 @@ pub struct Context {
     pub seams: Seams,
     /// Where the results are kept.
     pub tenants: Tenants,
-    /// Hears of every request to Entra, also of those that others send by the clients kept in `tenants`.
-    pub observer: Arc<dyn entra::Observer>,
+    /// Counts every request to Entra, also of those that others send by the clients kept in `tenants`; and shows which are ready.
+    pub metrics: Metrics,
     /// Counts the ServicePrincipalCredentials of a tenant.
     pub credentials: CountCredentials,
     /// Publishes events.
@@ -68,8 +69,10 @@ pub async fn reconcile(tenant: Arc<EntraTenant>, context: Arc<Context>) -> Resul
     if tenant.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let pass = tokio::time::timeout(DEADLINE, pass(&tenant, &context));
-    pass.await.unwrap_or_else(|_| Err(Error::Finish(tenant.name_any())))
+    let begun = Instant::now();
+    let passed = tokio::time::timeout(DEADLINE, pass(&tenant, &context)).await;
+    context.metrics.reconciled("EntraTenant", begun.elapsed());
+    passed.unwrap_or_else(|_| Err(Error::Finish(tenant.name_any())))
 }
 
 async fn pass(tenant: &EntraTenant, context: &Context) -> Result<Action, Error> {
@@ -92,7 +95,8 @@ async fn current(tenant: &EntraTenant, context: &Context) -> Standing {
     }
     let attempt = Attempt::make(&tenant.spec, standing.opened.clone(), context).await;
     let standing = standing.after(attempt, tenant, shown, Instant::now());
-    log(&name, &standing.access);
+    log(&name, &standing.found);
+    context.metrics.tenant(&name, Some(matches!(standing.found, Access::Ready(_))));
     context.tenants.keep(&name, standing.clone());
     standing
 }

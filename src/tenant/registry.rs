@@ -72,7 +72,8 @@ pub struct Tenants(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     /// What the watch of EntraTenants shows.
-    objects: watch::Sender<Option<Store<EntraTenant>>>,
+    objects: Mutex<Option<Store<EntraTenant>>>,
+    is_listed: watch::Sender<bool>,
     /// What the watch of the Secrets to sign in with shows.
     secrets: Mutex<Option<(String, Store<SecretMeta>)>>,
     standings: Mutex<HashMap<String, Standing>>,
@@ -89,18 +90,14 @@ impl Tenants {
         let Some(standing) = standings.get(name).filter(|standing| standing.is_of(&object)) else {
             return Some(Tenant { name: name.to_owned(), spec: Arc::new(object.spec.clone()), tenant_id, access: Access::Unknown });
         };
-        let access = standing.access.clone();
+        let access = standing.access();
         Some(Tenant { name: name.to_owned(), spec: standing.spec_of(&object), tenant_id, access })
     }
 
-    /// Waits until the EntraTenants have been listed once, for as long as no controller lists them.
+    /// Waits until the EntraTenants have been listed once: for ever, where no controller runs.
     pub async fn listed(&self) {
-        let mut objects = self.0.objects.subscribe();
-        let Ok(store) = objects.wait_for(Option::is_some).await.map(|store| store.clone()) else { return };
-        if let Some(store) = store {
-            // An error means that the controller has ended: there is nothing to wait for.
-            store.wait_until_ready().await.ok();
-        }
+        // An error means that nobody is left to list them, which cannot be while we hold the other end.
+        self.0.is_listed.subscribe().wait_for(|is_listed| *is_listed).await.ok();
     }
 
     /// Takes notice that the token endpoint refused the operator's own sign-in. The tenant counts as not ready from here on, and is
@@ -128,7 +125,13 @@ impl Tenants {
 
     /// Takes the tenants from this store from now on.
     pub(super) fn follow(&self, store: Store<EntraTenant>) {
-        self.0.objects.send_replace(Some(store));
+        self.0.is_listed.send_replace(false);
+        *lock(&self.0.objects) = Some(store);
+    }
+
+    /// The store holds them all.
+    pub(super) fn complete(&self) {
+        self.0.is_listed.send_replace(true);
     }
 
     /// Takes the versions of Secrets from this store of that namespace from now on.
@@ -146,8 +149,7 @@ impl Tenants {
 
     /// Whether a tenant signs in with the Secret of this name.
     pub(super) fn needs_secret(&self, name: &str) -> bool {
-        let objects = self.0.objects.borrow();
-        objects.iter().any(|store| store.find(|tenant| secret_name(&tenant.spec) == Some(name)).is_some())
+        lock(&self.0.objects).iter().any(|store| store.find(|tenant| secret_name(&tenant.spec) == Some(name)).is_some())
     }
 
     /// How a tenant stands.
@@ -156,23 +158,32 @@ impl Tenants {
         known.unwrap_or_else(|| Standing::unseen(tenant, Instant::now()))
     }
 
-    /// Keeps how a tenant stands now, and forgets those that are gone.
+    /// Keeps how a tenant stands now.
     pub(super) fn keep(&self, name: &str, standing: Standing) {
-        let access = standing.access.clone();
-        let mut standings = self.standings();
-        let before = standings.insert(name.to_owned(), standing).map(|standing| standing.access);
-        standings.retain(|name, standing| self.object(name).is_some_and(|object| standing.is_of(&object)));
+        let access = standing.access();
+        let before = self.standings().insert(name.to_owned(), standing).map(|standing| standing.access());
         if before.is_none_or(|before| !before.is_like(&access)) {
             self.0.changes.send_replace(());
         }
     }
 
+    /// Forgets a tenant whose EntraTenant is gone.
+    pub(super) fn forget(&self, name: &str) {
+        self.standings().remove(name);
+    }
+
     fn object(&self, name: &str) -> Option<Arc<EntraTenant>> {
-        self.0.objects.borrow().as_ref()?.get(&ObjectRef::new(name))
+        lock(&self.0.objects).as_ref()?.get(&ObjectRef::new(name))
     }
 
     fn standings(&self) -> MutexGuard<'_, HashMap<String, Standing>> {
         lock(&self.0.standings)
+    }
+}
+
+impl From<Trouble> for Access {
+    fn from(trouble: Trouble) -> Self {
+        Self::NotReady { reason: trouble.reason, message: trouble.message }
     }
 }
 

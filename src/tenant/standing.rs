@@ -27,7 +27,10 @@ pub(super) struct Standing {
     pub(super) uid: String,
     /// What the last attempt was made for; `None` before the first.
     made_for: Option<MadeFor>,
-    pub(super) access: Access,
+    /// What the last attempt came to.
+    pub(super) found: Access,
+    /// What somebody else met since.
+    suspicion: Option<Trouble>,
     pub(super) opened: Option<Opened>,
     /// Attempts in a row that failed.
     failures: u32,
@@ -52,12 +55,17 @@ struct MadeFor {
 impl Standing {
     pub(super) fn unseen(tenant: &EntraTenant, now: Instant) -> Self {
         let uid = tenant.metadata.uid.clone().unwrap_or_default();
-        Self { uid, made_for: None, access: Access::Unknown, opened: None, failures: 0, next: now, closed_until: None }
+        Self { uid, made_for: None, found: Access::Unknown, suspicion: None, opened: None, failures: 0, next: now, closed_until: None }
     }
 
     /// Whether it is of this object, not of an earlier one with its name.
     pub(super) fn is_of(&self, tenant: &EntraTenant) -> bool {
         tenant.metadata.uid.as_ref() == Some(&self.uid)
+    }
+
+    /// Whether the tenant can be worked in.
+    pub(super) fn access(&self) -> Access {
+        self.suspicion.clone().map_or_else(|| self.found.clone(), Access::from)
     }
 
     /// The generation of the last attempt.
@@ -92,7 +100,10 @@ impl Standing {
         let made_for = Some(MadeFor { at: now, generation, spec, read: attempt.version, shown });
         let next = Self { made_for, opened: attempt.opened, ..self };
         match attempt.outcome {
-            Ok(signed_in) => Self { access: Access::Ready(signed_in), failures: 0, next: now + RECHECK, closed_until: None, ..next },
+            Ok(signed_in) => {
+                let found = Access::Ready(signed_in);
+                Self { found, suspicion: None, failures: 0, next: now + RECHECK, closed_until: None, ..next }
+            }
             Err(trouble) => next.failed(trouble, is_repeated, now),
         }
     }
@@ -104,28 +115,24 @@ impl Standing {
             Retry::Backoff | Retry::OnChange => None,
         };
         let next = (now + wait(failures)).max(asked.unwrap_or(now));
-        let access = if is_repeated && self.outlasts(&trouble) {
-            self.access
-        } else {
-            Access::NotReady { reason: trouble.reason, message: trouble.message }
-        };
-        Self { access, failures, next, closed_until: asked, ..self }
+        let found = if is_repeated && self.outlasts(&trouble) { self.found } else { trouble.into() };
+        Self { found, suspicion: None, failures, next, closed_until: asked, ..self }
     }
 
     /// A sign-in that worked, and that nobody but a routine attempt doubts, outlasts one failure of Entra's that passes by itself, and
     /// every one of the Kubernetes API server's.
     fn outlasts(&self, trouble: &Trouble) -> bool {
         let passes = trouble.reason == Reason::ClusterUnavailable || (self.failures == 0 && !trouble.reason.is_refusal());
-        passes && matches!(self.access, Access::Ready(_))
+        passes && self.suspicion.is_none() && matches!(self.found, Access::Ready(_))
     }
 
     /// The sign-in was refused elsewhere. False if that says nothing new.
     pub(super) fn suspect(&mut self, trouble: Trouble, now: Instant) -> bool {
-        let is_news = matches!(self.access, Access::Ready(_));
+        let is_news = self.suspicion.is_none() && matches!(self.found, Access::Ready(_));
         if is_news {
             let at = self.made_for.as_ref().map_or(now, |made| made.at + SUSPICION_PAUSE);
             self.next = self.next.min(at.max(now));
-            self.access = Access::NotReady { reason: trouble.reason, message: trouble.message };
+            self.suspicion = Some(trouble);
         }
         is_news
     }
