@@ -11,6 +11,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{Controller, WatchStreamExt as _, reflector, watcher as watch};
 use kube::{Api, Client, ResourceExt as _};
 
+use super::readable::readable;
 use super::reconcile::{Context, Error, reconcile};
 use super::registry::{SecretMeta, Tenants};
 use crate::api::v1alpha1::EntraTenant;
@@ -26,12 +27,14 @@ pub fn controller(
     context: Arc<Context>,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let controller = Controller::new(Api::<EntraTenant>::all(context.client.clone()), context.settings.watch());
-    context.tenants.follow(controller.store());
-    let listed = listed(controller.store(), context.tenants.clone());
+    let (store, writer) = reflector::store();
+    let events = readable(Api::all(context.client.clone()), context.settings.watch());
+    let objects = events.reflect(writer).touched_objects();
+    context.tenants.follow(store.clone());
+    let listed = listed(store.clone(), context.tenants.clone());
     let secrets = secret_changes(context.client.clone(), &context.settings, context.tenants.clone());
     let forgetful = Arc::clone(&context);
-    let passes = controller
+    let passes = Controller::for_stream(objects, store)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_all_on(secrets)
         .reconcile_all_on(context.tenants.suspicions())

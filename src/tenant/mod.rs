@@ -16,6 +16,7 @@ mod condition;
 mod controller;
 mod declared;
 mod publish;
+mod readable;
 mod reason;
 mod reconcile;
 mod registry;

@@ -107,6 +107,22 @@ async fn a_spec_that_the_schema_should_have_refused_is_named() {
     assert_eq!(world.tenants.get("default").unwrap().tenant_id, None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_cannot_be_read_does_not_keep_the_others_from_their_work() {
+    let world = World::new();
+    let mut spec = world.spec();
+    spec["cloud"] = json!("Mars");
+    world.sim.put(json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "EntraTenant", "metadata": {"name": "broken"}, "spec": spec}));
+    world.declare(&world.spec()).await;
+    assert_eq!(world.condition("Ready").1, "SignedIn");
+    assert!(world.tenants.get("broken").is_none());
+    let mut object = world.sim.get("entratenants.entra-rotator.io", "", "broken").unwrap();
+    object["spec"]["cloud"] = json!("Global");
+    world.sim.put(object);
+    pass(1).await;
+    assert!(matches!(world.tenants.get("broken").unwrap().access, crate::tenant::Access::Ready(_)));
+}
+
 fn custom(world: &World) -> serde_json::Value {
     let mut spec = world.spec();
     spec["cloud"] = json!("Custom");
