@@ -1,6 +1,5 @@
 //! The operator as a whole: wait for the Lease, learn what the last leader did, reconcile until told to stop or until the Lease is lost.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,8 +107,14 @@ async fn lead(
         tenants.listed().await;
         credentials.await;
     };
+    let unfilled = stopped(stop.clone());
     let filled = async move {
-        ready.await;
+        // Before the stores are filled nothing of a credential is under way, and a kube Controller that is stopped then never ends.
+        tokio::select! {
+            biased;
+            () = ready => {}
+            () = unfilled => return,
+        }
         health.stores_filled();
         std::future::pending::<()>().await;
     };
@@ -135,9 +140,7 @@ async fn learned(parts: &credential::Parts, stop: watch::Receiver<bool>) -> Resu
     }
 }
 
-fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + Sync + 'static {
-    async move {
-        // An error means that nobody is left to say it.
-        let _ = stop.wait_for(|stop| *stop).await;
-    }
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that nobody is left to say it.
+    let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -120,8 +120,8 @@ mod tests {
         .unwrap()
     }
 
-    fn grant(value: serde_json::Value) -> Grant {
-        serde_json::from_value(value).unwrap()
+    fn grant(value: &serde_json::Value) -> Grant {
+        serde_json::from_value(value.clone()).unwrap()
     }
 
     #[rstest]
@@ -133,12 +133,12 @@ mod tests {
     #[case::the_same_guid_as_object(json!({"name": "g", "namespaces": ["payroll"], "objectIDs": [CLIENT], "credentials": ["ClientCertificate"]}), false)]
     fn a_grant_covers_exactly_what_it_names(#[case] value: serde_json::Value, #[case] expected: bool) {
         let wanted = Wanted::of(&resource(json!({"clientID": CLIENT}))).unwrap();
-        assert_eq!(covers(&grant(value), "payroll", &wanted), expected);
+        assert_eq!(covers(&grant(&value), "payroll", &wanted), expected);
     }
 
     #[test]
     fn a_grant_by_object_covers_only_targets_named_by_object() {
-        let by_object = grant(json!({"name": "g", "namespaces": ["payroll"], "objectIDs": [OBJECT], "credentials": ["ClientCertificate"]}));
+        let by_object = grant(&json!({"name": "g", "namespaces": ["payroll"], "objectIDs": [OBJECT], "credentials": ["ClientCertificate"]}));
         let wanted = Wanted::of(&resource(json!({"objectID": OBJECT, "object": "Application"}))).unwrap();
         assert!(covers(&by_object, "payroll", &wanted));
     }

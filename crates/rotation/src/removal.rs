@@ -46,14 +46,15 @@ fn may_remove(case: &Case<'_>, current: &Entry, entry: &Entry) -> Check<(OpKind,
     if let Some(until) = activating(case) {
         return wait(until, Wait::Busy);
     }
+    // Last what is read of the cluster: only the pass that finds the list quiet can go on.
+    let by_update = case.policy.is_signing() || client_certificate::proof(case).is_none();
+    let kept = if by_update { quiet_list(case, entry, false)? } else { BTreeSet::new() };
     if !case.memory.output_is_live() {
         return look(Look::Output);
     }
     if case.memory.shown().map(|shown| &shown.entry) != Some(&current.id) {
         return wait(case.now + case.policy.late.step(), Wait::Busy);
     }
-    let by_update = case.policy.is_signing() || client_certificate::proof(case).is_none();
-    let kept = if by_update { quiet_list(case, entry, false)? } else { BTreeSet::new() };
     case.live_directory(Detail::WithKeys)?;
     case.clock_agrees()?;
     if case.policy.is_signing() {
