@@ -21,8 +21,8 @@ const CONCURRENCY: u16 = 4;
 /// After a pass that could not write the status.
 const AFTER_ERROR: Duration = Duration::from_secs(15);
 
-/// The controller of EntraTenant. It runs while the future is polled, and ends it once `shutdown` is over and the passes under way are done.
-/// From here on, before the first poll too, the context's [`Tenants`] follow its watch.
+/// The controller of EntraTenant. It runs while the future is polled, which ends once `shutdown` has ended and the passes under way are
+/// done. From here on, before the first poll too, the context's [`Tenants`] follow its watch.
 pub fn controller(
     context: Arc<Context>,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,

@@ -9,8 +9,8 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
-/// A watch that leaves out what cannot be read: one such object would end the list and the watch of all others. Its last version that could be read
-/// stays in a store until the next list.
+/// A watch that leaves out what cannot be read: one such object would end the list and the watch of all others. Its last version that
+/// could be read stays in a store until the next list.
 pub(crate) fn readable<K>(
     api: Api<DeserializeGuard<K>>,
     config: watcher::Config,

@@ -23,7 +23,8 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// The watch brings the newer version of the object; this is for the case that it does not.
 const AFTER_CONFLICT: Duration = Duration::from_secs(5);
 
-/// Counts the ServicePrincipalCredentials that refer to the EntraTenant of this name; `None` as long as that is not known. Must return at once.
+/// Counts the ServicePrincipalCredentials that refer to the EntraTenant of this name; `None` as long as that is not known, as before they
+/// are listed. Must return at once.
 pub type CountCredentials = Arc<dyn Fn(&str) -> Option<u32> + Send + Sync>;
 
 /// The surroundings of the reconciler of EntraTenant.

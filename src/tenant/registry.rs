@@ -101,12 +101,13 @@ impl Tenants {
     }
 
     /// Takes notice that the token endpoint refused the operator's own sign-in. The tenant counts as not ready from here on, and is
-    /// signed in to again soon. Failures of anything but getting a token change nothing, nor do those of a tenant that is not ready.
+    /// signed in to again soon. Nothing changes by failures of anything but getting a token, by those that pass by themselves, and by
+    /// those of a tenant that is not ready.
     pub fn suspect(&self, name: &str, failure: &Failure) {
-        if failure.operation != Operation::GetToken {
+        let trouble = Trouble::of(failure, None);
+        if failure.operation != Operation::GetToken || !trouble.reason.is_refusal() {
             return;
         }
-        let trouble = Trouble::of(failure, None);
         let is_news = self.standings().get_mut(name).is_some_and(|standing| standing.suspect(trouble, Instant::now()));
         if is_news {
             self.0.suspicions.send_replace(());

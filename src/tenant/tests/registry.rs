@@ -1,6 +1,6 @@
 //! What others see of the tenants.
 
-use entra::{Graph, Retry};
+use entra::{Category, Details, Graph, Operation, Retry};
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::json;
 
@@ -113,16 +113,17 @@ async fn suspicions_do_not_lead_to_more_than_one_sign_in_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_of_other_calls_and_unknown_tenants_are_no_suspicion() {
+async fn other_calls_outages_and_unknown_tenants_raise_no_suspicion() {
     let world = World::new();
     world.declare(&world.spec()).await;
     let refused = failure(&world).await;
-    let mut details = entra::Details::from(refused.clone());
-    details.operation = entra::Operation::Read;
-    details.retry = Retry::Backoff;
+    let other_call = Details { operation: Operation::Read, ..Details::from(refused.clone()) };
+    let outage = Details { category: Category::Unavailable, code: None, retry: Retry::Backoff, ..Details::from(refused.clone()) };
     world.forget_requests();
-    world.tenants.suspect("default", &details.into());
+    world.tenants.suspect("default", &other_call.into());
+    world.tenants.suspect("default", &outage.into());
     world.tenants.suspect("other", &refused);
+    assert_eq!(reason(&world), None);
     pass(120).await;
     assert_eq!((reason(&world), world.token_requests()), (None, 0));
 }
