@@ -113,7 +113,7 @@ mod tests {
     const CLIENT: &str = "11111111-1111-4111-8111-111111111111";
     const OBJECT: &str = "22222222-2222-4222-8222-222222222222";
 
-    fn resource(target: serde_json::Value) -> ServicePrincipalCredential {
+    fn resource(target: &serde_json::Value) -> ServicePrincipalCredential {
         let spec = json!({"target": target, "clientCertificate": {}, "secretName": "out"});
         serde_json::from_value(json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "ServicePrincipalCredential",
             "metadata": {"name": "x", "namespace": "payroll"}, "spec": spec}))
@@ -132,20 +132,20 @@ mod tests {
     #[case::another_target(json!({"name": "g", "namespaces": ["payroll"], "clientIDs": [OBJECT], "credentials": ["ClientCertificate"]}), false)]
     #[case::the_same_guid_as_object(json!({"name": "g", "namespaces": ["payroll"], "objectIDs": [CLIENT], "credentials": ["ClientCertificate"]}), false)]
     fn a_grant_covers_exactly_what_it_names(#[case] value: serde_json::Value, #[case] expected: bool) {
-        let wanted = Wanted::of(&resource(json!({"clientID": CLIENT}))).unwrap();
+        let wanted = Wanted::of(&resource(&json!({"clientID": CLIENT}))).unwrap();
         assert_eq!(covers(&grant(&value), "payroll", &wanted), expected);
     }
 
     #[test]
     fn a_grant_by_object_covers_only_targets_named_by_object() {
         let by_object = grant(&json!({"name": "g", "namespaces": ["payroll"], "objectIDs": [OBJECT], "credentials": ["ClientCertificate"]}));
-        let wanted = Wanted::of(&resource(json!({"objectID": OBJECT, "object": "Application"}))).unwrap();
+        let wanted = Wanted::of(&resource(&json!({"objectID": OBJECT, "object": "Application"}))).unwrap();
         assert!(covers(&by_object, "payroll", &wanted));
     }
 
     #[test]
     fn a_target_without_a_proper_id_is_refused() {
-        assert!(Wanted::of(&resource(json!({}))).is_err());
-        assert!(Wanted::of(&resource(json!({"clientID": "../users"}))).is_err());
+        assert!(Wanted::of(&resource(&json!({}))).is_err());
+        assert!(Wanted::of(&resource(&json!({"clientID": "../users"}))).is_err());
     }
 }

@@ -58,7 +58,7 @@ impl Pass<'_> {
     /// Runs the pass to its end.
     pub(crate) async fn run(mut self) -> End {
         self.desk.memory.begin_pass();
-        self.notice_foreign_hands();
+        let doubtful = self.notice_foreign_hands();
         let end = match self.steps().await {
             Ok(end) => {
                 self.desk.setbacks = 0;
@@ -69,7 +69,8 @@ impl Pass<'_> {
         let wanted = self.ledger.upcoming().or_else(|| self.ledger.current().filter(|current| current.published_at.is_none()));
         let wanted = wanted.map(|entry| entry.id.clone()).or_else(|| Some(self.ledger.next_id(&self.policy.uid)));
         self.desk.keyring.keep_only(wanted.as_ref());
-        end
+        let End::After(wait) = end;
+        End::After(doubtful.map_or(wait, |lag| wait.min(lag)))
     }
 
     async fn steps(&mut self) -> Result<End, Cut> {
@@ -116,7 +117,10 @@ impl Pass<'_> {
         if let Upset::Entra(failure) = upset {
             self.context.tenants.suspect(&self.resource.spec.tenant_ref.name, failure);
         }
-        let Some(trouble) = trouble(upset, self.policy.late) else { return Ok(End::After(Duration::ZERO)) };
+        let Some(trouble) = trouble(upset, self.policy.late) else {
+            // Another pass has time again; one without the Lease only waits for the process to end.
+            return Ok(End::After(if matches!(upset, Upset::NotLeader) { SOON * 5 } else { Duration::ZERO }));
+        };
         warn!(reason = %trouble.reason, message = trouble.message, "failed");
         self.context.metrics.failed(trouble.reason);
         self.note(&Fact::Failed(trouble)).await?;
@@ -133,19 +137,21 @@ impl Pass<'_> {
         End::After(SOON * (1 << (self.desk.setbacks - 1).min(6)))
     }
 
-    /// What the watch shows of the output is compared with what we saw last: anything else is looked at again.
-    fn notice_foreign_hands(&mut self) {
+    /// What the watch shows of the output is compared with what we saw last: anything else is looked at again. Right after a read or write the watch may
+    /// only be late; then the answer is how soon to compare again.
+    fn notice_foreign_hands(&mut self) -> Option<Duration> {
         const WATCH_LAG: Duration = Duration::from_secs(10);
-        let Some(seen) = &self.desk.output else { return };
-        let (namespace, name) = (self.resource.namespace().unwrap_or_default(), &self.resource.spec.secret_name);
-        let changed = match self.context.outputs.version(&namespace, name) {
-            Some((uid, version)) => (uid, version) != (seen.uid.clone(), seen.resource_version.clone()),
-            None => true,
-        };
-        if changed && seen.at.elapsed() >= WATCH_LAG {
+        let seen = self.desk.output.as_ref()?;
+        let watched = self.context.outputs.version(&self.namespace(), &self.resource.spec.secret_name);
+        if watched.is_some_and(|(uid, version)| uid == seen.uid && version == seen.resource_version) {
+            return None;
+        }
+        let lag = WATCH_LAG.saturating_sub(seen.at.elapsed());
+        if lag.is_zero() {
             self.desk.memory.forget_output();
             self.desk.output = None;
         }
+        Some(lag).filter(|lag| !lag.is_zero())
     }
 
     /// Without a clientID in the spec the application is known after the first read only; then its lock is taken in another pass.

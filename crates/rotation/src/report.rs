@@ -1,8 +1,6 @@
 //! What `status` says of a case: conditions that kstatus reads, columns, and the next action. Pure, and a function of the ledger as far as possible, so that it does
 //! not change by itself: no relative times, whole seconds.
 
-use chrono::TimeDelta;
-
 use crate::case::{Case, Wait};
 use crate::history::Conclusion;
 use crate::ledger::{Entry, Foreign, OpKind, Use};
@@ -260,9 +258,4 @@ pub fn explain(refusal: &Refusal) -> String {
 
 fn moment(at: Option<Time>) -> String {
     at.map_or_else(|| "an unknown time".to_owned(), |at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
-}
-
-/// How long until the report of a case could change by itself: the end of the published credential.
-pub fn expires_in(case: &Case<'_>) -> Option<TimeDelta> {
-    Some(published(case)?.not_after? - case.now)
 }
