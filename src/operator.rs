@@ -1,6 +1,7 @@
 //! The operator as a whole: wait for the Lease, learn what the last leader did, reconcile until told to stop or until the Lease is lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kube::Client;
@@ -86,9 +87,14 @@ async fn lead(
     };
     let Some(registry) = learned(&parts, stop.clone()).await? else { return Ok(()) };
     let (credentials, store, ready) = credential::controller(parts, registry, stopped(stop.clone()));
+    let listed_once = Arc::new(AtomicBool::new(false));
+    let listed = Arc::clone(&listed_once);
     let count = move |tenant: &str| {
-        let listed = store.state();
-        let of_tenant = listed.iter().filter(|resource| resource.spec.tenant_ref.name == tenant).count();
+        if !listed_once.load(Ordering::Acquire) {
+            return None;
+        }
+        let resources = store.state();
+        let of_tenant = resources.iter().filter(|resource| resource.spec.tenant_ref.name == tenant).count();
         u32::try_from(of_tenant).ok()
     };
     let reporter = Reporter { controller: "entra-rotator".into(), instance: Some(settings.identity.clone()) };
@@ -115,9 +121,11 @@ async fn lead(
             () = ready => {}
             () = unfilled => return,
         }
+        listed.store(true, Ordering::Release);
         health.stores_filled();
         std::future::pending::<()>().await;
     };
+    // In one task: `wait_until_ready` of kube 5 wakes only the last task that waits.
     tokio::select! {
         _ = async { tokio::join!(tenant_controller, after_tenants) } => {}
         () = filled => {}

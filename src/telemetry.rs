@@ -35,7 +35,7 @@ pub fn init(level: &LogLevel) -> Result<(), TryInitError> {
 fn subscriber(level: &LogLevel, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) -> impl Subscriber + Send + Sync {
     let lines = tracing_subscriber::fmt::layer().json().with_current_span(false).with_ansi(false).with_writer(writer);
     let filter = filter(&level.0).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::registry().with(filter).with(lines.with_filter(filter_fn(|event| is_ours(event) || *event.level() <= Level::DEBUG)))
+    tracing_subscriber::registry().with(filter).with(lines.with_filter(filter_fn(is_safe)))
 }
 
 /// What others' libraries say is of interest when it is a warning, or when it was asked for.
@@ -45,7 +45,13 @@ fn filter(directives: &str) -> Result<EnvFilter, ParseError> {
 
 const LIBRARIES: &str = "kube=warn,hyper=warn,h2=warn,rustls=warn,reqwest=warn,tower=warn";
 
-/// Traces of libraries show headers and bodies, and there the secrets are: they are never logged, whatever was asked for.
+/// Traces of libraries show headers and bodies, and there the secrets are; so does kube's warning about an answer that it cannot deserialise. They are never
+/// logged, whatever was asked for.
+fn is_safe(event: &Metadata<'_>) -> bool {
+    let bound = if event.target().starts_with("kube_client::client") { Level::ERROR } else { Level::DEBUG };
+    is_ours(event) || *event.level() <= bound
+}
+
 fn is_ours(event: &Metadata<'_>) -> bool {
     const OURS: [&str; 5] = ["entra", "entra_rotator", "entra_types", "keys", "rotation"];
     OURS.contains(&event.target().split("::").next().unwrap_or_default())

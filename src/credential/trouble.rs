@@ -38,8 +38,16 @@ pub(crate) enum ClusterCause {
     #[error("no answer within {} s", super::cluster::TIMEOUT.as_secs())]
     Timeout,
     /// An answer that is a refusal, or none.
-    #[error("{0}")]
+    #[error("{}", describe(.0))]
     Kube(Box<kube::Error>),
+}
+
+/// What does not deserialise may be a Secret, and serde quotes values.
+fn describe(error: &kube::Error) -> String {
+    match error {
+        kube::Error::SerdeError(_) => "the answer cannot be understood".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 impl ClusterError {
