@@ -125,6 +125,10 @@ fn wait_out_trouble(case: &Case<'_>) -> Check {
 
 fn carry_on(case: &Case<'_>) -> Check {
     let Some(upcoming) = case.ledger.upcoming() else { return Ok(()) };
+    if !upcoming.is_valid_at(case.now) {
+        // Nobody ran for so long that it expired before it was used: it can neither be proven nor activated any more.
+        return note(Fact::Abandoned(upcoming.id.clone()));
+    }
     match case.policy.kind {
         Kind::ClientCertificate { .. } => client_certificate::carry_on(case, upcoming),
         Kind::TokenSigning { .. } => token_signing::carry_on(case, upcoming),

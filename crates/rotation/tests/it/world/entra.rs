@@ -1,0 +1,199 @@
+//! The object in Entra: what a read shows, what a write changes, and what people do to it.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use entra_types::{CredentialList, KeyId, Thumbprint};
+use rotation::*;
+use serde_json::{Value, json};
+
+use super::{World, text, time};
+
+const OBJECT: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+const CLIENT: &str = "bbbbbbbb-0000-4000-8000-000000000001";
+
+/// What the object holds at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Entra {
+    pub keys: Vec<Value>,
+    pub passwords: Vec<Value>,
+    pub preferred: Option<String>,
+    /// The object was deleted and made anew so many times.
+    pub remade: u8,
+}
+
+type Change = Box<dyn FnOnce(&mut World) -> Answer>;
+
+impl Entra {
+    fn directory(&self) -> Directory {
+        let list = |entries: &[Value]| -> CredentialList { serde_json::from_value(json!(entries)).unwrap() };
+        Directory {
+            object_id: OBJECT.replace("aaaa-0000", &format!("aaaa-000{}", self.remade)).parse().unwrap(),
+            client_id: CLIENT.parse().unwrap(),
+            display_name: "Payroll".to_owned(),
+            preferred: self.preferred.clone(),
+            keys: list(&self.keys),
+            passwords: list(&self.passwords),
+        }
+    }
+}
+
+impl World {
+    /// Reads one replica: some are behind, and not always the same.
+    pub(super) fn read(&mut self, detail: Detail) {
+        self.reads += 1;
+        let seen = self.replica().clone();
+        let known = |entry: &Value| {
+            let facts = self.certificates.get(entry["customKeyIdentifier"].as_str()?)?;
+            Some((entry["keyId"].as_str()?.parse::<KeyId>().ok()?, facts.clone()))
+        };
+        let certificates = if detail == Detail::WithKeys { seen.keys.iter().filter_map(known).collect() } else { BTreeMap::new() };
+        self.memory.saw_directory(seen.directory(), certificates, detail, Some(self.now + self.skew), self.now);
+    }
+
+    fn replica(&self) -> &Entra {
+        let behind = match self.lag.num_seconds() {
+            0 => 0,
+            lag => i64::try_from(self.reads.wrapping_mul(2_654_435_761) >> 7).unwrap() % (lag + 1),
+        };
+        let at = self.now - TimeDelta::seconds(behind);
+        self.past.iter().rev().find(|(since, _)| *since <= at).map_or(&self.entra, |(_, state)| state)
+    }
+
+    pub(super) fn remember(&mut self) {
+        if self.past.last().is_none_or(|(_, state)| *state != self.entra) {
+            self.past.push((self.now, self.entra.clone()));
+        }
+        let bound = self.now - self.lag;
+        while self.past.get(1).is_some_and(|(since, _)| *since <= bound) {
+            self.past.remove(0);
+        }
+    }
+
+    /// The write as it is sent: a list is the one that was read, whatever happens to it meanwhile.
+    pub(super) fn graph_write(&mut self, id: &EntryId, mutation: Mutation) -> Change {
+        let entry = self.ledger.entry(id).unwrap().clone();
+        match mutation {
+            Mutation::AddKey(_) => {
+                self.made += 1;
+                let key_id = format!("eeeeeeee-0000-4000-8000-{:012}", self.made);
+                Box::new(move |world| world.list_certificate(entry.thumbprint().unwrap(), &key_id))
+            }
+            Mutation::AddByUpdate => {
+                let key_id = entry.key_ids.first().unwrap().to_string();
+                let (keys, passwords) = self.lists_as_read();
+                Box::new(move |world| {
+                    world.replace(keys, passwords);
+                    world.list_certificate(entry.thumbprint().unwrap(), &key_id)
+                })
+            }
+            Mutation::AddTokenSigningCertificate => {
+                let asked = entry.signing().unwrap().clone();
+                Box::new(move |world| Answer::Applied(Some(world.make_signing(&asked))))
+            }
+            Mutation::Activate(thumbprint) => Box::new(move |world| {
+                world.entra.preferred = Some(thumbprint.to_string());
+                Answer::Applied(None)
+            }),
+            Mutation::Remove(removal, _) => self.removal(&entry, &removal),
+        }
+    }
+
+    fn removal(&mut self, entry: &Entry, removal: &Removal) -> Change {
+        assert_eq!(entry.r#use, Use::Retiring, "removed without passing the one-way door");
+        assert_ne!(entry.thumbprint(), self.output.as_ref().map(|shown| shown.current), "removes what the output names");
+        let gone = removal.key_ids().clone();
+        let goes = move |entry: &Value| entry["keyId"].as_str().and_then(|id| id.parse().ok()).is_some_and(|id: KeyId| gone.contains(&id));
+        let (mut keys, mut passwords) = self.lists_as_read();
+        if removal.kind() == OpKind::RemoveKey {
+            return Box::new(move |world| {
+                world.entra.keys.retain(|entry| !goes(entry));
+                Answer::Applied(None)
+            });
+        }
+        keys.retain(|entry| !goes(entry));
+        passwords.retain(|entry| !goes(entry));
+        Box::new(move |world| {
+            world.replace(keys, passwords);
+            Answer::Applied(None)
+        })
+    }
+
+    fn lists_as_read(&self) -> (Vec<Value>, Vec<Value>) {
+        let read = self.memory.history().latest().unwrap();
+        let list = |list: &CredentialList| serde_json::from_value(serde_json::to_value(list).unwrap()).unwrap();
+        (list(&read.keys), list(&read.passwords))
+    }
+
+    fn replace(&mut self, keys: Vec<Value>, passwords: Vec<Value>) {
+        (self.entra.keys, self.entra.passwords) = (keys, passwords);
+    }
+
+    pub fn make_certificate(&mut self, not_after: Time, der: Vec<u8>) -> CertificateFacts {
+        self.made += 1;
+        let mut digest = [7; 20];
+        digest[12..].copy_from_slice(&self.made.to_be_bytes());
+        let facts = CertificateFacts { thumbprint: Thumbprint::new(digest), not_after, der };
+        self.certificates.insert(facts.thumbprint.to_string(), facts.clone());
+        facts
+    }
+
+    fn list_certificate(&mut self, thumbprint: Thumbprint, key_id: &str) -> Answer {
+        let end = self.certificates[&thumbprint.to_string()].not_after;
+        if !self.entra.keys.iter().any(|key| key["keyId"] == json!(key_id)) {
+            self.listed_at.entry(thumbprint).or_insert(self.now);
+            self.entra.keys.push(json!({"keyId": key_id, "usage": "Verify", "customKeyIdentifier": thumbprint.to_string(),
+                "startDateTime": text(self.now), "endDateTime": text(end), "key": null}));
+        }
+        Answer::Applied(None)
+    }
+
+    /// What addTokenSigningCertificate does: three linked entries.
+    pub fn make_signing(&mut self, asked: &Signing) -> SigningAnswer {
+        let end = asked.end_date_time.clone().unwrap();
+        let facts = self.make_certificate(time(&end), vec![]);
+        let link = facts.thumbprint.to_string();
+        let ids = [0, 1].map(|n| format!("ffffffff-000{n}-4000-8000-{:012}", self.made));
+        let entry = |id: &str, usage: Option<&str>| {
+            json!({"keyId": id, "usage": usage, "customKeyIdentifier": link,
+                "displayName": asked.display_name, "startDateTime": text(self.now), "endDateTime": end, "key": null})
+        };
+        let (sign, verify, password) = (entry(&ids[0], Some("Sign")), entry(&ids[1], Some("Verify")), entry(&ids[0], None));
+        self.entra.keys.extend([sign, verify]);
+        self.entra.passwords.push(password);
+        SigningAnswer { key_id: ids[0].parse().unwrap(), custom_key_identifier: link, thumbprint: facts.thumbprint }
+    }
+
+    /// A credential that has nothing to do with us.
+    pub fn somebody_adds(&mut self, link: &str) {
+        self.made += 1;
+        let entry = json!({"keyId": format!("dddddddd-0000-4000-8000-{:012}", self.made), "usage": "Verify", "type": "AsymmetricX509Cert",
+            "customKeyIdentifier": link, "startDateTime": "2025-05-05T18:38:51.8100763Z", "endDateTime": "2036-01-01T00:00:00Z", "key": null});
+        self.entra.keys.push(entry.clone());
+        self.foreign.push(entry);
+        self.remember();
+    }
+
+    pub fn somebody_removes_the_last_foreign_one(&mut self) {
+        let entry = self.foreign.pop().unwrap();
+        self.entra.keys.retain(|key| *key != entry);
+        self.remember();
+    }
+
+    /// A signing certificate that somebody else uploads.
+    pub fn somebody_adds_a_signing_certificate(&mut self, end: Time) -> Thumbprint {
+        let asked = Signing { display_name: Some("CN=by hand".to_owned()), end_date_time: Some(text(end)), ..Signing::default() };
+        let made = self.make_signing(&asked);
+        let link = made.custom_key_identifier;
+        self.foreign.extend(self.entra.keys.iter().filter(|key| key["customKeyIdentifier"] == json!(link)).cloned());
+        self.remember();
+        made.thumbprint
+    }
+
+    /// The object is deleted and made anew under the same client id.
+    pub fn remake_the_object(&mut self) {
+        self.entra = Entra { remade: self.entra.remade + 1, ..Entra::default() };
+        self.foreign.clear();
+        self.remember();
+    }
+}

@@ -1,0 +1,169 @@
+//! What the shell around the rules does with a step.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use chrono::TimeDelta;
+use rotation::*;
+
+use super::{Fault, UID, World, text};
+
+impl World {
+    pub(super) fn take(&mut self, step: Step) {
+        match step {
+            Step::Rest(_) => {}
+            Step::Look(look) => self.look(&look),
+            Step::Note(fact) => self.note(&fact),
+            Step::Act(act) => self.act(act),
+        }
+    }
+
+    pub fn look(&mut self, look: &Look) {
+        match look {
+            Look::Directory(detail) => self.read(*detail),
+            Look::Output => self.memory.saw_output(self.output_view(), vec![], self.now),
+            Look::Slot(name) => self.memory.saw_slot(*name, self.slots.get(name).cloned(), self.now),
+            Look::SignIn(id) => self.sign_in(id),
+            Look::Metadata => {
+                let valid = || self.certificates.values().map(|facts| facts.thumbprint).filter(|t| self.lists(*t)).collect();
+                self.memory.saw_metadata(self.metadata.clone().unwrap_or_else(valid), self.now);
+            }
+            Look::FreshKey(id) => {
+                let facts = self.make_certificate(self.now + self.policy.durations.validity, id.san_uri(UID).into_bytes());
+                self.memory.generated(FreshKey { entry: id.clone(), thumbprint: facts.thumbprint, not_after: facts.not_after });
+                self.key_in_memory = Some(id.clone());
+            }
+        }
+    }
+
+    fn sign_in(&mut self, id: &EntryId) {
+        let thumbprint = self.ledger.entry(id).and_then(Entry::thumbprint).unwrap();
+        let known = self.listed_at.get(&thumbprint).is_some_and(|at| *at + self.sign_in_lag <= self.now);
+        let accepted = known && self.lists(thumbprint);
+        let result = self.sign_in.unwrap_or(if accepted { SignInResult::Accepted } else { SignInResult::Refused });
+        self.memory.saw_sign_in(id, result, self.now);
+    }
+
+    pub(super) fn output_view(&self) -> Output {
+        let held = |shown: &Projection| {
+            let facts = self.certificates.values().find(|facts| facts.thumbprint == shown.current)?;
+            self.held.contains(&shown.current).then_some(HeldKey { thumbprint: shown.current, not_after: facts.not_after, bits: 2048 })
+        };
+        match &self.output {
+            None => Output::Absent,
+            Some(_) if self.edited => Output::Ours { shows: None, holds: None },
+            Some(shown) => Output::Ours { shows: Some(shown.clone()), holds: held(shown) },
+        }
+    }
+
+    pub fn note(&mut self, fact: &Fact) {
+        let nonce = format!("n{}", self.effects.len());
+        self.memory.licensing(&nonce);
+        let ledger = self.ledger.apply(fact, &Stamp { now: self.now, nonce }, &self.policy, &self.memory);
+        let name = format!("{fact:?}").split(['(', ' ']).next().unwrap().to_owned();
+        self.effect(&format!("status {name}"), |world| {
+            world.ledger = ledger;
+            world.memory.settle(&world.ledger);
+            world.policy.observed_generation = Some(world.policy.generation);
+        });
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::PostSlot(id, name) => {
+                assert_eq!(self.key_in_memory.as_ref(), Some(&id), "the key is gone");
+                if let Some(taken) = self.slots.get(&name) {
+                    return self.memory.saw_slot(name, Some(taken.clone()), self.now);
+                }
+                let slot = Slot { uid: format!("uid-{}", self.effects.len()), entry: Some(id), owner: Some(UID.to_owned()) };
+                let now = self.now;
+                self.effect("POST slot", |world| {
+                    world.slots.insert(name, slot.clone());
+                    world.memory.saw_slot(name, Some(slot), now);
+                });
+            }
+            Act::DeleteSlot(name, uid) => {
+                let now = self.now;
+                self.effect("DELETE slot", |world| {
+                    if world.slots.get(&name).is_some_and(|slot| slot.uid == uid) {
+                        world.slots.remove(&name);
+                    }
+                    world.memory.saw_slot(name, None, now);
+                });
+            }
+            Act::Publish(projection) => self.publish(projection),
+            Act::Send(id, mutation) => self.send(&id, mutation),
+        }
+    }
+
+    fn publish(&mut self, projection: Projection) {
+        let staged = self.slots.values().any(|slot| slot.entry.as_ref() == Some(&projection.entry));
+        if !self.policy.is_signing() && !staged && self.key_in_memory.as_ref() != Some(&projection.entry) {
+            return self.memory.output_is_unhealable();
+        }
+        let now = self.now;
+        self.effect("write output", |world| {
+            if !world.policy.is_signing() {
+                world.held.insert(projection.current);
+            }
+            (world.output, world.edited) = (Some(projection), false);
+            let view = world.output_view();
+            world.memory.saw_output(view, vec![], now);
+        });
+    }
+
+    fn send(&mut self, id: &EntryId, mutation: Mutation) {
+        let op = self.ledger.entry(id).and_then(|entry| entry.op.clone()).expect("an entry with a licence");
+        assert!(op.outcome.is_none() && self.now - op.at <= TimeDelta::seconds(10), "sent without a licence: {op:?}");
+        assert!(!self.policy.suspend && self.policy.refusal.is_none(), "sent although nothing may be");
+        assert!(self.skew.abs() <= TimeDelta::minutes(2), "sent although the clocks differ");
+        if self.denied.is_some_and(|(from, until)| from <= self.now && self.now < until) {
+            return self.denied(&op);
+        }
+        if let Mutation::AddKey(Proof::Slot(_, name)) | Mutation::Remove(_, Some(Proof::Slot(_, name))) = &mutation
+            && !self.slots.contains_key(name)
+        {
+            self.memory.saw_slot(*name, None, self.now);
+            return self.memory.answered(&op.nonce, Answer::Unsent);
+        }
+        let effect = self.effects.len();
+        let change = self.graph_write(id, mutation);
+        let name = format!("Graph {:?}", op.kind);
+        self.memory.answered(&op.nonce, Answer::Unknown);
+        if self.fault_at(effect) == Some(Fault::AppliedLate) {
+            self.effects.push(format!("{} {name}, late", text(self.now)));
+            return self.at(self.now + TimeDelta::minutes(14), move |world| drop(change(world)));
+        }
+        let answer = Rc::new(Cell::new(None));
+        let told = Rc::clone(&answer);
+        self.effect(&name, move |world| told.set(Some(change(world))));
+        if self.fault_at(effect).is_none()
+            && let Some(answer) = answer.take()
+        {
+            self.memory.answered(&op.nonce, answer);
+        }
+    }
+
+    fn denied(&mut self, op: &Op) {
+        self.effects.push(format!("{} Graph denies {:?}", text(self.now), op.kind));
+        self.memory.answered(&op.nonce, Answer::Refused);
+        self.note(&Fact::Failed(Trouble { reason: Reason::PermissionDenied, message: "Graph denied it.".to_owned(), wait: None }));
+    }
+
+    fn effect(&mut self, name: &str, apply: impl FnOnce(&mut Self)) {
+        let fault = self.fault_at(self.effects.len());
+        self.effects.push(format!("{} {name}", text(self.now)));
+        if fault != Some(Fault::CrashBefore) {
+            apply(self);
+            self.remember();
+        }
+        match fault {
+            Some(Fault::CrashBefore | Fault::CrashAfter) => self.restart(),
+            Some(Fault::AnswerLost) => {
+                self.memory.forget_output();
+                SlotName::ALL.into_iter().for_each(|name| self.memory.forget_slot(name));
+            }
+            Some(Fault::AppliedLate) | None => {}
+        }
+    }
+}

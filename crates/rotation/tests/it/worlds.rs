@@ -1,0 +1,241 @@
+//! What Entra, people and clusters do to a rotation, over two rotations of each kind.
+
+use chrono::TimeDelta;
+use rotation::{Act, Fact, Origin, Output, Policy, SignInResult, Step, Use};
+use rstest::rstest;
+
+use crate::world::{Fault, World, certificate, signing, time};
+
+const DAYS: i64 = 6;
+
+fn hours(h: i64) -> TimeDelta {
+    TimeDelta::hours(h)
+}
+
+fn minutes(m: i64) -> TimeDelta {
+    TimeDelta::minutes(m)
+}
+
+/// The effects of two undisturbed rotations, as moments at which something else may happen.
+fn moments(policy: &Policy) -> Vec<rotation::Time> {
+    let mut world = World::new(policy.clone());
+    world.run_for(hours(24 * 11));
+    let mut moments: Vec<_> = world.effects.iter().map(|effect| time(effect.split(' ').next().unwrap())).collect();
+    moments.dedup();
+    moments
+}
+
+/// Runs two rotations with `happening` at every moment at which something is done, a minute before and five after.
+fn at_any_moment(policy: Policy, happening: impl Fn(&mut World) + Copy + 'static) {
+    for moment in moments(&policy) {
+        for offset in [-1, 0, 5] {
+            println!("at {moment} {offset:+} min");
+            let mut world = World::new(policy.clone());
+            world.at(moment + minutes(offset), happening);
+            world.run_for(hours(24 * 11 + 12));
+            world.assert_settled();
+        }
+    }
+}
+
+fn rotated(world: &World) {
+    world.assert_settled();
+    assert!(world.ledger.next_seq >= 2, "{:?}", world.effects);
+}
+
+#[rstest]
+fn reads_from_replicas_that_are_behind_lose_nothing(
+    #[values(certificate(DAYS), signing(DAYS))] policy: Policy,
+    #[values(1, 5, 14)] lag: i64,
+) {
+    let mut world = World::new(policy);
+    world.lag = minutes(lag);
+    world.run_for(hours(24 * 11));
+    rotated(&world);
+}
+
+#[rstest]
+fn faults_are_survived_where_replicas_are_behind(#[values(certificate(3), signing(3))] policy: Policy) {
+    let mut undisturbed = World::new(policy.clone());
+    undisturbed.run_for(hours(72));
+    for effect in 0..undisturbed.effects.len() {
+        for fault in [Fault::CrashAfter, Fault::AnswerLost, Fault::AppliedLate] {
+            println!("{fault:?} at {effect}");
+            let mut world = World::new(policy.clone());
+            (world.lag, world.faults) = (minutes(5), vec![(effect, fault)]);
+            world.run_for(hours(80));
+            world.assert_settled();
+        }
+    }
+}
+
+#[rstest]
+fn a_credential_that_takes_minutes_to_be_accepted_is_published_when_it_is(#[values(1, 7, 30, 90)] lag: i64) {
+    let mut world = World::new(certificate(DAYS));
+    world.sign_in_lag = minutes(lag);
+    world.run_for(hours(24 * 11));
+    rotated(&world);
+}
+
+#[test]
+fn a_credential_that_cannot_be_proven_is_published_only_at_the_deadline() {
+    let mut world = World::new(certificate(DAYS));
+    world.run_for(hours(24));
+    world.sign_in = Some(SignInResult::CannotProve);
+    world.run_until_note(|fact| matches!(fact, Fact::Promoted(..)));
+    let current = world.ledger.current().unwrap();
+    let deadline = current.not_after.unwrap() - hours(24 * DAYS) / 10;
+    assert!(world.now >= deadline - minutes(1) && world.now < current.not_after.unwrap(), "{}", world.now);
+}
+
+#[rstest]
+fn foreign_credentials_come_at_any_moment(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+    at_any_moment(policy, |world| world.somebody_adds("bmV3Y29tZXI="));
+}
+
+#[rstest]
+fn foreign_credentials_go_at_any_moment(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+    at_any_moment(policy, World::somebody_removes_the_last_foreign_one);
+}
+
+#[rstest]
+fn a_deleted_output_is_written_again_at_any_moment(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+    at_any_moment(policy, |world| {
+        world.output = None;
+        world.memory.forget_output();
+    });
+}
+
+#[rstest]
+fn an_edited_output_is_healed_at_any_moment(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+    at_any_moment(policy, |world| {
+        world.edited = world.output.is_some();
+        world.memory.forget_output();
+    });
+}
+
+#[rstest]
+fn a_lost_slot_costs_no_more_than_a_new_credential() {
+    at_any_moment(certificate(DAYS), |world| {
+        world.slots.clear();
+        world.restart();
+    });
+}
+
+#[rstest]
+fn a_new_credential_asked_for_at_any_moment_is_issued(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+    at_any_moment(policy, |world| {
+        world.policy.not_issued_before = Some(world.now);
+        world.policy.generation += 1;
+    });
+}
+
+#[rstest]
+fn a_day_of_refusals_at_any_moment_makes_no_gap(#[values(certificate(10), signing(10))] policy: Policy) {
+    for moment in moments(&policy) {
+        let mut world = World::new(policy.clone());
+        world.denied = Some((moment, moment + hours(24)));
+        world.run_for(hours(24 * 19));
+        world.assert_settled();
+    }
+}
+
+#[rstest]
+fn an_operator_that_is_down_for_a_day_makes_no_gap(#[values(certificate(10), signing(10))] policy: Policy) {
+    for moment in moments(&policy) {
+        let mut world = World::new(policy.clone());
+        world.down = Some((moment, moment + hours(24)));
+        world.run_for(hours(24 * 19));
+        world.assert_settled();
+    }
+}
+
+#[rstest]
+fn an_operator_that_was_down_past_the_expiry_issues_at_once(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+    for moment in moments(&policy) {
+        let mut world = World::new(policy.clone());
+        world.down = Some((moment, moment + hours(24 * 13)));
+        world.gap_excused = true;
+        world.run_for(hours(24 * 13) + (moment - world.now) + hours(2));
+        world.gap_excused = false;
+        world.run_for(hours(48));
+        world.assert_settled();
+    }
+}
+
+#[test]
+fn entra_may_choose_the_successor_by_itself_at_any_moment_of_the_rollover() {
+    at_any_moment(signing(DAYS), |world| {
+        if let Some(upcoming) = world.ledger.upcoming().and_then(rotation::Entry::thumbprint)
+            && world.output.as_ref().is_none_or(|shown| shown.bundle.contains(&upcoming))
+        {
+            world.entra.preferred = Some(upcoming.to_string());
+        }
+    });
+}
+
+#[test]
+fn the_signing_certificate_that_an_admin_chooses_at_any_moment_is_recorded_and_succeeded() {
+    let policy = signing(DAYS);
+    for moment in moments(&policy) {
+        println!("at {moment}");
+        let mut world = World::new(policy.clone());
+        let chosen = world.somebody_adds_a_signing_certificate(world.now + hours(24 * 30));
+        // Ours is the one to begin with.
+        world.entra.preferred = None;
+        let first = world
+            .make_signing(&rotation::Signing { end_date_time: Some("2026-01-04T00:00:00Z".to_owned()), ..rotation::Signing::default() });
+        world.entra.preferred = Some(first.thumbprint.to_string());
+        world.at(moment + minutes(2), move |world| world.entra.preferred = Some(chosen.to_string()));
+        world.run_for(hours(24 * 45));
+        let current = world.ledger.current().unwrap();
+        assert_eq!(current.origin, Origin::Made, "{:#?}", world.ledger);
+        assert!(world.ledger.all(Use::Next).count() == 0 || current.is_valid_at(world.now));
+        assert!(world.effects.iter().any(|effect| effect.contains("ForeignSigner")));
+    }
+}
+
+#[rstest]
+fn an_admin_who_chooses_another_certificate_while_an_activation_is_open_leaves_no_dead_end(
+    #[values(Fault::CrashBefore, Fault::AppliedLate)] fault: Fault,
+    #[values(4, 30)] days: i64,
+) {
+    let mut undisturbed = World::new(signing(DAYS));
+    undisturbed.run_for(hours(24 * 5));
+    let activation = undisturbed.effects.iter().rposition(|effect| effect.contains("Graph Activate")).unwrap();
+    let moment = time(undisturbed.effects[activation].split(' ').next().unwrap());
+    let mut world = World::new(signing(DAYS));
+    world.faults = vec![(activation, fault)];
+    let chosen = world.somebody_adds_a_signing_certificate(world.now + hours(24 * days));
+    world.entra.preferred = None;
+    world.run_until(|world, _| world.ledger.current().is_some());
+    world.at(moment + minutes(2), move |world| world.entra.preferred = Some(chosen.to_string()));
+    world.run_for(hours(24 * 45));
+    assert_eq!(world.ledger.current().map(|current| current.origin), Some(Origin::Made), "{:#?}", world.effects);
+    world.assert_settled();
+}
+
+#[rstest]
+fn an_object_that_was_made_anew_gets_a_new_credential(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+    let mut world = World::new(policy);
+    world.run_for(hours(24));
+    world.gap_excused = true;
+    world.remake_the_object();
+    world.run_for(hours(24));
+    world.gap_excused = false;
+    world.run_for(hours(24 * 9));
+    rotated(&world);
+    assert!(world.effects.iter().any(|effect| effect.contains("Retargeted")));
+}
+
+#[rstest]
+fn a_secret_of_somebody_else_is_never_written(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+    let mut world = World::new(policy);
+    world.memory.begin_pass();
+    world.memory.saw_output(Output::Foreign("It belongs to somebody else.".to_owned()), vec![], world.now);
+    for _ in 0..100 {
+        let step = world.next();
+        assert!(!matches!(step, Step::Note(_) | Step::Act(Act::Publish(_) | Act::Send(..))), "{step:?}");
+        world.now += minutes(20);
+    }
+}
