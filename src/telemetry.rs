@@ -48,8 +48,8 @@ const LIBRARIES: &str = "kube=warn,hyper=warn,h2=warn,rustls=warn,reqwest=warn,t
 /// Traces of libraries show headers and bodies, and there the secrets are; so does kube's warning about an answer that it cannot deserialise. They are never
 /// logged, whatever was asked for.
 fn is_safe(event: &Metadata<'_>) -> bool {
-    let bound = if event.target().starts_with("kube_client::client") { Level::ERROR } else { Level::DEBUG };
-    is_ours(event) || *event.level() <= bound
+    let quotes_an_answer = event.target() == "kube_client::client" && *event.level() == Level::WARN;
+    is_ours(event) || (*event.level() <= Level::DEBUG && !quotes_an_answer)
 }
 
 fn is_ours(event: &Metadata<'_>) -> bool {
@@ -143,6 +143,7 @@ mod tests {
             debug!("ours: debug");
             trace!("ours: trace");
             warn!(target: "kube_runtime::watcher", "kube: warn");
+            warn!(target: "kube_client::client", "kube: the body of an answer");
             debug!(target: "kube_client::client", "kube: debug");
             trace!(target: "kube_client::client", "kube: trace");
             debug!(target: "rotation::rules", "rotation: debug");
