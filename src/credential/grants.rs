@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_grant_by_object_covers_only_targets_named_by_object() {
-        let by_object = grant(&json!({"name": "g", "namespaces": ["payroll"], "objectIDs": [OBJECT], "credentials": ["ClientCertificate"]}));
+        let by_object =
+            grant(&json!({"name": "g", "namespaces": ["payroll"], "objectIDs": [OBJECT], "credentials": ["ClientCertificate"]}));
         let wanted = Wanted::of(&resource(&json!({"objectID": OBJECT, "object": "Application"}))).unwrap();
         assert!(covers(&by_object, "payroll", &wanted));
     }

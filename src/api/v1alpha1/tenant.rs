@@ -1,5 +1,6 @@
 //! `EntraTenant`: a tenant of Microsoft Entra, how the operator signs in there, and who may have what rotated.
 
+#![allow(rustdoc::bare_urls, reason = "the texts are shown by kubectl explain, where brackets would stand in the way")]
 #![expect(unreachable_pub, reason = "KubeSchema repeats each struct, as public as it is, inside a function")]
 #![expect(clippy::duplicated_attributes, reason = "the columns are alike in type")]
 
