@@ -20,6 +20,7 @@ mod credential;
 pub mod election;
 pub mod metrics;
 pub mod operator;
+mod readable;
 pub mod seams;
 pub mod serve;
 pub mod settings;

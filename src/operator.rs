@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::Store;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::api::v1alpha1::ServicePrincipalCredential;
 use crate::credential;
 use crate::election::{Election, Lost};
 use crate::metrics::Metrics;
 use crate::seams::Seams;
 use crate::serve::Health;
 use crate::settings::Settings;
-use crate::tenant::{self, Tenants};
+use crate::tenant::{self, CountCredentials, Tenants};
 
 /// Between two attempts to list the resources.
 const LEARN_AGAIN: Duration = Duration::from_secs(1);
@@ -87,16 +89,7 @@ async fn lead(
     };
     let Some(registry) = learned(&parts, stop.clone()).await? else { return Ok(()) };
     let (credentials, store, ready) = credential::controller(parts, registry, stopped(stop.clone()));
-    let listed_once = Arc::new(AtomicBool::new(false));
-    let listed = Arc::clone(&listed_once);
-    let count = move |tenant: &str| {
-        if !listed_once.load(Ordering::Acquire) {
-            return None;
-        }
-        let resources = store.state();
-        let of_tenant = resources.iter().filter(|resource| resource.spec.tenant_ref.name == tenant).count();
-        u32::try_from(of_tenant).ok()
-    };
+    let listed = Arc::new(AtomicBool::new(false));
     let reporter = Reporter { controller: "entra-rotator".into(), instance: Some(settings.identity.clone()) };
     let context = tenant::Context {
         recorder: Recorder::new(client.clone(), reporter),
@@ -105,7 +98,7 @@ async fn lead(
         seams,
         tenants: tenants.clone(),
         metrics,
-        credentials: Arc::new(count),
+        credentials: counting(store, Arc::clone(&listed)),
     };
     let tenant_controller = tenant::controller(Arc::new(context), stopped(stop.clone()));
     let after_tenants = async move {
@@ -113,24 +106,35 @@ async fn lead(
         tenants.listed().await;
         credentials.await;
     };
-    let unfilled = stopped(stop.clone());
-    let filled = async move {
-        // Before the stores are filled nothing of a credential is under way, and a kube Controller that is stopped then never ends.
-        tokio::select! {
-            biased;
-            () = ready => {}
-            () = unfilled => return,
-        }
-        listed.store(true, Ordering::Release);
-        health.stores_filled();
-        std::future::pending::<()>().await;
-    };
+    let filled = filling(ready, stop.clone(), listed, health);
     // In one task: `wait_until_ready` of kube 5 wakes only the last task that waits.
     tokio::select! {
         _ = async { tokio::join!(tenant_controller, after_tenants) } => {}
         () = filled => {}
     }
     if *stop.borrow() { Ok(()) } else { Err(Error::RunControllers) }
+}
+
+/// Counts the resources of a tenant; unknown until they have been listed.
+fn counting(store: Store<ServicePrincipalCredential>, listed: Arc<AtomicBool>) -> CountCredentials {
+    Arc::new(move |tenant| {
+        let resources = listed.load(Ordering::Acquire).then(|| store.state())?;
+        let of_tenant = resources.iter().filter(|resource| resource.spec.tenant_ref.name == tenant).count();
+        u32::try_from(of_tenant).ok()
+    })
+}
+
+/// Says when all is listed, and then lasts. Ends when told to stop before: nothing of a credential is under way yet, and a kube Controller that is stopped before
+/// its store is filled never ends.
+async fn filling(ready: impl Future<Output = ()>, stop: watch::Receiver<bool>, listed: Arc<AtomicBool>, health: Health) {
+    tokio::select! {
+        biased;
+        () = ready => {}
+        () = stopped(stop) => return,
+    }
+    listed.store(true, Ordering::Release);
+    health.stores_filled();
+    std::future::pending::<()>().await;
 }
 
 /// What other resources were doing, as soon as the API server tells: right after the definitions are installed it is still preparing. `None` when told to stop.

@@ -8,12 +8,12 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::api::ListParams;
 use kube::core::DeserializeGuard;
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::{self, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, Store};
-use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, ResourceExt as _};
-use tracing::{debug, error, warn};
+use tracing::debug;
 
 use super::cluster::ask;
 use super::context::Context;
@@ -27,6 +27,7 @@ use super::trouble::ClusterError;
 use crate::api::v1alpha1::{CredentialKind, ServicePrincipalCredential};
 use crate::election::Election;
 use crate::metrics::Metrics;
+use crate::readable::readable;
 use crate::seams::Seams;
 use crate::settings::Settings;
 use crate::tenant::Tenants;
@@ -106,35 +107,6 @@ async fn ready(store: Store<ServicePrincipalCredential>, outputs: Outputs) {
     // A dropped writer means that we are stopping.
     let _ = store.wait_until_ready().await;
     outputs.ready().await;
-}
-
-/// One object that cannot be read must not stop the watch of all others.
-fn readable(
-    api: Api<DeserializeGuard<ServicePrincipalCredential>>,
-    config: watcher::Config,
-) -> impl futures::Stream<Item = Result<watcher::Event<ServicePrincipalCredential>, watcher::Error>> + Send {
-    use watcher::Event;
-    let read = |guard: DeserializeGuard<ServicePrincipalCredential>| match guard.0 {
-        Ok(resource) => Some(resource),
-        Err(invalid) => {
-            error!(namespace = invalid.metadata.namespace, name = invalid.metadata.name, error = %invalid.error, "a resource cannot be read and is left alone");
-            None
-        }
-    };
-    watcher(api, config).default_backoff().filter_map(move |event| {
-        let event = match event {
-            Ok(Event::Apply(guard)) => read(guard).map(Event::Apply).map(Ok),
-            Ok(Event::Delete(guard)) => read(guard).map(Event::Delete).map(Ok),
-            Ok(Event::Init) => Some(Ok(Event::Init)),
-            Ok(Event::InitApply(guard)) => read(guard).map(Event::InitApply).map(Ok),
-            Ok(Event::InitDone) => Some(Ok(Event::InitDone)),
-            Err(error) => {
-                warn!(error = %error, "the watch of ServicePrincipalCredentials broke; it is taken up again");
-                Some(Err(error))
-            }
-        };
-        std::future::ready(event)
-    })
 }
 
 async fn sweep(context: Arc<Context>) {

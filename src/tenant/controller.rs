@@ -11,10 +11,10 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{Controller, WatchStreamExt as _, reflector, watcher as watch};
 use kube::{Api, Client, ResourceExt as _};
 
-use super::readable::readable;
 use super::reconcile::{Context, Error, reconcile};
 use super::registry::{SecretMeta, Tenants};
 use crate::api::v1alpha1::EntraTenant;
+use crate::readable::readable;
 use crate::settings::Settings;
 
 const CONCURRENCY: u16 = 4;

@@ -16,7 +16,6 @@ mod condition;
 mod controller;
 mod declared;
 mod publish;
-mod readable;
 mod reason;
 mod reconcile;
 mod registry;
