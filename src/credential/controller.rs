@@ -78,13 +78,13 @@ pub(crate) fn controller(
     let (outputs, touched) = Outputs::watch(&client, &settings);
     let recorder =
         Recorder::new(client.clone(), Reporter { controller: "entra-rotator".into(), instance: Some(settings.identity.clone()) });
-    let tenants_changed = tenants.changes();
+    let (tenants_changed, resources_by_uid) = (tenants.changes(), store.clone());
     let ready = ready(store.clone(), outputs.clone());
     let context = Context { client, settings, seams, tenants, registry, outputs, election, metrics, recorder, store: store.clone() };
     let context = Arc::new(context);
     let run = Controller::for_stream(resources, store.clone())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
-        .watches_stream(touched, |output| Outputs::owner(&output))
+        .watches_stream(touched, move |output| Outputs::owner(&output, &resources_by_uid))
         .reconcile_all_on(tenants_changed)
         .graceful_shutdown_on(stop)
         .run(reconcile, |_, error, _| match *error {}, Arc::clone(&context))

@@ -82,7 +82,8 @@ impl Pass<'_> {
             self.desk.output = None;
             return self.desk.memory.saw_output(Output::Absent, vec![], now);
         };
-        let inspected = layout::inspect(secret, &self.resource.name_any(), self.policy.is_signing(), self.names.as_ref());
+        let inspected =
+            layout::inspect(secret, (&self.resource.name_any(), &self.policy.uid), self.policy.is_signing(), self.names.as_ref());
         let version = secret.metadata.uid.clone().zip(secret.metadata.resource_version.clone());
         self.desk.output = version.map(|(uid, resource_version)| OutputVersion { uid, resource_version, at: Instant::now() });
         self.desk.memory.saw_output(inspected.output, inspected.certificates, now);

@@ -42,10 +42,14 @@ impl Outputs {
         Some((found.metadata.uid.clone()?, found.metadata.resource_version.clone()?))
     }
 
-    /// The resource that an output belongs to.
-    pub(crate) fn owner(output: &Metadata) -> Option<ObjectRef<ServicePrincipalCredential>> {
-        let owner = output.annotations().get(OWNER)?;
-        Some(ObjectRef::new(owner).within(&output.namespace()?))
+    /// The resource that an output belongs to: by its annotation, or where that got lost by the uid in its label.
+    pub(crate) fn owner(output: &Metadata, resources: &Store<ServicePrincipalCredential>) -> Option<ObjectRef<ServicePrincipalCredential>> {
+        let labelled = || {
+            let uid = output.labels().get(OUTPUT_LABEL)?;
+            Some(resources.find(|resource| resource.metadata.uid.as_ref() == Some(uid))?.name_any())
+        };
+        let owner = output.annotations().get(OWNER).cloned().or_else(labelled)?;
+        Some(ObjectRef::new(&owner).within(&output.namespace()?))
     }
 
     /// Whether every watch has listed once.

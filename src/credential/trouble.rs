@@ -19,6 +19,8 @@ pub(crate) enum Upset {
     NotLeader,
     /// Too little of the pass is left for another act.
     OutOfTime,
+    /// Somebody else writes the output as fast as we do.
+    Contested,
 }
 
 /// A request to the API server that failed.
@@ -82,7 +84,7 @@ pub(crate) fn trouble(upset: &Upset, late: Lateness) -> Option<Trouble> {
             Some(Trouble { reason, message: error.to_string(), wait: None })
         }
         Upset::Key(message) => Some(Trouble { reason: Reason::InvalidRequest, message: message.clone(), wait: None }),
-        Upset::NotLeader | Upset::OutOfTime => None,
+        Upset::Contested | Upset::NotLeader | Upset::OutOfTime => None,
     }
 }
 

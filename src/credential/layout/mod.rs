@@ -45,24 +45,30 @@ pub(crate) struct Inspected {
     pub(crate) certificates: Vec<CertificateFacts>,
 }
 
-/// Reads an existing Secret. `signing` says which layout it should have.
-pub(crate) fn inspect(secret: &Secret, owner: &str, signing: bool, names: Option<&Names>) -> Inspected {
+/// Reads an existing Secret. `owner` is the resource's name and uid, `signing` says which layout it should have.
+pub(crate) fn inspect(secret: &Secret, owner: (&str, &str), signing: bool, names: Option<&Names>) -> Inspected {
+    let (owner, uid) = owner;
     let foreign = |why: String| Inspected { output: Output::Foreign(why), certificates: vec![] };
+    // Annotations get lost when somebody applies a clean copy; the label with the resource's uid is ours all the same.
+    let labelled = secret.labels().get(OUTPUT_LABEL).is_some_and(|label| label == uid);
     match secret.annotations().get(OWNER) {
+        None if labelled => {}
         None => return foreign(format!("Secret {} exists and was not made by this operator.", secret.name_any())),
         Some(other) if other != owner => {
             return foreign(format!("Secret {} is the output of ServicePrincipalCredential {other}.", secret.name_any()));
         }
         Some(_) => {}
     }
+    if secret.type_.as_deref() != Some(secret_type(signing)) {
+        // The type of a Secret cannot be changed.
+        return foreign(format!("Secret {} has another type than {}.", secret.name_any(), secret_type(signing)));
+    }
     let data: Data = secret.data.iter().flatten().map(|(key, value)| (key.clone(), value.0.clone())).collect();
     let entry = secret.annotations().get(ENTRY).and_then(|id| id.parse().ok());
     let mut inspected =
         if signing { token_signing::inspect(&data, entry, names) } else { client_certificate::inspect(&data, entry, names) };
-    let typed = secret.type_.as_deref() == Some(secret_type(signing));
-    let labelled = secret.labels().contains_key(OUTPUT_LABEL);
     if let Output::Ours { shows, .. } = &mut inspected.output
-        && !(typed && labelled)
+        && !labelled
     {
         *shows = None;
     }
