@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use entra_types::KeyId;
 
-use crate::case::{Case, Check, Fact, Halt, Licence, Look, Mutation, Wait, all, look, note, wait};
+use crate::case::{Case, Check, Fact, Halt, Identity, Licence, Look, Mutation, Wait, all, look, note, wait};
 use crate::history::{Conclusion, Detail};
 use crate::ledger::{Entry, OpKind, Origin, Use};
 use crate::op::{OpState, Removal};
@@ -73,16 +73,26 @@ fn activating(case: &Case<'_>) -> Option<crate::time::Time> {
 /// What of this entry Entra lists, by two identifiers: the keyId that the ledger holds, and the certificate behind it.
 fn removable(case: &Case<'_>, entry: &Entry) -> BTreeSet<KeyId> {
     let Some(thumbprint) = entry.thumbprint() else { return BTreeSet::new() };
-    let named =
-        |listed: BTreeSet<KeyId>| if entry.key_ids.is_empty() { listed } else { listed.intersection(&entry.key_ids).copied().collect() };
-    match entry.signing() {
-        None => named(case.memory.history().holders(thumbprint)),
+    let listed = match entry.signing() {
+        None => case.memory.history().holders(thumbprint),
         Some(signing) => {
             let group = case.memory.history().group(thumbprint);
             let linked = group.filter(|group| signing.custom_key_identifier.as_ref() == Some(&group.custom_key_identifier));
             linked.map(|group| group.key_ids).unwrap_or_default()
         }
-    }
+    };
+    listed.intersection(&entry.key_ids).copied().collect()
+}
+
+/// The names of a client certificate that was given up before the ledger knew any: by its thumbprint, and by our mark in the certificate.
+fn unnamed(case: &Case<'_>, entry: &Entry) -> Option<Fact> {
+    let thumbprint = entry.thumbprint().filter(|_| entry.signing().is_none() && entry.key_ids.is_empty())?;
+    let history = case.memory.history();
+    let mark = entry.id.san_uri(&case.policy.uid).into_bytes();
+    let marked = |id: &KeyId| history.certificate(id).is_some_and(|facts| facts.der.windows(mark.len()).any(|part| part == mark));
+    let key_ids: BTreeSet<_> = history.holders(thumbprint).into_iter().filter(marked).collect();
+    let identity = Identity { key_ids, custom_key_identifier: String::new(), thumbprint, not_after: None };
+    (!identity.key_ids.is_empty()).then(|| Fact::Identified(entry.id.clone(), identity))
 }
 
 /// Carries a removal through: sent, absent by rule 5, and past the time in which anything could reappear.
@@ -139,6 +149,9 @@ pub(crate) fn clean_up(case: &Case<'_>, entry: &Entry) -> Check {
     case.directory_after(0, Detail::WithKeys)?;
     if let Some(group) = token_signing::unidentified(case, entry) {
         return note(token_signing::identified(case, entry, &group));
+    }
+    if let Some(fact) = unnamed(case, entry) {
+        return note(fact);
     }
     if !removable(case, entry).is_empty() {
         let Some(current) = case.ledger.current() else { return reread_with_keys(case) };

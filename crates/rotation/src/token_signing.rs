@@ -73,7 +73,7 @@ pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Che
         (Signer::Preferred(group), None) => return foreign(case, directory, &group),
         (Signer::Preferred(group), Some(current)) if group.thumbprint != current.thumbprint() => return Ok(()),
         (Signer::Preferred(_), Some(_)) | (Signer::Nobody, _) => {}
-        (Signer::Only(group), _) => return ambiguous(case, group.thumbprint.as_slice()),
+        (Signer::Only(group), _) => return only(case, directory, &group),
         (Signer::Several(thumbprints), _) => return ambiguous(case, &thumbprints),
     }
     let id = case.ledger.next_id(&case.policy.uid);
@@ -107,6 +107,36 @@ fn ambiguous(case: &Case<'_>, thumbprints: &[Thumbprint]) -> Check {
     let list: Vec<_> = thumbprints.iter().map(ToString::to_string).collect();
     let message = format!("No valid certificate is preferred, and Entra may sign with any of {}.", list.join(", "));
     stop(case.now + case.policy.late.late(), Wait::Refused(Refusal::new(Reason::SeveralPossibleSigners, message)))
+}
+
+/// Entra can sign with one certificate only, but not because it is preferred: a successor would make that ambiguous, so it is made the preferred one first.
+fn only(case: &Case<'_>, directory: &Directory, group: &Group) -> Check {
+    let Some(current) = case.ledger.current() else { return foreign(case, directory, group) };
+    let same = |directory: &Directory, _: &[Credential]| {
+        Some(&directory.preferred) == case.memory.history().latest().map(|latest| &latest.preferred)
+    };
+    if !case.pursue(case.memory.history().conclude(case.policy.late.late(), same), Wait::Settling)? {
+        return Ok(());
+    }
+    match group.thumbprint {
+        Some(thumbprint) if current.thumbprint() == Some(thumbprint) => prefer(case, directory, current, thumbprint),
+        other if case.ledger.entries.iter().any(|entry| entry.thumbprint() == other) => ambiguous(case, other.as_slice()),
+        _ if current.is_valid_at(case.now) && crate::rules::gone(case, current) != Conclusion::Confirmed => Ok(()),
+        _ => foreign(case, directory, group),
+    }
+}
+
+/// Makes Current the preferred certificate, where nothing valid is. Sent again only once the last try can have no effect any more.
+fn prefer(case: &Case<'_>, directory: &Directory, current: &Entry, thumbprint: Thumbprint) -> Check {
+    let tried = current.op.as_ref().filter(|op| op.kind == OpKind::Activate).map(|op| op.at + case.policy.late.open());
+    match (case.op(current), tried) {
+        (Some(OpState::Open { until }), _) => wait(until, Wait::Settling),
+        (Some(OpState::Applied { .. }), Some(over)) if case.now < over => wait(over, Wait::Replicating),
+        _ => {
+            let from = Some(directory.preferred.clone().unwrap_or_default().chars().take(40).collect());
+            case.send(current, Licence { from, ..Licence::of(OpKind::Activate) }, Mutation::Activate(thumbprint))
+        }
+    }
 }
 
 /// First contact, or an outside change: somebody else's certificate signs, and is recorded as it is.
@@ -228,6 +258,9 @@ pub(crate) fn carries_mark(view: &Credential, entry: &Entry) -> bool {
 }
 
 fn activate(case: &Case<'_>, upcoming: &Entry, signing: &Signing, thumbprint: Thumbprint) -> Check {
+    if is_overtaken(case, upcoming) {
+        return note(Fact::Abandoned(upcoming.id.clone()));
+    }
     if upcoming.op.as_ref().is_some_and(|op| op.kind == OpKind::Activate) {
         return see_through(case, upcoming, thumbprint);
     }
@@ -235,6 +268,12 @@ fn activate(case: &Case<'_>, upcoming: &Entry, signing: &Signing, thumbprint: Th
         pass_gates(case, upcoming, signing)?;
     }
     license_activation(case, upcoming, thumbprint)
+}
+
+/// Somebody made another certificate sign while this one was under way, and that one needs no successor yet: to activate it would be to fight.
+fn is_overtaken(case: &Case<'_>, upcoming: &Entry) -> bool {
+    let overtook = |current: &Entry| current.origin == Origin::Foreign && current.seq > upcoming.seq;
+    case.ledger.current().is_some_and(overtook) && case.open(upcoming).is_none() && crate::rules::cause(case).is_none()
 }
 
 /// Soak and metadata, until the deadline.
@@ -305,7 +344,7 @@ fn missing(case: &Case<'_>, upcoming: &Entry) -> Check {
     }
 }
 
-/// An activation is repeated only while the preferred value is still the one it was licensed against.
+/// An activation is repeated only while the preferred value is still the one it was licensed against, or the one that the ledger calls Current by now.
 fn see_through(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint) -> Check {
     let prefers = |directory: &Directory| directory.preferred_thumbprint() == Some(thumbprint);
     match case.op(upcoming) {
@@ -327,7 +366,8 @@ fn see_through(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint) -> Che
 
 fn repeat_when_over(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint, directory: &Directory) -> Check {
     let Some(op) = &upcoming.op else { return Ok(()) };
-    let unchanged = op.from.as_deref() == Some(directory.preferred.as_deref().unwrap_or_default());
+    let recorded = case.ledger.current().and_then(Entry::thumbprint).is_some_and(|t| directory.preferred_thumbprint() == Some(t));
+    let unchanged = recorded || op.from.as_deref() == Some(directory.preferred.as_deref().unwrap_or_default());
     let over = case.now >= op.at + case.policy.late.open();
     if over && unchanged {
         return license_activation(case, upcoming, thumbprint);

@@ -206,13 +206,38 @@ fn an_admin_who_chooses_another_certificate_while_an_activation_is_open_leaves_n
     let moment = time(undisturbed.effects[activation].split(' ').next().unwrap());
     let mut world = World::new(signing(DAYS));
     world.faults = vec![(activation, fault)];
-    let chosen = world.somebody_adds_a_signing_certificate(world.now + hours(24 * days));
-    world.entra.preferred = None;
-    world.run_until(|world, _| world.ledger.current().is_some());
-    world.at(moment + minutes(2), move |world| world.entra.preferred = Some(chosen.to_string()));
+    world.at(moment - hours(12), move |world| {
+        let chosen = world.somebody_adds_a_signing_certificate(world.now + hours(24 * days));
+        world.at(moment + minutes(2), move |world| world.entra.preferred = Some(chosen.to_string()));
+    });
     world.run_for(hours(24 * 45));
     assert_eq!(world.ledger.current().map(|current| current.origin), Some(Origin::Made), "{:#?}", world.effects);
     world.assert_settled();
+}
+
+#[rstest]
+fn where_the_only_valid_certificate_is_not_preferred_it_is_before_a_successor_is_made(
+    #[values(None, Some("F00D"))] preferred: Option<&str>,
+) {
+    let mut world = World::new(signing(DAYS));
+    world.run_for(hours(24));
+    world.entra.preferred = preferred.map(str::to_owned);
+    world.run_until_note(|fact| matches!(fact, Fact::Claimed(_)));
+    assert_eq!(world.entra.preferred, world.ledger.current().and_then(rotation::Entry::thumbprint).map(|t| t.to_string()));
+    world.run_for(hours(24 * 9));
+    rotated(&world);
+}
+
+#[test]
+fn the_only_certificate_of_somebody_else_is_recorded_preferred_and_succeeded() {
+    let mut world = World::new(signing(DAYS));
+    world.gap_excused = true;
+    world.somebody_adds_a_signing_certificate(world.now + hours(24 * 3));
+    world.run_for(minutes(1));
+    world.gap_excused = false;
+    assert_eq!(world.ledger.current().map(|current| current.origin), Some(Origin::Foreign));
+    world.run_for(hours(24 * 9));
+    rotated(&world);
 }
 
 #[rstest]

@@ -195,6 +195,7 @@ impl World {
             event(self);
             self.remember();
         }
+        self.remember();
     }
 
     /// A new process.
