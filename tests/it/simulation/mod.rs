@@ -2,5 +2,6 @@
 
 mod effects;
 mod oracle;
+mod refusals;
 mod world;
 mod years;

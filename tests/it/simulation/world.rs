@@ -158,10 +158,6 @@ impl World {
         api.create(&PostParams::default(), &object).await.unwrap();
     }
 
-    pub(super) fn now(&self) -> DateTime<Utc> {
-        self.started.now()
-    }
-
     /// Runs operators one after the other for this long: a crashed one is replaced after a second.
     pub(super) async fn run_for(&self, span: TimeDelta) {
         let end = Instant::now() + span.to_std().unwrap();
