@@ -81,3 +81,86 @@ impl Application {
         self.rival.as_deref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::ledger::{OpKind, Outcome};
+    use crate::sample::{at, entry, key_id, op, target};
+
+    fn ledger(entries: Vec<Entry>) -> Ledger {
+        Ledger { target: Some(target()), next_seq: 9, entries, ..Ledger::default() }
+    }
+
+    fn of(entries: Vec<Entry>, now: Time) -> Application {
+        Application::of([&ledger(entries)], None, Some(target().object_id), Lateness::default(), now)
+    }
+
+    fn licensed(kind: OpKind, outcome: Option<Outcome>) -> Entry {
+        Entry { op: Some(op(kind, at(0), outcome)), ..entry(1, Use::Retiring) }
+    }
+
+    #[rstest]
+    #[case(OpKind::AddKey, None, false, true)]
+    #[case(OpKind::Activate, None, false, true)]
+    #[case(OpKind::RemoveKey, None, false, true)]
+    #[case(OpKind::AddByUpdate, None, true, true)]
+    #[case(OpKind::RemoveByUpdate, None, true, true)]
+    #[case(OpKind::AddByUpdate, Some(Outcome::Applied), false, false)]
+    #[case(OpKind::RemoveByUpdate, Some(Outcome::Refused), false, false)]
+    fn an_open_list_update_freezes_and_any_open_write_makes_restless(
+        #[case] kind: OpKind,
+        #[case] outcome: Option<Outcome>,
+        #[case] freezes: bool,
+        #[case] disturbs: bool,
+    ) {
+        let application = of(vec![licensed(kind, outcome)], at(1));
+        assert_eq!(application.frozen(at(19)), freezes.then(|| at(20)));
+        assert_eq!(application.restless(at(19)), disturbs.then(|| at(20)));
+        assert_eq!((application.frozen(at(20)), application.restless(at(20))), (None, None));
+    }
+
+    #[rstest]
+    #[case(Use::Next, true)]
+    #[case(Use::Current, true)]
+    #[case(Use::Previous, true)]
+    #[case(Use::Retiring, false)]
+    #[case(Use::Abandoned, false)]
+    fn what_others_count_on_must_be_listed(#[case] r#use: Use, #[case] known: bool) {
+        assert_eq!(of(vec![entry(1, r#use)], at(0)).known().contains(&key_id(1)), known);
+    }
+
+    #[test]
+    fn the_other_object_of_the_application_has_another_list_but_the_same_peace() {
+        let open = Entry { op: Some(op(OpKind::AddByUpdate, at(0), None)), ..entry(1, Use::Next) };
+        let other = Some("aaaaaaaa-0000-4000-8000-000000000002".parse().unwrap());
+        let application = Application::of([&ledger(vec![open])], None, other, Lateness::default(), at(0));
+        assert_eq!((application.known().len(), application.frozen(at(0))), (0, Some(at(20))));
+    }
+
+    #[test]
+    fn what_was_licensed_to_go_is_leaving_for_twice_late_and_five_minutes() {
+        let removed = || vec![licensed(OpKind::RemoveKey, Some(Outcome::Applied))];
+        assert!(of(removed(), at(34)).leaving().contains(&key_id(1)));
+        assert!(of(removed(), at(35)).leaving().is_empty());
+    }
+
+    #[rstest]
+    #[case(Use::Next, Some(at(30)))]
+    #[case(Use::Abandoned, Some(at(30)))]
+    #[case(Use::Retiring, None)]
+    fn what_has_no_name_yet_makes_restless_for_twice_late(#[case] r#use: Use, #[case] until: Option<Time>) {
+        let nameless = Entry { key_ids: BTreeSet::new(), op: Some(op(OpKind::AddKey, at(0), Some(Outcome::Applied))), ..entry(1, r#use) };
+        let application = of(vec![nameless], at(0));
+        assert_eq!(application.restless(at(29)), until);
+        assert_eq!(application.restless(at(30)), None);
+    }
+
+    #[test]
+    fn an_older_resource_is_named() {
+        let application = Application::of([], Some("payroll/saml".to_owned()), None, Lateness::default(), at(0));
+        assert_eq!(application.rival(), Some("payroll/saml"));
+    }
+}

@@ -213,3 +213,88 @@ impl History {
         self.entries().iter().filter_map(|entry| entry.key_id).any(|id| new(&id))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::sample::{at, directory, facts, key_id, listed, thumbprint};
+
+    const LATE: TimeDelta = TimeDelta::minutes(15);
+
+    /// Reads as `minute:keyId,keyId`.
+    fn history(reads: &str) -> History {
+        let mut history = History::default();
+        for (tick, read) in (1..).zip(reads.split_whitespace()) {
+            let (minute, ids) = read.split_once(':').unwrap();
+            let entries: Vec<_> = ids.split(',').map(|n| listed(n.parse().unwrap())).collect();
+            history.record(directory(&entries, None), BTreeMap::new(), Detail::Plain, tick, at(minute.parse().unwrap()));
+        }
+        history
+    }
+
+    fn lacks(n: u8) -> impl Fn(&Directory, &[Credential]) -> bool {
+        move |_, views| views.iter().all(|view| view.key_id != Some(key_id(n)))
+    }
+
+    #[rstest]
+    #[case::never_read("", Conclusion::Denied)]
+    #[case::one_read("0:1", Conclusion::LookAgain(at(5)))]
+    #[case::two_reads("0:1 5:1", Conclusion::LookAgain(at(15)))]
+    #[case::three_in_a_hurry("0:1 1:1 2:1", Conclusion::LookAgain(at(15)))]
+    #[case::two_that_span_late("0:1 15:1", Conclusion::LookAgain(at(15) + TimeDelta::seconds(15)))]
+    #[case::three_that_span_late("0:1 5:1 15:1", Conclusion::Confirmed)]
+    #[case::whatever_else_changes("0:1 5:1,3 15:3", Conclusion::Confirmed)]
+    #[case::contradicted_at_last("0:1 5:1 15:1 16:1,2", Conclusion::Denied)]
+    #[case::contradicted_in_between("0:1 5:2 15:1", Conclusion::LookAgain(at(20)))]
+    fn absence_takes_three_reads_in_a_row_that_span_late(#[case] reads: &str, #[case] expected: Conclusion) {
+        assert_eq!(history(reads).conclude(LATE, lacks(2)), expected);
+    }
+
+    #[rstest]
+    #[case::three_equal_ones("0:1 5:1 15:1", 15 * 60, Conclusion::Confirmed)]
+    #[case::in_another_order("0:1,2 5:2,1 15:1,2", 15 * 60, Conclusion::Confirmed)]
+    #[case::five_seconds_old("0:1 5:1 15:1", 15 * 60 + 5, Conclusion::Confirmed)]
+    #[case::six_seconds_old("0:1 5:1 15:1", 15 * 60 + 6, Conclusion::LookAgain(at(15) + TimeDelta::seconds(6)))]
+    #[case::another_list_in_between("0:1 5:1,2 15:1", 15 * 60, Conclusion::LookAgain(at(20)))]
+    #[case::never_read("", 0, Conclusion::Denied)]
+    fn a_list_is_quiet_when_three_equal_reads_span_late_and_the_last_is_fresh(
+        #[case] reads: &str,
+        #[case] seconds: i64,
+        #[case] expected: Conclusion,
+    ) {
+        assert_eq!(history(reads).quiet(LATE, at(0) + TimeDelta::seconds(seconds)), expected);
+    }
+
+    #[test]
+    fn newcomers_are_keyids_first_met_after_a_moment_however_often_they_vanish() {
+        let history = history("0:1 5:1,2 6:1 20:1,2");
+        assert!(history.newcomers(at(4)));
+        assert!(!history.newcomers(at(5)));
+        assert!(history.newcomers(at(0) - LATE), "the first read of a process is news too");
+    }
+
+    #[test]
+    fn certificates_stay_known_and_are_found_by_the_keyids_that_are_listed_now() {
+        let mut history = History::default();
+        history.record(directory(&[listed(1), listed(2)], None), facts([1, 2]), Detail::WithKeys, 1, at(0));
+        history.record(directory(&[listed(1)], None), BTreeMap::new(), Detail::Plain, 2, at(1));
+        assert_eq!(history.holders(thumbprint(1)), BTreeSet::from([key_id(1)]));
+        assert_eq!(history.holders(thumbprint(2)), BTreeSet::new());
+        assert_eq!(history.key_ids_of(thumbprint(2)), BTreeSet::from([key_id(2)]));
+        assert_eq!((history.audited_at(), history.read_at()), (Some(at(0)), Some(at(1))));
+        assert_eq!((history.tick(Detail::WithKeys), history.tick(Detail::Plain)), (1, 2));
+    }
+
+    #[test]
+    fn memory_is_bounded_however_the_lists_change() {
+        let mut history = History::default();
+        for n in 0..10_000u32 {
+            let entry = serde_json::json!({"keyId": format!("eeeeeeee-0000-4000-8000-{n:012}")});
+            history.record(directory(&[entry], None), BTreeMap::new(), Detail::Plain, u64::from(n), at(i64::from(n)));
+        }
+        assert!(history.runs.len() <= RUNS && history.first_seen.len() <= REMEMBERED + 1);
+    }
+}

@@ -33,6 +33,9 @@ mod removal;
 mod rules;
 mod token_signing;
 
+#[cfg(test)]
+mod sample;
+
 pub use application::Application;
 pub use apply::Stamp;
 pub use case::{Act, Case, Claim, Fact, Identity, Licence, Look, Mutation, Proof, Rest, Step, Trouble, Wait};

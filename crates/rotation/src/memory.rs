@@ -260,6 +260,9 @@ impl Memory {
     /// A licensed write was answered.
     pub fn answered(&mut self, nonce: &str, answer: Answer) {
         let tick = self.next_tick();
+        if matches!(answer, Answer::Applied(_)) {
+            self.proof_refusals.clear();
+        }
         let attempt = match answer {
             Answer::Applied(signing) => Attempt::Applied { tick, signing },
             Answer::Refused => Attempt::Refused,
@@ -272,6 +275,9 @@ impl Memory {
     /// Graph refused a proof of possession.
     pub fn proof_was_refused(&mut self, now: Time) {
         self.proof_refusals.push(now);
+        if self.proof_refusals.len() > PROOFS {
+            self.proof_refusals.remove(1);
+        }
     }
 
     /// Forgets what no entry of the ledger needs any more.
@@ -376,5 +382,45 @@ impl SignIns {
                 self.unprovable = self.unprovable.saturating_add(1);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::sample::at;
+
+    const LATE: TimeDelta = TimeDelta::minutes(15);
+
+    fn refused(minutes: impl IntoIterator<Item = i64>) -> Memory {
+        let mut memory = Memory::new(at(0));
+        minutes.into_iter().for_each(|minute| memory.proof_was_refused(at(minute)));
+        memory
+    }
+
+    #[rstest]
+    #[case(vec![], false)]
+    #[case(vec![0, 15], false)]
+    #[case(vec![0, 7, 14], false)]
+    #[case(vec![0, 7, 15], true)]
+    fn proofs_are_hopeless_after_three_refusals_that_span_late(#[case] minutes: Vec<i64>, #[case] hopeless: bool) {
+        assert_eq!(refused(minutes).proof_is_hopeless(LATE), hopeless);
+    }
+
+    #[test]
+    fn a_write_that_was_applied_clears_the_refusals_before() {
+        let mut memory = refused([0, 7]);
+        memory.answered("nonce", Answer::Applied(None));
+        memory.proof_was_refused(at(100_000));
+        assert!(!memory.proof_is_hopeless(LATE));
+    }
+
+    #[test]
+    fn refusals_are_remembered_within_bounds() {
+        let memory = refused(0..10_000);
+        assert!(memory.proof_is_hopeless(LATE) && memory.proof_refusals.len() <= 8);
     }
 }

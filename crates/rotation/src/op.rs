@@ -73,3 +73,65 @@ impl Removal {
         &self.key_ids
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::ledger::Use;
+    use crate::memory::Answer;
+    use crate::sample::{at, entry, op};
+
+    fn state(seconds: i64, outcome: Option<Outcome>, remember: impl FnOnce(&mut Memory)) -> Option<OpState> {
+        let entry = Entry { op: Some(op(OpKind::AddKey, at(0), outcome)), ..entry(1, Use::Next) };
+        let mut memory = Memory::new(at(0));
+        remember(&mut memory);
+        OpState::of(&entry, &memory, at(0) + TimeDelta::seconds(seconds), Lateness::default())
+    }
+
+    #[test]
+    fn without_a_licence_there_is_no_state() {
+        assert_eq!(OpState::of(&entry(1, Use::Next), &Memory::new(at(0)), at(0), Lateness::default()), None);
+    }
+
+    #[rstest]
+    #[case(0, true)]
+    #[case(10, true)]
+    #[case(11, false)]
+    #[case(100_000, false)]
+    fn a_licence_lapses_after_ten_seconds(#[case] seconds: i64, #[case] fresh: bool) {
+        assert_eq!(state(seconds, None, |memory| memory.licensing("nonce")), Some(OpState::Unsent { fresh }));
+    }
+
+    #[rstest]
+    #[case(0)]
+    #[case(1_199)]
+    fn after_a_crash_a_licence_is_open_for_late_and_five_minutes(#[case] seconds: i64) {
+        assert_eq!(state(seconds, None, |_| {}), Some(OpState::Open { until: at(20) }));
+        assert_eq!(state(seconds, None, |memory| memory.licensing("another")), Some(OpState::Open { until: at(20) }));
+        let lost = |memory: &mut Memory| memory.answered("nonce", Answer::Unknown);
+        assert_eq!(state(seconds, None, lost), Some(OpState::Open { until: at(20) }));
+    }
+
+    #[test]
+    fn then_it_is_over() {
+        assert_eq!(state(1_200, None, |_| {}), Some(OpState::Over));
+    }
+
+    #[test]
+    fn an_answer_settles_it() {
+        assert_eq!(state(5, None, |memory| memory.answered("nonce", Answer::Applied(None))), Some(OpState::Applied { tick: 1 }));
+        assert_eq!(state(5, None, |memory| memory.answered("nonce", Answer::Refused)), Some(OpState::Refused));
+        assert_eq!(state(5, None, |memory| memory.answered("nonce", Answer::Unsent)), Some(OpState::Unsent { fresh: false }));
+    }
+
+    #[rstest]
+    #[case(Outcome::Applied, OpState::Applied { tick: 0 })]
+    #[case(Outcome::Refused, OpState::Refused)]
+    fn a_recorded_outcome_outlives_the_process(#[case] outcome: Outcome, #[case] expected: OpState) {
+        assert_eq!(state(5, Some(outcome), |_| {}), Some(expected));
+        assert_eq!(state(100_000, Some(outcome), |_| {}), Some(expected));
+    }
+}

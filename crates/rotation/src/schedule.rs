@@ -10,12 +10,13 @@ use crate::time::{Lateness, Time};
 /// Issues since the last publication that need no waiting in between.
 const FREE_ISSUES: u32 = 3;
 
-/// When the successor of `entry` is due: before its end by renewBefore, but not in the first half of its life, spread by a jitter below renewBefore/10.
+/// When the successor of `entry` is due: before its end by renewBefore, but not in the first half of its life, spread by a jitter below a tenth of what is then left.
 pub fn due(entry: &Entry, policy: &Policy) -> Option<Time> {
     let end = entry.not_after?;
     let half = entry.issued_at + (end - entry.issued_at) / 2;
-    let renew_before = policy.durations.renew_before;
-    Some((end - renew_before).max(half) + part(renew_before / 10, "due", &format!("{}/{}", policy.uid, entry.id)))
+    let from = (end - policy.durations.renew_before).max(half);
+    // A tenth of what is left and not of renewBefore: the policy of now may be meant for a much longer life.
+    Some(from + part((end - from) / 10, "due", &format!("{}/{}", policy.uid, entry.id)))
 }
 
 /// D: from here on nothing but a person gates the successor any more.
@@ -62,4 +63,136 @@ pub fn duration(d: TimeDelta) -> String {
     let units = [(h, 'h'), (m, 'm'), (s, 's')];
     let text: String = units.iter().filter(|(n, _)| *n != 0).map(|(n, unit)| format!("{n}{unit}")).collect();
     if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::ledger::{Rotation, Use};
+    use crate::sample::{at, certificate, entry, signing};
+
+    fn hours(h: i64) -> TimeDelta {
+        TimeDelta::hours(h)
+    }
+
+    fn living(life: TimeDelta) -> Entry {
+        Entry { not_after: Some(at(0) + life), ..entry(1, Use::Current) }
+    }
+
+    #[rstest]
+    #[case::by_renew_before(4_320, 720, 3_600, 72)]
+    #[case::not_in_the_first_half(1_000, 720, 500, 50)]
+    #[case::a_life_shorter_than_what_is_asked_by_now(24, 720, 12, 2)]
+    #[case::at_the_edge(2, 1, 1, 1)]
+    fn due_is_before_the_end_by_renew_before_or_at_half_life(
+        #[case] life: i64,
+        #[case] renew_before: i64,
+        #[case] from: i64,
+        #[case] jitter: i64,
+    ) {
+        let mut policy = certificate();
+        policy.durations.renew_before = hours(renew_before);
+        for uid in 0..200 {
+            policy.uid = uid.to_string();
+            let due = due(&living(hours(life)), &policy).unwrap();
+            assert!(at(0) + hours(from) <= due && due < at(0) + hours(from + jitter), "{due}");
+        }
+    }
+
+    #[rstest]
+    #[case(60)]
+    #[case(7 * 60)]
+    #[case(24 * 60)]
+    #[case(10 * 24 * 60)]
+    #[case(1_000 * 24 * 60)]
+    fn due_comes_before_the_deadline_whatever_the_policy_says_now(#[case] minutes: i64) {
+        for (policy, seq) in [certificate(), signing()].iter().flat_map(|policy| (0..100).map(move |seq| (policy, seq))) {
+            let current = Entry { seq, id: id::EntryId::derive("uid", seq), ..living(TimeDelta::minutes(minutes)) };
+            let ledger = Ledger { entries: vec![current.clone()], ..Ledger::default() };
+            let deadline = deadline(&ledger, &entry(101, Use::Next), Lateness::default());
+            let due = due(&current, policy).unwrap();
+            assert!(due < deadline, "due {due}, deadline {deadline}");
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_never_due() {
+        let current = Entry { not_after: None, ..entry(1, Use::Current) };
+        assert_eq!(due(&current, &certificate()), None);
+        let ledger = Ledger { entries: vec![current], ..Ledger::default() };
+        assert_eq!(deadline(&ledger, &entry(2, Use::Next), Lateness::default()), Time::MAX_UTC);
+    }
+
+    #[rstest]
+    #[case::a_day_before_the_end(24 * 100, 24 * 99)]
+    #[case::a_tenth_of_a_short_life(20, 18)]
+    fn the_deadline_is_a_day_or_a_tenth_of_the_life_before_the_end(#[case] life: i64, #[case] expected: i64) {
+        let ledger = Ledger { entries: vec![living(hours(life))], ..Ledger::default() };
+        assert_eq!(deadline(&ledger, &entry(2, Use::Next), Lateness::default()), at(0) + hours(expected));
+    }
+
+    #[test]
+    fn without_a_current_credential_the_deadline_is_late_after_the_issue() {
+        assert_eq!(deadline(&Ledger::default(), &entry(2, Use::Next), Lateness::default()), at(15));
+    }
+
+    #[rstest]
+    #[case(1, 60)]
+    #[case(2, 120)]
+    #[case(3, 240)]
+    #[case(6, 1_920)]
+    #[case(7, 3_600)]
+    #[case(8, 3_600)]
+    #[case(u32::MAX, 3_600)]
+    fn the_backoff_doubles_up_to_four_times_late(#[case] failures: u32, #[case] seconds: i64) {
+        for uid in ["a", "b", "c", "d"] {
+            let wait = backoff(failures, Lateness::default(), uid).num_seconds();
+            assert!((seconds..seconds + seconds / 10).contains(&wait), "{wait}");
+        }
+    }
+
+    #[test]
+    fn audits_come_every_six_hours_give_or_take_one_and_not_all_at_once() {
+        let mut policy = certificate();
+        let mut distinct = std::collections::BTreeSet::new();
+        for uid in 0..100 {
+            policy.uid = uid.to_string();
+            let next = audit(Some(at(0)), at(0), &policy);
+            assert!(at(0) + hours(5) <= next && next < at(0) + hours(7), "{next}");
+            let first = audit(None, at(0), &policy);
+            assert!(at(0) <= first && first < at(15), "{first}");
+            distinct.insert(next);
+        }
+        assert!(distinct.len() > 80, "{}", distinct.len());
+    }
+
+    #[rstest]
+    #[case::nothing_yet(None, 0, None)]
+    #[case::two_tries(None, 2, None)]
+    #[case::three_tries(None, 3, Some(8 * 60))]
+    #[case::the_one_after_a_publication(Some(4), 5, None)]
+    #[case::two_tries_after_it(Some(4), 7, None)]
+    #[case::three_tries_after_it(Some(4), 8, Some(8 * 60))]
+    fn three_issues_are_free_and_then_one_in_eight_hours(#[case] current: Option<u32>, #[case] next_seq: u32, #[case] until: Option<i64>) {
+        let ledger = Ledger {
+            entries: current.map(|seq| entry(seq, Use::Current)).into_iter().collect(),
+            next_seq,
+            rotation: Rotation { started_at: Some(at(0)), ..Rotation::default() },
+            ..Ledger::default()
+        };
+        assert_eq!(next_issue(&ledger, Lateness::default()), until.map(at));
+    }
+
+    #[rstest]
+    #[case(0, "0s")]
+    #[case(59, "59s")]
+    #[case(90, "1m30s")]
+    #[case(3_600, "1h")]
+    #[case(2_592_001, "720h1s")]
+    fn durations_are_written_as_go_writes_them(#[case] seconds: i64, #[case] text: &str) {
+        assert_eq!(duration(TimeDelta::seconds(seconds)), text);
+    }
 }

@@ -94,3 +94,102 @@ impl History {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::history::Detail;
+    use crate::ledger::{Signing, Use};
+    use crate::sample::{at, directory, facts, key_id, listed, sign, signing_entry, thumbprint};
+
+    fn history(keys: &[Value], preferred: Option<&str>) -> History {
+        let mut history = History::default();
+        history.record(directory(keys, preferred), facts(1..=9), Detail::WithKeys, 1, at(0));
+        history
+    }
+
+    /// The signer by numbers: preferred, the only one, several.
+    fn signs(keys: &[Value], preferred: Option<u8>) -> (Option<u8>, Option<u8>, Vec<u8>) {
+        let preferred = preferred.map(|n| thumbprint(n).to_string());
+        let number = |t: Thumbprint| (1..=9).find(|n| thumbprint(*n) == t).unwrap();
+        match history(keys, preferred.as_deref()).signer(at(60)) {
+            Signer::Nobody => (None, None, vec![]),
+            Signer::Preferred(group) => (group.thumbprint.map(number), None, vec![]),
+            Signer::Only(group) => (None, group.thumbprint.map(number), vec![]),
+            Signer::Several(several) => (None, None, several.into_iter().map(number).collect()),
+        }
+    }
+
+    const END: i64 = 90_000;
+
+    #[rstest]
+    #[case::an_empty_object(&[], None, (None, None, vec![]))]
+    #[case::only_verify(&[listed(1)], None, (None, None, vec![]))]
+    #[case::the_preferred_one(&[sign(1, 0, END), sign(2, 0, END)], Some(2), (Some(2), None, vec![]))]
+    #[case::null_and_one(&[sign(1, 0, END)], None, (None, Some(1), vec![]))]
+    #[case::null_and_several(&[sign(1, 0, END), sign(2, 0, END)], None, (None, None, vec![1, 2]))]
+    #[case::null_and_one_valid(&[sign(1, 0, END), sign(2, 0, 60)], None, (None, Some(1), vec![]))]
+    #[case::null_and_all_expired(&[sign(1, 0, 59), sign(2, 0, 60)], None, (None, None, vec![]))]
+    #[case::expired_preferred_and_one(&[sign(1, 0, END), sign(2, 0, 60)], Some(2), (None, Some(1), vec![]))]
+    #[case::expired_preferred_and_several(&[sign(1, 0, END), sign(2, 0, 60), sign(3, 0, END)], Some(2), (None, None, vec![1, 3]))]
+    #[case::expired_preferred_and_none(&[sign(2, 0, 60)], Some(2), (None, None, vec![]))]
+    #[case::preferred_not_listed(&[sign(1, 0, END)], Some(9), (None, Some(1), vec![]))]
+    #[case::preferred_not_valid_yet(&[sign(1, 0, END), sign(2, 63, END)], Some(2), (None, Some(1), vec![]))]
+    #[case::preferred_valid_but_for_the_clocks(&[sign(1, 0, END), sign(2, 62, END)], Some(2), (Some(2), None, vec![]))]
+    #[case::another_not_valid_yet(&[sign(1, 0, END), sign(2, 63, END)], None, (None, Some(1), vec![]))]
+    fn who_signs(#[case] keys: &[Value], #[case] preferred: Option<u8>, #[case] expected: (Option<u8>, Option<u8>, Vec<u8>)) {
+        assert_eq!(signs(keys, preferred), expected);
+    }
+
+    #[rstest]
+    #[case::as_entra_writes_it("ABABABABABABABABABABABABABABABABABABABAB", true)]
+    #[case::in_lower_case("abababababababababababababababababababab", true)]
+    #[case::no_thumbprint("CN=payroll", false)]
+    #[case::empty("", false)]
+    fn the_preferred_value_is_whatever_somebody_wrote(#[case] text: &str, #[case] understood: bool) {
+        let mut history = History::default();
+        let mut certificates = facts([1, 2]);
+        certificates.get_mut(&key_id(1)).unwrap().thumbprint = Thumbprint::new([0xab; 20]);
+        history.record(directory(&[sign(1, 0, END), sign(2, 0, END)], Some(text)), certificates, Detail::WithKeys, 1, at(0));
+        assert_eq!(matches!(history.signer(at(60)), Signer::Preferred(_)), understood);
+    }
+
+    #[test]
+    fn the_entries_of_one_certificate_are_one_group_which_ends_with_the_first_of_them() {
+        let mut verify = sign(2, 1, 50);
+        (verify["usage"], verify["customKeyIdentifier"]) = (json!("Verify"), json!("link-1"));
+        let groups = history(&[sign(1, 0, END), verify], None).groups();
+        assert_eq!(groups.len(), 1);
+        assert_eq!(groups[0].key_ids, BTreeSet::from([key_id(1), key_id(2)]));
+        assert_eq!((groups[0].start, groups[0].end), (Some(at(1)), Some(at(50))));
+    }
+
+    #[rstest]
+    #[case::all_three_marks("CN=1", 500, 5, true)]
+    #[case::name_and_end("CN=1", 500, 90, true)]
+    #[case::name_and_time("CN=1", 501, 5, true)]
+    #[case::end_and_time("CN=other", 500, 5, true)]
+    #[case::only_the_name("CN=1", 501, 90, false)]
+    #[case::only_the_end("CN=other", 500, 90, false)]
+    #[case::only_the_time("CN=other", 501, 5, false)]
+    #[case::none("CN=other", 501, 90, false)]
+    fn two_of_three_marks_tell_what_was_made_for_an_entry(#[case] name: &str, #[case] end: i64, #[case] start: i64, #[case] made: bool) {
+        let asked = Signing { display_name: Some(name.to_owned()), end_date_time: Some(at(end).to_rfc3339()), ..Signing::default() };
+        let group = history(&[sign(1, start, 500)], None).groups().remove(0);
+        assert_eq!(group.is_made_for(&signing_entry(1, Use::Next, asked), (at(-2), at(15))), made);
+    }
+
+    #[test]
+    fn a_certificate_whose_bytes_were_never_read_cannot_be_the_preferred_one() {
+        let mut history = History::default();
+        let preferred = thumbprint(1).to_string();
+        history.record(directory(&[sign(1, 0, END)], Some(&preferred)), BTreeMap::new(), Detail::Plain, 1, at(0));
+        assert!(matches!(history.signer(at(60)), Signer::Only(_)));
+    }
+}

@@ -70,3 +70,43 @@ impl Default for Lateness {
 pub(crate) fn whole(at: Time) -> Time {
     at.trunc_subsecs(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn seconds(s: i64) -> TimeDelta {
+        TimeDelta::seconds(s)
+    }
+
+    #[rstest]
+    #[case::in_production(900, 60, 15, 300)]
+    #[case::an_hour(3_600, 240, 60, 300)]
+    #[case::in_a_demonstration(6, 0, 0, 2)]
+    fn every_wait_is_a_fraction_of_late(#[case] late: i64, #[case] spread: i64, #[case] step: i64, #[case] slack: i64) {
+        let lateness = Lateness::new(seconds(late));
+        assert_eq!(lateness.late(), seconds(late));
+        assert_eq!(lateness.proof_spread().num_seconds(), spread);
+        assert_eq!(lateness.step().num_seconds(), step);
+        assert_eq!(lateness.quiet(true), lateness.step());
+        assert_eq!(lateness.quiet(false), seconds(late));
+        assert_eq!(lateness.slack(), seconds(slack));
+        assert_eq!(lateness.open(), seconds(late + slack));
+        assert_eq!(lateness.settled(), seconds(2 * late + slack));
+    }
+
+    #[rstest]
+    #[case(0)]
+    #[case(-5)]
+    fn late_is_at_least_a_second_so_that_no_wait_is_none(#[case] late: i64) {
+        assert_eq!(Lateness::new(seconds(late)).late(), seconds(1));
+        assert!(Lateness::new(seconds(late)).step() > TimeDelta::zero());
+    }
+
+    #[test]
+    fn late_is_a_quarter_of_an_hour_unless_told() {
+        assert_eq!(Lateness::default().late(), TimeDelta::minutes(15));
+    }
+}
