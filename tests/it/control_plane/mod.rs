@@ -13,8 +13,8 @@ mod tools;
 
 use std::{ffi::OsStr, fs, path::PathBuf, process::Stdio};
 
-pub(crate) use self::error::Error;
-use self::{kubeconfig::Identity, pki::Pki, processes::Processes, tools::Tools};
+pub(crate) use self::{error::Error, processes::Processes};
+use self::{kubeconfig::Identity, pki::Pki, tools::Tools};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
     core::v1::ServiceAccount,
@@ -65,6 +65,12 @@ impl ControlPlane {
     /// The kubeconfig of an administrator (`system:masters`).
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder.join("admin.kubeconfig")
+    }
+
+    /// The API server's record of what service accounts asked of it: one event of audit.k8s.io/v1 a line, metadata only. An event
+    /// stands here before its answer is out, save for watches, which are recorded as they begin.
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.folder.join(start::AUDIT_LOG)
     }
 
     /// A client for the administrator, on the runtime of the caller: a client dies with the runtime that made it.

@@ -20,7 +20,7 @@ rm -rf "$0" 2>/dev/null || { sleep 1; rm -rf "$0"; }
 ///
 /// A destructor alone would not do: statics are never dropped, and a killed process drops nothing. So a small shell holds
 /// the other end of a pipe, which the kernel closes in every case.
-pub(super) struct Processes {
+pub(crate) struct Processes {
     folder: PathBuf,
     reaper: Child,
     running: Vec<(&'static str, Child)>,
@@ -28,7 +28,10 @@ pub(super) struct Processes {
 
 impl Processes {
     /// From here on the folder is removed together with the programs.
-    pub(super) fn in_folder(folder: &Path) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Spawn`] where there is no shell.
+    pub(crate) fn in_folder(folder: &Path) -> Result<Self, Error> {
         let mut shell = Command::new("sh");
         shell.args(["-c", REAPER]).arg(folder).process_group(0);
         let reaper = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
@@ -36,15 +39,18 @@ impl Processes {
         Ok(Self { folder: folder.to_owned(), reaper, running: Vec::new() })
     }
 
-    /// Starts a program whose output goes into a log file of that name.
-    pub(super) fn start(&mut self, program: &'static str, command: &mut Command) -> Result<(), Error> {
+    /// Starts a program whose output goes into a log file of that name, and tells its process id.
+    ///
+    /// # Errors
+    /// [`Error::Spawn`] where the program cannot be run.
+    pub(crate) fn start(&mut self, program: &'static str, command: &mut Command) -> Result<u32, Error> {
         let log = File::create(self.log(program))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().map_err(|source| Error::Spawn { program, source })?;
         let id = child.id();
         self.running.push((program, child));
         writeln!(self.reaper.stdin.as_ref().expect("the reaper's input is piped"), "{id}")?;
-        Ok(())
+        Ok(id)
     }
 
     /// Tells if a program has ended, and the end of its log.
@@ -58,7 +64,8 @@ impl Processes {
         Ok(())
     }
 
-    fn log(&self, program: &str) -> PathBuf {
+    /// Where the output of a program goes.
+    pub(crate) fn log(&self, program: &str) -> PathBuf {
         self.folder.join(format!("{program}.log"))
     }
 }

@@ -20,6 +20,17 @@ use super::{
 
 const CONTROLLERS: [&str; 4] =
     ["clusterrole-aggregation-controller", "garbage-collector-controller", "namespace-controller", "serviceaccount-controller"];
+/// The name of the file that requests of service accounts are recorded in.
+pub(super) const AUDIT_LOG: &str = "audit.log";
+const AUDIT_POLICY: &str = "\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+  userGroups: [system:serviceaccounts]
+- level: None
+";
 const ATTEMPTS: usize = 3;
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -40,6 +51,7 @@ async fn attempt(tools: &Tools) -> Result<ControlPlane, Error> {
     let folder = tempfile::Builder::new().prefix("control-plane-").tempdir()?.keep();
     let mut processes = Processes::in_folder(&folder)?;
     fs::create_dir(folder.join("home"))?;
+    fs::write(folder.join("audit-policy.yaml"), AUDIT_POLICY)?;
     let pki = Pki::generate(&folder)?;
     let [etcd, peer, apiserver] = free_ports()?;
     let server = format!("https://127.0.0.1:{apiserver}");
@@ -85,6 +97,7 @@ fn apiserver_command(tools: &Tools, folder: &Path, port: u16, etcd: u16) -> Comm
     command.args([flag("authorization-mode", "RBAC"), flag("client-ca-file", file("ca.crt"))]);
     command.args([flag("tls-cert-file", file("server.crt")), flag("tls-private-key-file", file("server.key"))]);
     command.args([flag("cert-dir", file("generated")), flag("service-cluster-ip-range", "10.0.0.0/24")]);
+    command.args([flag("audit-policy-file", file("audit-policy.yaml")), flag("audit-log-path", file(AUDIT_LOG))]);
     command.arg(flag("service-account-issuer", "https://kubernetes.default.svc.cluster.local"));
     command.arg(flag("service-account-key-file", file("service-account.pub")));
     command.arg(flag("service-account-signing-key-file", file("service-account.key")));

@@ -3,6 +3,7 @@ mod crds;
 mod examples;
 mod harness;
 mod kustomize;
+mod operator;
 mod rights;
 
 use serde_json::Value;

@@ -1,0 +1,107 @@
+use std::{collections::BTreeMap, fs};
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::stage::{OPERATOR, Stage};
+
+/// One request, as the API server recorded it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Recorded {
+    verb: String,
+    user: User,
+    object_ref: Option<Object>,
+    #[serde(rename = "requestReceivedTimestamp")]
+    at: DateTime<Utc>,
+    response_status: Option<Status>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct User {
+    username: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Object {
+    resource: String,
+    subresource: String,
+    namespace: String,
+    name: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Status {
+    code: u16,
+}
+
+/// The operator's requests in a span of time.
+pub(super) struct Requests(Vec<Recorded>);
+
+impl Requests {
+    /// Those that arrived from `since` on and before `until`. The operator must have ended, or be known to have asked whatever counts.
+    pub(super) fn between(stage: &Stage, since: DateTime<Utc>, until: DateTime<Utc>) -> Self {
+        let user = format!("system:serviceaccount:{OPERATOR}:{}", stage.deployed.service_account());
+        let log = fs::read_to_string(stage.cluster.audit_log()).unwrap();
+        let read = |line: &str| serde_json::from_str::<Recorded>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let mine = |request: &Recorded| request.user.username == user && since <= request.at && request.at < until;
+        Self(log.lines().map(read).filter(mine).collect())
+    }
+
+    /// What the counts of the protocol leave aside: events, watches, the renewals of the Lease, and the status of the tenant.
+    pub(super) fn beside(&self) -> usize {
+        self.0.iter().filter(|request| request.is_beside()).count()
+    }
+
+    /// Everything else, by what it does.
+    pub(super) fn by_purpose(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for request in self.0.iter().filter(|request| !request.is_beside()) {
+            *counts.entry(request.purpose()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// All that counts, in order, to see which one is too many.
+    pub(super) fn list(&self) -> String {
+        self.0.iter().filter(|request| !request.is_beside()).map(|request| format!("{request}\n")).collect()
+    }
+}
+
+impl Recorded {
+    fn object(&self) -> Object {
+        self.object_ref.clone().unwrap_or_default()
+    }
+
+    fn is_beside(&self) -> bool {
+        match self.object().resource.as_str() {
+            "events" | "entratenants" => true,
+            "leases" => self.verb != "get",
+            _ => self.verb == "watch",
+        }
+    }
+
+    fn purpose(&self) -> &'static str {
+        let object = self.object();
+        let is_slot = object.name.ends_with("-entra-a") || object.name.ends_with("-entra-b");
+        match (object.resource.as_str(), object.subresource.as_str(), self.verb.as_str(), is_slot) {
+            ("serviceprincipalcredentials", "status", "update" | "patch", _) => "status written",
+            ("secrets", "", "create", true) => "slot created",
+            ("secrets", "", "delete", true) => "slot deleted",
+            ("secrets", "", "get", true) => "slot read",
+            ("secrets", "", "create" | "patch", false) => "output written",
+            ("secrets", "", "get", false) => "output read",
+            ("leases", "", "get", _) => "lease read",
+            _ => panic!("nothing in the protocol asks for this: {self}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Recorded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Object { resource, subresource, namespace, name } = self.object();
+        let code = self.response_status.as_ref().map_or(0, |status| status.code);
+        write!(f, "{} {:6} {namespace}/{resource}/{name} {subresource} → {code}", self.at.format("%T%.3f"), self.verb)
+    }
+}

@@ -1,0 +1,105 @@
+//! What a credential costs, counted by the API server itself and by Entra.
+
+use chrono::{DateTime, Utc};
+use entra_emulator::{Call, Registered};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::{
+    audit::Requests,
+    scene::{Scene, assert_promises, client_certificate, is_settled, token_signing},
+    stage::Stage,
+    witness::{Witness, condition},
+};
+
+/// What happens in a span of an undisturbed run, and the most that it may cost in requests to the API server and in writes to Graph.
+struct Promise(&'static str, usize, usize);
+
+const PROMISES: [Promise; 4] = [
+    Promise("new client certificate", 9, 1),
+    Promise("client certificate rotation", 14, 2),
+    Promise("new signing certificate", 10, 2),
+    Promise("signing rollover", 17, 3),
+];
+
+#[tokio::test]
+async fn a_credential_costs_no_more_requests_than_promised() {
+    let stage = Stage::alone().await;
+    let operator = stage.operator("entra-rotator-0").await;
+    let scene = Scene::new(&stage, "counts").await;
+    let targets = ["Certificate", "Signing"].map(|name| scene.application(name));
+    let mut tenant = scene.watch_tenant().await;
+    scene.admit(&targets.each_ref()).await;
+    tenant.until("a sign-in", |tenant| condition(tenant, "Ready").starts_with("True/")).await;
+
+    let certificate = issue_and_rotate(&scene, "counts-certificate", &targets[0], client_certificate()).await;
+    let signing = issue_and_rotate(&scene, "counts-signing", &targets[1], token_signing()).await;
+    scene.leave(&["counts-certificate", "counts-signing"]).await;
+    // Whatever it still meant to ask has been asked once it has ended.
+    operator.send(Signal::TERM);
+    assert_eq!(operator.exit_code().await, Some(0));
+
+    let ends = [certificate.1, signing.0, signing.1, Utc::now()];
+    let starts = [certificate.0, certificate.1, signing.0, signing.1];
+    let rows = PROMISES.iter().zip(starts.into_iter().zip(ends)).map(|(promise, span)| Row::count(&scene, promise, span));
+    let rows: Vec<_> = rows.collect();
+    print(&rows);
+    assert_promises(&scene, &[]);
+    let broken: Vec<_> =
+        rows.iter().filter(|row| !row.is_kept()).map(|row| format!("{}:\n{}", row.promise.0, row.requests.list())).collect();
+    assert!(broken.is_empty(), "promises that were not kept:\n{}", broken.join("\n"));
+}
+
+/// When the issue began, and when the rotation did.
+async fn issue_and_rotate(scene: &Scene<'_>, name: &str, target: &Registered, spec: Value) -> (DateTime<Utc>, DateTime<Utc>) {
+    let begun = Utc::now();
+    let mut resource: Witness = scene.declare(name, target, spec).await;
+    let issued = resource.until("its first credential", is_settled).await;
+    let issue_over = Utc::now();
+    scene.renew(name, &issued).await;
+    resource.until("the rotation", |state| !is_settled(state)).await;
+    resource.until("the end of the rotation", is_settled).await;
+    (begun, issue_over)
+}
+
+/// What a span did cost.
+struct Row {
+    promise: &'static Promise,
+    requests: Requests,
+    writes: usize,
+    seconds: f64,
+}
+
+impl Row {
+    fn count(scene: &Scene<'_>, promise: &'static Promise, (since, until): (DateTime<Utc>, DateTime<Utc>)) -> Self {
+        let is_within = |call: &Call| call.operation.is_write() && since <= call.at && call.at < until;
+        let writes = scene.entra().emulator().calls().into_iter().filter(is_within).count();
+        let seconds = (until - since).as_seconds_f64();
+        Self { promise, requests: Requests::between(scene.stage, since, until), writes, seconds }
+    }
+
+    fn total(&self) -> usize {
+        self.requests.by_purpose().values().sum()
+    }
+
+    fn is_kept(&self) -> bool {
+        let Promise(_, requests, writes) = *self.promise;
+        self.total() <= requests && self.writes <= writes
+    }
+}
+
+fn print(rows: &[Row]) {
+    println!("{:28} {:>8} {:>6} {:>7}  made of (beside: events, watches, renewals, the tenant)", "", "requests", "Graph", "seconds");
+    for row in rows {
+        let Promise(what, requests, writes) = *row.promise;
+        let parts: Vec<_> = row.requests.by_purpose().iter().map(|(purpose, count)| format!("{count} {purpose}")).collect();
+        let (total, beside) = (row.total(), row.requests.beside());
+        println!(
+            "{what:28} {:>8} {:>6} {:>7.1}  {} (beside: {beside})",
+            format!("{total}≤{requests}"),
+            format!("{}≤{writes}", row.writes),
+            row.seconds,
+            parts.join(", ")
+        );
+    }
+}

@@ -1,0 +1,88 @@
+use std::{path::PathBuf, time::Duration};
+
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+use super::{deployed::Deployed, entra::Entra, process::Operator};
+use crate::{control_plane::ControlPlane, real_api_server::CHART};
+
+/// Far longer than anything here takes on a busy machine.
+pub(super) const LONG: Duration = Duration::from_secs(60);
+/// Where the operator is installed, and the name of the release.
+pub(super) const OPERATOR: &str = "entra-rotator";
+/// A namespace that the operator serves.
+pub(super) const TEAM: &str = "payroll";
+/// Another one.
+pub(super) const OTHER_TEAM: &str = "crm";
+/// A namespace that it has no rights in.
+pub(super) const UNSERVED: &str = "elsewhere";
+
+/// A cluster with the operator installed, and Entra.
+pub(super) struct Stage {
+    pub(super) cluster: ControlPlane,
+    pub(super) entra: Entra,
+    pub(super) deployed: Deployed,
+    pub(super) kubeconfig: PathBuf,
+    values: &'static [&'static str],
+}
+
+impl Stage {
+    /// The stage that most tests share, and the one operator on it, which logs all it can.
+    pub(super) async fn shared() -> (&'static Self, &'static Operator) {
+        static SHARED: OnceCell<(Stage, Operator)> = OnceCell::const_new();
+        let (stage, operator) = SHARED.get_or_init(Self::open).await;
+        (stage, operator)
+    }
+
+    async fn open() -> (Self, Operator) {
+        let cluster = ControlPlane::start().await.unwrap();
+        let definitions = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+        cluster.kubectl(&["apply", "--server-side", "-k", definitions]).await.unwrap();
+        let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
+        cluster.kubectl(&established).await.unwrap();
+        let stage = Self::set(cluster, &["--set", "crds.enabled=false,logLevel=trace", "--set", "extraArgs={--late=3s}"]).await;
+        let operator = stage.operator("entra-rotator-0").await;
+        (stage, operator)
+    }
+
+    /// The stage for tests that start and end operators themselves, or uninstall them; one at a time.
+    pub(super) async fn alone() -> MutexGuard<'static, Self> {
+        static ALONE: OnceCell<Mutex<Stage>> = OnceCell::const_new();
+        ALONE.get_or_init(Self::open_alone).await.lock().await
+    }
+
+    async fn open_alone() -> Mutex<Self> {
+        let cluster = ControlPlane::start().await.unwrap();
+        Mutex::new(Self::set(cluster, &["--set", "extraArgs={--late=3s,--lease-duration=6s}"]).await)
+    }
+
+    async fn set(cluster: ControlPlane, values: &'static [&'static str]) -> Self {
+        for namespace in [TEAM, OTHER_TEAM, UNSERVED] {
+            cluster.kubectl(&["create", "namespace", namespace]).await.unwrap();
+        }
+        install(&cluster, values).await;
+        let deployed = Deployed::read(cluster.client().await.unwrap(), OPERATOR, OPERATOR).await;
+        let kubeconfig = cluster.service_account_kubeconfig(OPERATOR, deployed.service_account()).await.unwrap();
+        Self { cluster, entra: Entra::start(), deployed, kubeconfig, values }
+    }
+
+    /// Installs what was uninstalled. The service account is another one of the same name.
+    pub(super) async fn install_again(&self) {
+        install(&self.cluster, self.values).await;
+        let anew = Deployed::read(self.cluster.client().await.unwrap(), OPERATOR, OPERATOR).await;
+        assert_eq!(anew, self.deployed);
+        let kubeconfig = self.cluster.service_account_kubeconfig(OPERATOR, anew.service_account()).await.unwrap();
+        assert_eq!(kubeconfig, self.kubeconfig);
+    }
+
+    /// Runs a replica.
+    pub(super) async fn operator(&self, pod: &str) -> Operator {
+        Operator::start(&self.deployed, &self.kubeconfig, pod).await
+    }
+}
+
+async fn install(cluster: &ControlPlane, values: &[&str]) {
+    let namespaces = format!("rbac.namespaces={{{TEAM},{OTHER_TEAM}}}");
+    let install = ["install", OPERATOR, CHART, "-n", OPERATOR, "--create-namespace"];
+    let common = ["--set", &namespaces, "--set", "allowCustomEndpoints=true"];
+    cluster.helm(&[&install[..], &common, values].concat()).await.unwrap();
+}
