@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use clap::Parser;
 use entra::{Environment, Graph, SignIn};
 use entra_rotator::seams::Seams;
@@ -168,12 +168,16 @@ impl Show {
     async fn close(&mut self, ending: &Ending) -> ExitCode {
         let end = self.story.elapsed();
         let secret_works = self.foreign_secret_works().await;
-        let verdict = Verdict::reach(&self.story, &self.stage.emulator, secret_works);
+        let log = std::fs::read_to_string(&self.operator.log).unwrap_or_default();
+        let verdict = Verdict::reach(&self.story, &self.stage, secret_works, &log);
         self.screen.say("");
         for chapter in &self.story.chapters {
             self.screen.say(chart::draw(chapter, end));
         }
-        self.screen.say(format!("{}\n\n{}\n\n{verdict}", chart::legend(), verdict::table(&self.story)));
+        self.screen.say(chart::legend());
+        if !matches!(ending, Ending::Interrupted) {
+            self.screen.say(format!("\n{}\n\n{verdict}", verdict::table(&self.story)));
+        }
         let (code, style, text) = match ending {
             Ending::Interrupted => (ExitCode::from(INTERRUPTED), DIM, "Stopped before the end.".to_owned()),
             Ending::OperatorEnded(how) => (ExitCode::FAILURE, BAD, format!("The operator ended by itself: {how}.")),
@@ -219,7 +223,8 @@ fn introduce(screen: &mut Screen, stage: &Stage, operator: &Operator, declared: 
         ("Kubernetes API, simulated", stage.kube_url.clone()),
         ("Microsoft Entra, emulated", stage.entra.clone()),
         ("the operator", format!("process {}, --late={LATE}s, log in {}", operator.id().unwrap_or_default(), operator.log.display())),
-        ("beforehand in Entra", "payroll-api with a client secret and a certificate of others; payroll-saml likewise".to_owned()),
+        ("in Entra beforehand", "payroll-api with a secret and a certificate of others, payroll-saml likewise".to_owned()),
+        ("to look around", format!("kubectl --server={} get entra -A", stage.kube_url)),
     ] {
         screen.say(format!("    {what:<27}{}", painted(DIM, is)));
     }
@@ -235,17 +240,17 @@ fn consumers(stage: &Arc<Stage>, client: &Client, reporter: &Reporter) -> Result
     Ok(Sample::ALL.into_iter().map(consumer).collect())
 }
 
-/// The line that changes: where everything stands.
+/// The line that changes: where everything stands, and what comes next.
 fn hint(story: &Story) -> String {
-    let uses: usize = story.chapters.iter().map(|chapter| chapter.checks.len()).sum();
-    let gaps: usize = story.chapters.iter().map(|chapter| chapter.checks.iter().filter(|(_, worked)| !worked).count()).sum();
+    let now = Utc::now();
+    let (uses, gaps) = story.chapters.iter().fold((0, 0), |(uses, gaps), chapter| (uses + chapter.checks.len(), gaps + chapter.gaps()));
     let next = story.chapters.iter().filter_map(|chapter| {
         let next = chapter.next.as_ref()?;
-        let at = chrono::DateTime::<Utc>::from(next.at?);
-        Some((at, format!("next: {} in {} s", chapter.sample.name(), (at - Utc::now()).num_seconds().max(0))))
+        Some((DateTime::from(next.at?), chapter.sample.name(), next.message.as_deref()?))
     });
-    let next = next.min_by_key(|(at, _)| *at).map(|(_, text)| text).unwrap_or_default();
-    format!("{:>6.1} s  {uses} uses, {gaps} gaps   {next}", story.elapsed().as_secs_f64())
+    let next = next.filter(|(at, ..)| *at > now).min_by_key(|(at, ..)| *at);
+    let next = next.map(|(at, name, what)| format!("{name} in {} s: {what}", (at - now).num_seconds()));
+    format!("{:>6.1} s  {uses} uses, {gaps} gaps.  {}", story.elapsed().as_secs_f64(), next.unwrap_or_default())
 }
 
 /// Ctrl-C, and what a supervisor sends.

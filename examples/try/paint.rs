@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 
@@ -24,29 +25,38 @@ pub(crate) fn painted(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Standard output: lines that stay, and on a terminal a last line that changes.
+/// Standard output: lines that stay, and one that changes. Where it cannot change, it is said when nothing else was for a while.
 pub(crate) struct Screen {
     is_terminal: bool,
     is_dirty: bool,
+    last_said: Instant,
 }
+
+/// A line that is longer than the terminal is wide could not be taken away again.
+const NARROW: usize = 79;
+/// How long a log may be silent.
+const SILENCE: Duration = Duration::from_secs(15);
 
 impl Screen {
     pub(crate) fn new() -> Self {
-        Self { is_terminal: std::io::stdout().is_terminal(), is_dirty: false }
+        Self { is_terminal: std::io::stdout().is_terminal(), is_dirty: false, last_said: Instant::now() }
     }
 
     /// Prints lines that stay.
     pub(crate) fn say(&mut self, text: impl Display) {
         self.wipe();
         anstream::println!("{text}");
+        self.last_said = Instant::now();
     }
 
-    /// Replaces the last line, on a terminal.
+    /// Prints the line that changes.
     pub(crate) fn hint(&mut self, text: &str) {
         if self.is_terminal {
             self.wipe();
-            anstream::print!("{}", painted(DIM, text));
+            anstream::print!("{}", painted(DIM, text.chars().take(NARROW).collect::<String>()));
             self.is_dirty = std::io::stdout().flush().is_ok();
+        } else if self.last_said.elapsed() > SILENCE {
+            self.say(text);
         }
     }
 

@@ -73,9 +73,10 @@ pub(crate) struct Directory {
 impl Stage {
     /// Starts both servers on free ports, and registers.
     pub(crate) async fn set() -> Result<Self, StageError> {
-        let kube = CRDS.into_iter().fold(KubeSim::builder(), kube_sim::Builder::crd_yaml).build()?;
-        let emulator = Emulator::builder().seed(Uuid::new_v4().as_u64_pair().0).keys(FreshKeys).build()?;
-        let directory = Directory::register(&emulator)?;
+        let (seed, other_seed) = Uuid::new_v4().as_u64_pair();
+        let kube = CRDS.into_iter().fold(KubeSim::builder().seed(seed), kube_sim::Builder::crd_yaml).build()?;
+        let emulator = Emulator::builder().seed(other_seed).keys(FreshKeys).build()?;
+        let directory = Directory::register_long_ago(&emulator)?;
         emulator.set_lag(lag());
         let authority = Authority::new(&["localhost".to_owned()])?;
         let (kube_listener, kube_address) = listen().await?;
@@ -117,6 +118,14 @@ impl KeySource for FreshKeys {
 }
 
 impl Directory {
+    /// An hour before, so that every instance of Entra knows.
+    fn register_long_ago(emulator: &Emulator) -> Result<Self, StageError> {
+        emulator.advance(-TimeDelta::hours(1));
+        let registered = Self::register(emulator);
+        emulator.advance(TimeDelta::hours(1));
+        registered
+    }
+
     fn register(emulator: &Emulator) -> Result<Self, StageError> {
         let tenant = TenantId::new(Uuid::new_v4());
         emulator.add_tenant(tenant);

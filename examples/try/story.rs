@@ -293,11 +293,12 @@ impl Page<'_> {
     /// After every write: is all that is not ours as it was?
     fn look_at_foreign(&mut self, after: &Value, lines: &mut Vec<Line>) {
         let untouched = self.chapter.foreign.is_untouched_in(after);
+        let was_untouched = self.chapter.is_foreign_untouched;
         self.chapter.is_foreign_untouched &= untouched;
         match lines.first_mut().filter(|_| untouched) {
             Some(line) => line.aside = format!("{} foreign untouched", self.chapter.foreign.count()),
-            None if untouched => {}
-            None => lines.push(self.line(None, Tone::Bad, "A FOREIGN CREDENTIAL WAS CHANGED by this write")),
+            None if untouched || !was_untouched => {}
+            None => lines.push(self.line(None, Tone::Bad, "A FOREIGN CREDENTIAL IS NOT WHAT IT WAS after this write")),
         }
     }
 
@@ -339,9 +340,15 @@ impl Page<'_> {
         self.line(life, Tone::Plain, "activated: Entra signs with it from now on")
     }
 
+    /// Nothing is said while all goes well, nor again while a gap lasts.
     fn checked(&mut self, check: Check) -> Vec<Line> {
+        let worked = self.chapter.checks.last().is_none_or(|(_, worked)| *worked);
         self.chapter.checks.push((self.at, check.gap.is_none()));
-        check.gap.map(|why| self.line(None, Tone::Bad, format!("GAP: {why}"))).into_iter().collect()
+        match check.gap {
+            Some(why) if worked => vec![self.line(None, Tone::Bad, format!("GAP: {why}"))],
+            None if !worked => vec![self.line(None, Tone::Good, "what is published works again")],
+            _ => Vec::new(),
+        }
     }
 }
 

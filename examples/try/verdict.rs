@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use data_encoding::BASE64;
 use entra_emulator::Emulator;
 use entra_rotator::api::v1alpha1::CredentialUse;
 
+use crate::manifests::TEAM_NAMESPACE;
 use crate::paint::{BAD, BOLD, GOOD, painted};
+use crate::stage::Stage;
 use crate::story::{Chapter, Story};
 
 /// How often each credential is to be replaced.
@@ -25,7 +28,8 @@ impl Chapter {
         self.lives.iter().filter(|life| life.removed.is_some()).count()
     }
 
-    fn gaps(&self) -> usize {
+    /// Uses that failed.
+    pub(crate) fn gaps(&self) -> usize {
         self.checks.iter().filter(|(_, worked)| !worked).count()
     }
 
@@ -59,8 +63,9 @@ pub(crate) struct Verdict(Vec<Finding>);
 
 impl Verdict {
     /// Looks at what happened, and at what is in Entra now.
-    pub(crate) fn reach(story: &Story, emulator: &Emulator, foreign_secret_works: bool) -> Self {
-        let mut findings: Vec<_> = story.chapters.iter().flat_map(|chapter| findings(chapter, emulator)).collect();
+    pub(crate) fn reach(story: &Story, stage: &Stage, foreign_secret_works: bool, log: &str) -> Self {
+        let mut findings: Vec<_> = story.chapters.iter().flat_map(|chapter| findings(chapter, &stage.emulator)).collect();
+        findings.push(silence(stage, log));
         findings.push(Finding {
             holds: foreign_secret_works,
             text: "payroll-api: the client secret of somebody else still signs in".to_owned(),
@@ -84,14 +89,36 @@ fn findings(chapter: &Chapter, emulator: &Emulator) -> [Finding; 3] {
     [
         Finding {
             holds: gaps == 0 && uses > 0,
-            text: format!("{name}: consumers used what is published {uses} times; {gaps} of them failed"),
+            text: format!("{name}: consumers used what was published {uses} times, and {gaps} times it failed them"),
         },
         Finding {
             holds: chapter.is_foreign_untouched && chapter.foreign.is_untouched_in(&object),
             text: format!("{name}: {foreign} foreign credentials, byte for byte the same after each of {writes} writes"),
         },
-        Finding { holds: ours == chapter.recorded(), text: format!("{name}: beside them Entra holds {}", chapter.describe(ours.len())) },
+        Finding { holds: ours == chapter.recorded(), text: format!("{name}: beside them Entra holds {}", chapter.compare(ours.len())) },
     ]
+}
+
+/// Whether no secret is where it does not belong.
+fn silence(stage: &Stage, log: &str) -> Finding {
+    let objects = ["serviceprincipalcredentials.entra-rotator.io", "entratenants.entra-rotator.io", "events"];
+    let said: Vec<_> = objects.into_iter().flat_map(|resource| stage.kube.list(resource, None)).map(|object| object.to_string()).collect();
+    let secrets = secrets(stage);
+    let leaks = |text: &str| secrets.iter().any(|secret| text.contains(secret));
+    let (lines, objects) = (log.lines().count(), said.len());
+    Finding {
+        holds: secrets.len() > 2 && !leaks(log) && !said.iter().any(|text| leaks(text)),
+        text: format!("no secret and no line of a private key in {lines} lines of log and {objects} statuses and events"),
+    }
+}
+
+/// What must not be seen: the operator's secret, and every line of the private keys in Secrets.
+fn secrets(stage: &Stage) -> Vec<String> {
+    let keys = stage.kube.list("secrets", Some(TEAM_NAMESPACE));
+    let keys = keys.iter().filter_map(|secret| BASE64.decode(secret["data"]["tls.key"].as_str()?.as_bytes()).ok());
+    let texts: Vec<_> = keys.filter_map(|key| String::from_utf8(key).ok()).collect();
+    let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with("-----")).map(str::to_owned);
+    lines.chain([stage.directory.operator_secret.clone()]).collect()
 }
 
 impl Chapter {
@@ -103,12 +130,13 @@ impl Chapter {
         ids
     }
 
-    fn describe(&self, entries: usize) -> String {
+    fn compare(&self, held: usize) -> String {
         let recorded = self.recorded().len();
-        if entries == recorded {
-            format!("{entries} entries of ours, exactly those that the status records")
+        let keys = |count| if count == 1 { "one keyId".to_owned() } else { format!("{count} keyIds") };
+        if held == recorded {
+            format!("{} of ours, and its status names no other", keys(held))
         } else {
-            format!("{entries} entries of ours, but the status records {recorded}")
+            format!("{} of ours, but its status names {}", keys(held), keys(recorded))
         }
     }
 }
