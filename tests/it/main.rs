@@ -5,6 +5,6 @@ mod control_plane;
 mod crds;
 mod packaging;
 mod process;
-mod simulation;
 /// Everything that needs a real API server. `cargo xtask test --fast` leaves out the tests whose path starts so.
 mod real_api_server;
+mod simulation;
