@@ -321,6 +321,7 @@ impl<'a> Case<'a> {
 
     /// Rule 9: no write, promotion or retirement while our clock and Graph's differ. Needs an answer of Graph in this pass.
     pub(crate) fn clock_agrees(&self) -> Check {
+        self.live_directory(Detail::Plain)?;
         match self.memory.skew() {
             Some(skew) if skew.abs() > TOLERATED_SKEW => {
                 let ahead = if skew < TimeDelta::zero() { "ahead of" } else { "behind" };

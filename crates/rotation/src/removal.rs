@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use entra_types::KeyId;
+use entra_types::{Credential, KeyId, Thumbprint};
 
 use crate::case::{Case, Check, Fact, Halt, Identity, Licence, Look, Mutation, Wait, all, look, note, wait};
 use crate::history::{Conclusion, Detail};
-use crate::ledger::{Entry, OpKind, Origin, Use};
+use crate::ledger::{Entry, OpKind, Origin, Signing, Use};
 use crate::op::{OpState, Removal};
 use crate::rules::gone;
 use crate::{client_certificate, token_signing};
@@ -75,13 +75,26 @@ fn removable(case: &Case<'_>, entry: &Entry) -> BTreeSet<KeyId> {
     let Some(thumbprint) = entry.thumbprint() else { return BTreeSet::new() };
     let listed = match entry.signing() {
         None => case.memory.history().holders(thumbprint),
-        Some(signing) => {
-            let group = case.memory.history().group(thumbprint);
-            let linked = group.filter(|group| signing.custom_key_identifier.as_ref() == Some(&group.custom_key_identifier));
-            linked.map(|group| group.key_ids).unwrap_or_default()
-        }
+        Some(signing) => linked(case, thumbprint, signing),
     };
-    listed.intersection(&entry.key_ids).copied().collect()
+    let spared = |id: &&KeyId| !case.others(Some(&entry.id)).any(|other| is_spared(other) && other.key_ids.contains(id));
+    listed.intersection(&entry.key_ids).filter(spared).copied().collect()
+}
+
+/// What is in use, or not ours, stays, even where another entry claims the same names.
+fn is_spared(other: &Entry) -> bool {
+    matches!(other.r#use, Use::Next | Use::Current) || other.origin == Origin::Foreign
+}
+
+/// What shares the link of a signing certificate, unless the certificate behind that link is another one.
+fn linked(case: &Case<'_>, thumbprint: Thumbprint, signing: &Signing) -> BTreeSet<KeyId> {
+    let Some(link) = &signing.custom_key_identifier else { return BTreeSet::new() };
+    let history = case.memory.history();
+    if history.groups().iter().any(|group| group.custom_key_identifier == *link && group.thumbprint != Some(thumbprint)) {
+        return BTreeSet::new();
+    }
+    let shares = |view: &&Credential| view.custom_key_identifier.as_ref() == Some(link);
+    history.entries().iter().filter(shares).filter_map(|view| view.key_id).collect()
 }
 
 /// The names of a client certificate that was given up before the ledger knew any: by its thumbprint, and by our mark in the certificate.

@@ -134,8 +134,11 @@ impl View<'_> {
     fn asks_for_another(&self) -> bool {
         use crate::reason::Cause::{NotIssuedBefore, SpecChanged};
         let asked = |cause| matches!(cause, NotIssuedBefore | SpecChanged);
-        cause(self.case).is_some_and(asked)
-            && self.published.is_some_and(|published| Some(&published.id) == self.case.ledger.current().map(|c| &c.id))
+        match self.case.ledger.current() {
+            Some(current) if current.published_at.is_some() => cause(self.case).is_some_and(asked),
+            Some(_) => self.case.ledger.rotation.reason.is_some_and(asked),
+            None => false,
+        }
     }
 
     fn reconciling(&self, ready: &Condition) -> Condition {

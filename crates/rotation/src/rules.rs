@@ -1,6 +1,7 @@
 //! The rules in their order. Each either lets the next one speak, or answers.
 
 use chrono::TimeDelta;
+use entra_types::Credential;
 
 use crate::case::{Act, Case, Check, Fact, Halt, Look, Rest, Step, Wait, act, all, look, merge, note, stop, wait};
 use crate::history::{Conclusion, Detail};
@@ -117,7 +118,7 @@ fn hold_still(case: &Case<'_>) -> Check {
 
 /// Backoff lives in status and is waived by an edit.
 fn wait_out_trouble(case: &Case<'_>) -> Check {
-    match case.ledger.rotation.next_attempt {
+    match schedule::next_attempt(case.ledger, case.policy, case.now) {
         Some(until) if case.now < until && !case.policy.is_edited() => stop(until, Wait::BackingOff),
         _ => Ok(()),
     }
@@ -163,10 +164,12 @@ fn watch(case: &Case<'_>) -> Check {
     if case.policy.is_signing() { token_signing::watch_signer(case, current) } else { Ok(()) }
 }
 
-/// Whether Entra does not list the credential any more.
+/// Whether Entra does not list the credential any more. A signing certificate in use is gone without its Sign entry; what goes, when nothing of it is left.
 pub(crate) fn gone(case: &Case<'_>, entry: &Entry) -> Conclusion {
+    let whole = entry.signing().is_none() || !matches!(entry.r#use, Use::Next | Use::Current);
     case.memory.history().conclude(case.policy.late.late(), |_, views| {
-        !entry.key_ids.is_empty() && !views.iter().any(|view| view.key_id.is_some_and(|id| entry.key_ids.contains(&id)))
+        let listed = |view: &Credential| (whole || view.is_sign()) && view.key_id.is_some_and(|id| entry.key_ids.contains(&id));
+        !entry.key_ids.is_empty() && !views.iter().any(listed)
     })
 }
 
@@ -228,8 +231,11 @@ fn report_recovery(case: &Case<'_>) -> Check {
     if alive && !case.ledger.entries.iter().any(refused) { note(Fact::Recovered) } else { look_again_after_failure(case, failed) }
 }
 
+/// Once a pass: the clock that the failure was recorded by may be ahead of ours.
 fn look_again_after_failure(case: &Case<'_>, failed: crate::time::Time) -> Check {
-    if case.memory.history().read_at().is_none_or(|read| read <= failed) { look(Look::Directory(Detail::WithKeys)) } else { Ok(()) }
+    let history = case.memory.history();
+    let looked = case.memory.is_live(history.tick(Detail::WithKeys)) || history.read_at().is_some_and(|read| read > failed);
+    if looked { Ok(()) } else { look(Look::Directory(Detail::WithKeys)) }
 }
 
 fn at_rest(case: &Case<'_>) -> Rest {

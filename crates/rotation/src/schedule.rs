@@ -28,6 +28,19 @@ pub fn deadline(ledger: &Ledger, upcoming: &Entry, late: Lateness) -> Time {
     ledger.current().map_or_else(|| Some(upcoming.issued_at + late.late()), end_of).unwrap_or(Time::MAX_UTC)
 }
 
+/// When the next attempt after a failure may be made. Once the deadline of Current has passed, our own patience ends at LATE/3: often enough to be in time,
+/// seldom enough not to press. What the other side asked for is obeyed all the same.
+pub(crate) fn next_attempt(ledger: &Ledger, policy: &Policy, now: Time) -> Option<Time> {
+    let until = ledger.rotation.next_attempt?;
+    let (Some(failure), Some(current)) = (&ledger.rotation.last_failure, ledger.current()) else { return Some(until) };
+    let ours = backoff(ledger.rotation.failures, policy.late, &policy.uid) + TimeDelta::seconds(1);
+    let asked = until > failure.time + ours;
+    if asked || now < deadline(ledger, current, policy.late) {
+        return Some(until);
+    }
+    Some(until.min(failure.time + policy.late.late() / 3))
+}
+
 /// How long to wait after this many failures in a row: LATE/15, doubled each time, at most 4·LATE.
 pub fn backoff(failures: u32, late: Lateness, uid: &str) -> TimeDelta {
     let factor = 1 << failures.saturating_sub(1).min(6);

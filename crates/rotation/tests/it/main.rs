@@ -1,6 +1,10 @@
 //! The rotation protocol against a world small enough to enumerate.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+mod conditions;
+mod door;
+mod gates;
+mod properties;
 mod world;
 mod worlds;
 mod years;

@@ -264,3 +264,17 @@ fn a_secret_of_somebody_else_is_never_written(#[values(certificate(DAYS), signin
         world.now += minutes(20);
     }
 }
+
+#[test]
+fn a_signing_certificate_that_somebody_removed_in_part_is_replaced_and_its_rest_removed() {
+    let mut world = World::new(signing(DAYS));
+    world.run_for(hours(24));
+    world.gap_excused = true;
+    world.entra.keys.truncate(1);
+    world.run_for(hours(24));
+    world.gap_excused = false;
+    world.run_for(hours(24 * 4));
+    rotated(&world);
+    let made = world.ledger.entries.len();
+    assert_eq!(world.entra.passwords.len(), made, "{:#?}", world.effects);
+}

@@ -53,7 +53,7 @@ impl World {
 
     fn replica(&self) -> &Entra {
         let behind = match self.lag.num_seconds() {
-            0 => 0,
+            0 => return &self.entra,
             lag => i64::try_from(self.reads.wrapping_mul(2_654_435_761) >> 7).unwrap() % (lag + 1),
         };
         let at = self.now - TimeDelta::seconds(behind);

@@ -9,7 +9,7 @@ use rotation::*;
 use super::{Fault, UID, World, text};
 
 impl World {
-    pub(super) fn take(&mut self, step: Step) {
+    pub fn take(&mut self, step: Step) {
         match step {
             Step::Rest(_) => {}
             Step::Look(look) => self.look(&look),
