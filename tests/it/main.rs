@@ -3,6 +3,7 @@
 
 mod control_plane;
 mod crds;
+mod docs;
 mod packaging;
 mod process;
 /// Everything that needs a real API server. `cargo xtask test --fast` leaves out the tests whose path starts so.

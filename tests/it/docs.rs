@@ -1,0 +1,105 @@
+//! What the front page and `docs/` say, held against what there is.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use entra_rotator::api::v1alpha1::{EntraTenant, ServicePrincipalCredential};
+use entra_rotator::metrics::Metrics;
+use entra_rotator::tenant;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::ApiResource;
+use kube::{Api, Client};
+use kube_sim::KubeSim;
+use serde_json::Value;
+
+#[tokio::test]
+async fn every_manifest_of_ours_is_accepted_as_it_stands() {
+    let mut count = 0;
+    for page in pages() {
+        // One cluster for each page: their manifests show the same objects in different ways.
+        let client = cluster();
+        for manifest in manifests(&page) {
+            apply(&client, &manifest).await.unwrap_or_else(|error| panic!("{}: {error}\n{manifest}", page.display()));
+            count += 1;
+        }
+    }
+    assert!(count >= 5, "only {count} manifests were found");
+}
+
+fn cluster() -> Client {
+    let crds =
+        ["entratenants", "serviceprincipalcredentials"].map(|name| fs::read_to_string(root().join(format!("crds/{name}.yaml"))).unwrap());
+    let server = crds.into_iter().fold(KubeSim::builder(), kube_sim::Builder::crd_yaml).build().unwrap();
+    ["payroll", "crm"].iter().for_each(|namespace| server.create_namespace(namespace));
+    server.client()
+}
+
+async fn apply(client: &Client, manifest: &Value) -> Result<(), kube::Error> {
+    let name = manifest["metadata"]["name"].as_str().unwrap();
+    let api: Api<DynamicObject> = match manifest["metadata"]["namespace"].as_str() {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &ApiResource::erase::<ServicePrincipalCredential>(&())),
+        None => Api::all_with(client.clone(), &ApiResource::erase::<EntraTenant>(&())),
+    };
+    let parameters = PatchParams::apply("test").validation_strict();
+    api.patch(name, &parameters, &Patch::Apply(manifest)).await.map(drop)
+}
+
+/// The documents of our own API in the YAML blocks of a page.
+fn manifests(page: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(page).unwrap();
+    let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split_once("\n```").unwrap().0);
+    let documents = blocks.flat_map(|block| serde_saphyr::from_multiple::<Value>(block).unwrap());
+    documents.filter(|document| document["apiVersion"] == "entra-rotator.io/v1alpha1").collect()
+}
+
+#[test]
+fn every_link_within_the_repository_leads_somewhere() {
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.contains("://")) {
+            assert!(page.parent().unwrap().join(link).exists(), "{} links to {link}, which does not exist", page.display());
+        }
+    }
+}
+
+#[test]
+fn every_reason_is_listed_with_its_remedy_and_no_other() {
+    let page = fs::read_to_string(root().join("docs/status.md")).unwrap();
+    let of_credentials = rotation::Reason::ALL.iter().map(|reason| (reason.as_str(), reason.remedy()));
+    let of_tenants = tenant::Reason::ALL.iter().map(|reason| (reason.as_str(), reason.remedy()));
+    let rows: BTreeSet<_> = of_credentials.chain(of_tenants).map(|(reason, remedy)| format!("| `{reason}` | {remedy} |")).collect();
+    let missing: Vec<_> = rows.iter().filter(|row| !page.lines().any(|line| line == *row)).collect();
+    assert!(missing.is_empty(), "docs/status.md lacks these rows: {missing:#?}");
+    let tables = page.split("| Reason |").skip(1);
+    let reasons = tables.flat_map(|table| table.lines().take_while(|line| line.ends_with('|')));
+    let stale: Vec<_> = reasons.filter(|line| line.starts_with("| `") && !rows.contains(*line)).collect();
+    assert!(stale.is_empty(), "docs/status.md lists what is no reason, or has another remedy: {stale:#?}");
+}
+
+#[test]
+fn every_metric_is_listed_and_no_other() {
+    let page = fs::read_to_string(root().join("docs/status.md")).unwrap();
+    let listed = page.lines().filter_map(|line| line.strip_prefix("| `entra_rotator_")?.split('`').next().map(str::to_owned));
+    let metrics = Metrics::new();
+    metrics.tenant("default", Some(true));
+    let exposed = metrics.encode();
+    let families = exposed.lines().filter_map(|line| line.strip_prefix("# TYPE entra_rotator_")?.split_once(' '));
+    let suffixed = families.map(|(name, kind)| match kind {
+        "counter" => format!("{name}_total"),
+        "info" => format!("{name}_info"),
+        _ => name.to_owned(),
+    });
+    assert_eq!(listed.collect::<BTreeSet<_>>(), suffixed.collect());
+}
+
+/// The front page, and every page of `docs/` itself.
+fn pages() -> Vec<PathBuf> {
+    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    docs.chain([root().join("README.md")]).collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
