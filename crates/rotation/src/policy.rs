@@ -114,6 +114,9 @@ impl Durations {
             let message = format!("A validity of {} is shorter than the tenant's minimum of {}.", text(validity), text(minimum));
             return Err(Refusal::new(Reason::ValidityTooShort, message));
         }
+        if renew_before <= TimeDelta::zero() {
+            return invalid(format!("renewBefore ({}) must be longer than zero, or there is no time for a successor.", text(renew_before)));
+        }
         if renew_before >= validity {
             return invalid(format!("renewBefore ({}) must be shorter than validity ({}).", text(renew_before), text(validity)));
         }
@@ -174,6 +177,7 @@ mod tests {
         let cases = [
             (Wish { validity: Some(hours(1)), ..Wish::default() }, Reason::ValidityTooShort),
             (Wish { renew_before: Some(hours(5_000)), ..Wish::default() }, Reason::InvalidPolicy),
+            (Wish { renew_before: Some(hours(0)), ..Wish::default() }, Reason::InvalidPolicy),
             (Wish { renew_before: Some(hours(10)), overlap: Some(hours(11)), ..Wish::default() }, Reason::InvalidPolicy),
             (
                 Wish { renew_before: Some(hours(10)), overlap: Some(hours(5)), soak: Some(hours(5)), ..Wish::default() },

@@ -1,5 +1,5 @@
 //! Samples for unit tests.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
 //! The rotation protocol against a world small enough to enumerate.
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value)]
 
 mod conditions;
 mod door;

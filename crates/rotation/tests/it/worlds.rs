@@ -1,7 +1,7 @@
 //! What Entra, people and clusters do to a rotation, over two rotations of each kind.
 
 use chrono::TimeDelta;
-use rotation::{Act, Fact, Origin, Output, Policy, SignInResult, Step, Use};
+use rotation::{Act, Detail, Fact, Look, Origin, Output, Policy, SignInResult, Step, Use};
 use rstest::rstest;
 
 use crate::world::{Fault, World, certificate, signing, time};
@@ -277,4 +277,68 @@ fn a_signing_certificate_that_somebody_removed_in_part_is_replaced_and_its_rest_
     rotated(&world);
     let made = world.ledger.entries.len();
     assert_eq!(world.entra.passwords.len(), made, "{:#?}", world.effects);
+}
+
+#[test]
+fn one_read_without_a_certificate_does_not_take_it_out_of_the_bundle() {
+    let mut world = World::new(signing(DAYS));
+    world.run_for(hours(24));
+    let foreign = world.somebody_adds_a_signing_certificate(world.now + hours(24 * 30));
+    world.run_for(hours(8));
+    assert!(world.output.as_ref().unwrap().bundle.contains(&foreign));
+    world.restart();
+    let all = world.entra.clone();
+    world.entra.keys.retain(|key| key["customKeyIdentifier"] != foreign.to_string());
+    world.look(&Look::Directory(Detail::WithKeys));
+    world.entra = all;
+    for _ in 0..4 {
+        world.now += minutes(6);
+        world.look(&Look::Directory(Detail::Plain));
+    }
+    world.run_for(minutes(5));
+    assert!(world.output.as_ref().unwrap().bundle.contains(&foreign));
+}
+
+#[test]
+fn what_cannot_be_proven_is_published_only_after_three_sightings_in_entra() {
+    let mut world = World::new(certificate(DAYS));
+    world.run_for(hours(24));
+    world.sign_in = Some(SignInResult::CannotProve);
+    world.run_until(|world, step| world.ledger.upcoming().is_some() && matches!(step, Step::Look(Look::SignIn(_))));
+    world.run_for(hours(1));
+    // A new leader past the deadline has seen nothing yet.
+    let end = world.ledger.current().unwrap().not_after.unwrap();
+    world.now = end - hours(2);
+    world.restart();
+    let reads = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    world.run_until(|world, step| {
+        if matches!(step, Step::Look(Look::Directory(_))) {
+            reads.borrow_mut().insert(world.now);
+        }
+        matches!(step, Step::Note(Fact::Promoted(..)))
+    });
+    let reads = reads.into_inner();
+    assert!(reads.len() >= 3 && *reads.last().unwrap() - *reads.first().unwrap() >= minutes(1), "{reads:?}");
+    assert!(world.now < end);
+}
+
+#[rstest]
+fn people_and_lag_together_lose_nothing(#[values(certificate(DAYS), signing(DAYS))] policy: Policy, #[values(7)] lag: i64) {
+    for moment in moments(&policy) {
+        // What comes within the lag before a whole-list update can be lost; nobody can promise otherwise.
+        for offset in [-16 - lag, 2 + lag] {
+            println!("at {moment} {offset:+}");
+            let mut world = World::new(policy.clone());
+            world.lag = minutes(lag);
+            world.at(moment + minutes(offset), |world| {
+                let sent = |op: &rotation::Op| op.kind.is_whole_list() && world.now < op.at + world.lag;
+                let sending = world.ledger.entries.iter().filter_map(|entry| entry.op.as_ref()).any(sent);
+                if !sending {
+                    world.somebody_adds("bmV3Y29tZXI=");
+                }
+            });
+            world.run_for(hours(24 * 11));
+            world.assert_settled();
+        }
+    }
 }

@@ -171,7 +171,7 @@ impl World {
             self.check();
             let until = match self.pass(&wanted) {
                 Ok(until) => until,
-                Err(step) => return Some(step),
+                Err(step) => return Some(*step),
             };
             assert!(until > self.now, "a rest that is no rest at {}", self.now);
             let event = self.events.iter().map(|(at, _)| *at).min().unwrap_or(end);
@@ -206,12 +206,12 @@ impl World {
     }
 
     /// One pass that ends in a rest, or before the wanted step.
-    pub fn pass(&mut self, wanted: &impl Fn(&Self, &Step) -> bool) -> Result<Time, Step> {
+    pub fn pass(&mut self, wanted: &impl Fn(&Self, &Step) -> bool) -> Result<Time, Box<Step>> {
         self.memory.begin_pass();
         for _ in 0..64 {
             let step = self.next();
             if wanted(self, &step) {
-                return Err(step);
+                return Err(Box::new(step));
             }
             if let Step::Rest(rest) = step {
                 self.policy.observed_generation = Some(self.policy.generation);

@@ -1,0 +1,36 @@
+use chrono::TimeDelta;
+use rstest::rstest;
+
+use super::*;
+use crate::sample::at;
+
+const LATE: TimeDelta = TimeDelta::minutes(15);
+
+fn refused(minutes: impl IntoIterator<Item = i64>) -> Memory {
+    let mut memory = Memory::new(at(0));
+    minutes.into_iter().for_each(|minute| memory.proof_was_refused(at(minute)));
+    memory
+}
+
+#[rstest]
+#[case(vec![], false)]
+#[case(vec![0, 15], false)]
+#[case(vec![0, 7, 14], false)]
+#[case(vec![0, 7, 15], true)]
+fn proofs_are_hopeless_after_three_refusals_that_span_late(#[case] minutes: Vec<i64>, #[case] hopeless: bool) {
+    assert_eq!(refused(minutes).proof_is_hopeless(LATE), hopeless);
+}
+
+#[test]
+fn a_write_that_was_applied_clears_the_refusals_before() {
+    let mut memory = refused([0, 7]);
+    memory.answered("nonce", Answer::Applied(None));
+    memory.proof_was_refused(at(100_000));
+    assert!(!memory.proof_is_hopeless(LATE));
+}
+
+#[test]
+fn refusals_are_remembered_within_bounds() {
+    let memory = refused(0..10_000);
+    assert!(memory.proof_is_hopeless(LATE) && memory.proof_refusals.len() <= 8);
+}
