@@ -1,5 +1,7 @@
 //! What a credential costs, counted by the API server itself and by Entra.
 
+use std::io::Write as _;
+
 use chrono::{DateTime, Utc};
 use entra_emulator::{Call, Registered};
 use rustix::process::Signal;
@@ -88,18 +90,16 @@ impl Row {
     }
 }
 
+/// Past the capture of the test's output: the figures are of interest when all is well.
 fn print(rows: &[Row]) {
-    println!("{:28} {:>8} {:>6} {:>7}  made of (beside: events, watches, renewals, the tenant)", "", "requests", "Graph", "seconds");
+    let mut table =
+        format!("\n{:28} {:>8} {:>6} {:>7}  made of (beside: events, watches, renewals, the tenant)\n", "", "requests", "Graph", "seconds");
     for row in rows {
         let Promise(what, requests, writes) = *row.promise;
+        let (requests, writes) = (format!("{}≤{requests}", row.total()), format!("{}≤{writes}", row.writes));
         let parts: Vec<_> = row.requests.by_purpose().iter().map(|(purpose, count)| format!("{count} {purpose}")).collect();
-        let (total, beside) = (row.total(), row.requests.beside());
-        println!(
-            "{what:28} {:>8} {:>6} {:>7.1}  {} (beside: {beside})",
-            format!("{total}≤{requests}"),
-            format!("{}≤{writes}", row.writes),
-            row.seconds,
-            parts.join(", ")
-        );
+        let (parts, beside) = (parts.join(", "), row.requests.beside());
+        table += &format!("{what:28} {requests:>8} {writes:>6} {:>7.1}  {parts} (beside: {beside})\n", row.seconds);
     }
+    std::io::stderr().write_all(table.as_bytes()).unwrap();
 }

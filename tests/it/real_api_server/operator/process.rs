@@ -101,11 +101,11 @@ impl Operator {
         self.processes.log(PROGRAM)
     }
 
-    /// The end of the log as far as it is about this; all but what is of interest only when all is well.
+    /// The end of the log as far as it is about this, without what libraries say.
     pub(super) fn last_lines(&self, about: &str) -> String {
         let log = self.log();
-        let dull = ["\"TRACE\"", "{\"message\":\"next\""];
-        let lines: Vec<_> = log.lines().filter(|line| line.contains(about) && !dull.iter().any(|dull| line.contains(dull))).collect();
+        let is_ours = |line: &str| line.contains("\"target\":\"entra") && !line.contains("{\"message\":\"next\"");
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(about) && is_ours(line)).collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 }

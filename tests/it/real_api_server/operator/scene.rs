@@ -160,7 +160,7 @@ impl<'a> Scene<'a> {
     pub(super) async fn renew(&self, name: &str, state: &Value) {
         let issued: DateTime<Utc> = state["status"]["notBefore"].as_str().unwrap().parse().unwrap();
         let bound = issued + TimeDelta::seconds(1);
-        tokio::time::sleep((bound - Utc::now()).to_std().unwrap_or_default()).await;
+        sleep_until(bound).await;
         self.edit(name, json!({"rotation": {"notIssuedBefore": bound.to_rfc3339_opts(SecondsFormat::Secs, true)}})).await;
     }
 
@@ -221,6 +221,11 @@ impl Drop for Scene<'_> {
     }
 }
 
+/// Lets this time come.
+pub(super) async fn sleep_until(time: DateTime<Utc>) {
+    tokio::time::sleep((time - Utc::now()).to_std().unwrap_or_default()).await;
+}
+
 async fn create(client: &Client, place: &Place<'_>, name: &str, spec: Value) {
     let object = json!({
         "apiVersion": format!("{}/{}", place.group, place.version), "kind": place.kind, "metadata": {"name": name}, "spec": spec,
@@ -229,10 +234,17 @@ async fn create(client: &Client, place: &Place<'_>, name: &str, spec: Value) {
     place.api(client.clone()).create(&PostParams::default(), &object).await.unwrap();
 }
 
-/// What must be true of every state that was seen, and of Entra.
+/// What must be true of every state that was seen, of Entra, and of the operator that most tests share.
 pub(super) fn assert_promises(scene: &Scene<'_>, witnesses: &[&Witness]) {
     witnesses.iter().for_each(|witness| assert_sound(&witness.all()));
-    scene.entra().assert_nobody_was_harmed();
+    let harm = scene.entra().harm();
+    assert!(harm.is_empty(), "foreign credentials were changed: {harm:#?}");
+    if let Some(operator) = scene.operator {
+        assert!(operator.is_running());
+        let log = operator.log();
+        let defects: Vec<_> = log.lines().filter(|line| line.contains("defect of the operator") || line.contains("panicked")).collect();
+        assert!(defects.is_empty(), "{defects:#?}");
+    }
 }
 
 /// From this state on the resource was ready, and no tool took it for a failure.

@@ -6,7 +6,7 @@ use super::{deployed::Deployed, entra::Entra, process::Operator};
 use crate::{control_plane::ControlPlane, real_api_server::CHART};
 
 /// Far longer than anything here takes on a busy machine.
-pub(super) const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(90);
 /// Where the operator is installed, and the name of the release.
 pub(super) const OPERATOR: &str = "entra-rotator";
 /// A namespace that the operator serves.
@@ -15,6 +15,9 @@ pub(super) const TEAM: &str = "payroll";
 pub(super) const OTHER_TEAM: &str = "crm";
 /// A namespace that it has no rights in.
 pub(super) const UNSERVED: &str = "elsewhere";
+
+/// As much in the log as anybody could ask for; helm takes a comma for the end of a value.
+const EVERYTHING: &str = r"logLevel=trace\,kube=trace\,hyper=trace\,hyper_util=trace\,rustls=trace\,reqwest=trace\,tower=trace";
 
 /// A cluster with the operator installed, and Entra.
 pub(super) struct Stage {
@@ -39,7 +42,7 @@ impl Stage {
         cluster.kubectl(&["apply", "--server-side", "-k", definitions]).await.unwrap();
         let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
         cluster.kubectl(&established).await.unwrap();
-        let stage = Self::set(cluster, &["--set", "crds.enabled=false,logLevel=trace", "--set", "extraArgs={--late=3s}"]).await;
+        let stage = Self::set(cluster, &["--set", "crds.enabled=false", "--set", EVERYTHING, "--set", "extraArgs={--late=3s}"]).await;
         let operator = stage.operator("entra-rotator-0").await;
         (stage, operator)
     }

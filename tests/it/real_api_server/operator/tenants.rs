@@ -1,6 +1,6 @@
 //! Tenants that cannot be signed in to.
 
-use entra_emulator::{Call, Operation};
+use entra_emulator::{Call, Effect, Fault, Match, Operation, Sent};
 use entra_rotator::tenant::Reason as TenantReason;
 use entra_types::TenantId;
 use k8s_openapi::api::core::v1::Secret;
@@ -61,7 +61,7 @@ async fn a_tenant_that_entra_does_not_know_is_named_and_not_asked_for_again_and_
 }
 
 #[tokio::test]
-async fn a_tenant_out_of_reach_passes_for_one() {
+async fn a_tenant_that_cannot_be_reached_is_reported_as_such() {
     let reserved = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nowhere = format!("https://{}", reserved.local_addr().unwrap());
     drop(reserved);
@@ -103,6 +103,23 @@ async fn a_wrong_secret_is_reported_and_a_right_one_taken_up_at_once() {
     assert_promises(&scene, &[&resource]);
     let log = scene.operator().log();
     scene.leaks(&[]).text("the wrong secret", &wrong).assert_none_in("the log", &log);
+}
+
+#[tokio::test]
+async fn a_page_of_html_is_no_token() {
+    let scene = Scene::shared("no-token").await;
+    let operator = scene.tenant.operator.client_id;
+    let fault = Fault::always(Match::operation(Operation::Token).client(operator), Effect::answering(Sent::Html));
+    let fault = scene.entra().emulator().inject(fault);
+    let mut tenant = scene.watch_tenant().await;
+    scene.admit(&[]).await;
+    let state = tenant.until("the failure", |tenant| condition(tenant, "Ready") == "False/InvalidAnswer").await;
+    assert!(message(&state, "Ready").ends_with(TenantReason::InvalidAnswer.remedy()), "{state:#}");
+    let calls = scene.entra().emulator().calls();
+    assert_eq!(calls.iter().filter(|call| call.path.contains(&scene.tenant.id.to_string())).count(), 1);
+    scene.entra().emulator().withdraw(fault);
+    tenant.until("the sign-in", |tenant| condition(tenant, "Ready").starts_with("True/")).await;
+    assert_promises(&scene, &[]);
 }
 
 #[tokio::test]

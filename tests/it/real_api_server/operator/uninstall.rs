@@ -17,8 +17,8 @@ async fn uninstalling_leaves_what_was_published_and_installing_again_goes_on_wit
     let target = scene.application("Target");
     scene.admit(&[&target]).await;
     let mut certificate = scene.declare(NAMES[0], &target, client_certificate()).await;
-    let issued = certificate.until("a credential", is_settled).await;
     let mut signing = scene.declare(NAMES[1], &target, token_signing()).await;
+    let issued = certificate.until("a credential", is_settled).await;
     signing.until("a credential", is_settled).await;
     operator.send(Signal::TERM);
     assert_eq!(operator.exit_code().await, Some(0));

@@ -186,3 +186,20 @@ fn assert_transitions(before: &Value, after: &Value) {
         );
     }
 }
+
+#[test]
+fn a_status_that_contradicts_itself_is_unsound() {
+    let condition = |kind: &str, status: &str, time: &str| json!({"type": kind, "status": status, "reason": "Published", "message": "…", "lastTransitionTime": time});
+    let state =
+        |conditions: Value| Arc::new(json!({"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "conditions": conditions}}));
+    let sound = state(json!([condition("Ready", "True", "noon"), condition("Stalled", "False", "noon")]));
+    assert_sound(&[Arc::clone(&sound), state(json!([condition("Ready", "True", "noon"), condition("Stalled", "True", "one")]))]);
+    let unsound = [
+        vec![state(json!([condition("Reconciling", "True", "noon"), condition("Stalled", "True", "noon")]))],
+        vec![state(json!([condition("Ready", "True", "noon"), condition("Ready", "True", "noon")]))],
+        vec![sound, state(json!([condition("Ready", "True", "one")]))],
+    ];
+    for states in unsound {
+        assert!(std::panic::catch_unwind(|| assert_sound(&states)).is_err(), "{states:#?}");
+    }
+}
