@@ -210,7 +210,7 @@ impl World {
 fn cluster(started: Started) -> KubeSim {
     let crds = ["crds/entratenants.yaml", "crds/serviceprincipalcredentials.yaml"].map(|path| std::fs::read_to_string(path).unwrap());
     let builder = KubeSim::builder().clock(move || started.now());
-    crds.iter().fold(builder, |builder, crd| builder.crd_yaml(crd)).build().unwrap()
+    crds.iter().fold(builder, kube_sim::Builder::crd_yaml).build().unwrap()
 }
 
 /// Somebody else's certificate, with a field that this version has never heard of.
