@@ -253,21 +253,20 @@ fn hint(story: &Story) -> String {
     format!("{:>6.1} s  {uses} uses, {gaps} gaps.  {}", story.elapsed().as_secs_f64(), next.unwrap_or_default())
 }
 
-/// Ctrl-C, and what a supervisor sends.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
+/// Ctrl-C, what a supervisor sends, and a terminal that is closed.
+struct Signals([Signal; 3]);
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
     }
 
     async fn next(&mut self) {
+        let [interrupt, terminate, hang_up] = &mut self.0;
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
         }
     }
 }
