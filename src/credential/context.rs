@@ -3,12 +3,12 @@
 use chrono::Utc;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::events::Recorder;
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
-use rotation::Time;
+use rotation::{Application, Time};
 
 use super::outputs::Outputs;
-use super::registry::Registry;
+use super::registry::{Recorded, Registry};
 use crate::api::v1alpha1::ServicePrincipalCredential;
 use crate::election::Election;
 use crate::metrics::Metrics;
@@ -41,5 +41,15 @@ impl Context {
 
     pub(crate) fn resources(&self, namespace: &str) -> Api<ServicePrincipalCredential> {
         Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// What the others do on the application of a resource.
+    pub(crate) fn application(&self, uid: &str) -> Application {
+        let lives = |other: &Recorded| {
+            let (namespace, name) = &other.name;
+            let found = self.store.get(&ObjectRef::new(name).within(namespace));
+            found.is_some_and(|found| found.metadata.uid.as_ref() == Some(&other.age.1) && found.metadata.deletion_timestamp.is_none())
+        };
+        self.registry.application(uid, self.settings.late, self.now(), lives)
     }
 }

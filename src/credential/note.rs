@@ -19,7 +19,7 @@ impl Pass<'_> {
         let nonce: String = self.context.seams.ids.uuid().simple().to_string().chars().take(12).collect();
         let stamp = Stamp { now: self.context.now(), nonce: nonce.clone() };
         let ledger = self.ledger.apply(fact, &stamp, &self.policy, &self.desk.memory);
-        let application = self.context.registry.application(&self.policy.uid, self.policy.late, stamp.now);
+        let application = self.context.application(&self.policy.uid);
         let status = self.describe(&ledger, None, &application);
         self.desk.memory.licensing(&nonce);
         self.desk.licence = Some((nonce, Instant::now()));

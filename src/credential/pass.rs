@@ -77,7 +77,7 @@ impl Pass<'_> {
 
     async fn steps(&mut self) -> Result<End, Cut> {
         for _ in 0..STEPS {
-            let application = self.context.registry.application(&self.policy.uid, self.policy.late, self.context.now());
+            let application = self.context.application(&self.policy.uid);
             let step = next(&self.case(&application));
             debug!(step = step_name(&step), "next");
             let done = match step {
@@ -185,12 +185,11 @@ impl Pass<'_> {
 pub(super) fn recorded(resource: &ServicePrincipalCredential, app: AppKey, signing: bool, ledger: Ledger) -> Recorded {
     let uid = resource.uid().unwrap_or_default();
     Recorded {
-        name: format!("{}/{}", resource.namespace().unwrap_or_default(), resource.name_any()),
+        name: (resource.namespace().unwrap_or_default(), resource.name_any()),
         age: (super::status::created(resource), uid),
         app,
         signing,
         ledger,
-        exists: resource.metadata.deletion_timestamp.is_none(),
     }
 }
 

@@ -19,8 +19,8 @@ pub(crate) enum AppKey {
 /// One resource as the others see it.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {
-    /// `namespace/name`, for messages.
-    pub(crate) name: String,
+    /// Its namespace and name.
+    pub(crate) name: (String, String),
     /// Age, then uid: the older of two rivals wins.
     pub(crate) age: (Option<Time>, String),
     /// Which application it is about.
@@ -29,8 +29,6 @@ pub(crate) struct Recorded {
     pub(crate) signing: bool,
     /// Its record.
     pub(crate) ledger: Ledger,
-    /// Whether the resource still exists: if not, only its open writes count.
-    pub(crate) exists: bool,
 }
 
 /// The registry of this process.
@@ -65,26 +63,25 @@ impl Registry {
         lock(&self.records).insert(uid.to_owned(), record);
     }
 
-    /// What the others do on the application of `uid`.
-    pub(crate) fn application(&self, uid: &str, late: Lateness, now: Time) -> Application {
+    /// What the others do on the application of `uid`. `lives` says whether a resource is still in the cluster.
+    pub(crate) fn application(&self, uid: &str, late: Lateness, now: Time, lives: impl Fn(&Recorded) -> bool) -> Application {
         let records = lock(&self.records);
         let Some(me) = records.get(uid) else { return Application::default() };
         let others: Vec<&Recorded> =
             records.iter().filter(|(other, record)| *other != uid && same(record, me)).map(|(_, record)| record).collect();
         let rival =
-            others.iter().filter(|other| me.signing && other.signing && other.exists && other.age < me.age).min_by_key(|other| &other.age);
+            others.iter().filter(|other| me.signing && other.signing && lives(other) && other.age < me.age).min_by_key(|other| &other.age);
         let object = me.ledger.target.as_ref().map(|target| target.object_id);
-        let ledgers: Vec<Ledger> = others.iter().map(|other| other.visible()).collect();
-        Application::of(&ledgers, rival.map(|rival| rival.name.clone()), object, late, now)
+        let ledgers: Vec<Ledger> = others.iter().map(|other| other.visible(lives(other))).collect();
+        Application::of(&ledgers, rival.map(|rival| format!("{}/{}", rival.name.0, rival.name.1)), object, late, now)
     }
 
     /// Forgets resources that are gone. Their records stay until nothing of theirs can take effect any more.
     pub(crate) fn sweep(&self, exists: impl Fn(&str) -> bool, late: Lateness, now: Time) {
         lock(&self.desks).retain(|uid, _| exists(uid));
         lock(&self.records).retain(|uid, record| {
-            record.exists = exists(uid);
             let settles = record.ledger.entries.iter().filter_map(|entry| Some(entry.op.as_ref()?.at + late.settled())).max();
-            record.exists || settles.is_some_and(|settles| now < settles)
+            exists(uid) || settles.is_some_and(|settles| now < settles)
         });
         lock(&self.locks).retain(|_, mutex| Arc::strong_count(mutex) > 1);
     }
@@ -92,9 +89,9 @@ impl Registry {
 
 impl Recorded {
     /// A resource that is gone counts on none of its credentials, but its writes may still be applied.
-    fn visible(&self) -> Ledger {
+    fn visible(&self, lives: bool) -> Ledger {
         let mut ledger = self.ledger.clone();
-        if !self.exists {
+        if !lives {
             ledger.entries.iter_mut().for_each(|entry| entry.r#use = rotation::Use::Retiring);
         }
         ledger
