@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{SecondsFormat, TimeDelta};
-use entra_types::{Credential, KeyId, Thumbprint};
+use entra_types::{Credential, Thumbprint};
 
 use crate::case::{Case, Check, Claim, Fact, Identity, Licence, Look, Mutation, Projection, Wait, look, note, stop, wait};
 use crate::client_certificate::{look_again, target};
@@ -61,10 +61,15 @@ fn still_shown(case: &Case<'_>) -> impl Iterator<Item = Thumbprint> {
         let history = case.memory.history();
         let holders = history.key_ids_of(*thumbprint);
         let expired = history.certificate_by(*thumbprint).is_some_and(|facts| facts.not_after <= case.now);
-        // A Sign entry whose certificate this process has not read may be this one.
-        let may_be = |id: KeyId, view: &Credential| holders.contains(&id) || (view.is_sign() && history.certificate(&id).is_none());
-        let absent =
-            history.conclude(case.policy.late.late(), |_, views| !views.iter().any(|view| view.key_id.is_some_and(|id| may_be(id, view))));
+        // A Sign entry may be this one while no certificate behind its link was read; its own `key` may always be null.
+        let read = |link: &Option<String>, views: &[Credential]| {
+            let known = |view: &Credential| view.key_id.is_some_and(|id| history.certificate(&id).is_some());
+            views.iter().any(|view| view.custom_key_identifier == *link && known(view))
+        };
+        let absent = history.conclude(case.policy.late.late(), |_, views| {
+            let held = |view: &Credential| view.key_id.is_some_and(|id| holders.contains(&id));
+            !views.iter().any(|view| held(view) || (view.is_sign() && !read(&view.custom_key_identifier, views)))
+        });
         !expired && (history.audited_at().is_none() || absent != Conclusion::Confirmed)
     })
 }
