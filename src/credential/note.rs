@@ -67,6 +67,7 @@ impl Pass<'_> {
         let written = written.map_err(|error| if error.is_conflict() { Cut::Conflict } else { Cut::Cluster(error) })?;
         self.resource = Arc::new(written);
         self.desk.written = Some(Arc::clone(&self.resource));
+        self.sample();
         events::publish_changes(self.context, &before, &self.resource);
         Ok(())
     }

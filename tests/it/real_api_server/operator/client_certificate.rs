@@ -85,12 +85,19 @@ async fn a_client_certificate_is_rotated_when_its_time_has_come_and_the_metrics_
     assert_never_interrupted(&resource, &issued);
 }
 
-/// The gauge of that name shows this time.
+/// The gauge of that name shows this time, as soon as the operator has heard that its status was written.
 async fn assert_metric(scene: &Scene<'static>, name: &str, gauge: &str, expected: &serde_json::Value) {
-    let metrics = scene.operator().page("/metrics").await;
     let line = format!(
         "entra_rotator_credential_{gauge}_timestamp_seconds{{namespace=\"payroll\",name=\"{name}\",kind=\"ClientCertificate\"}} {}\n",
         time(expected).timestamp()
     );
-    assert!(metrics.contains(&line), "{line} is not in {metrics}");
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        let metrics = scene.operator().page("/metrics").await;
+        if metrics.contains(&line) {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{line} is not in {metrics}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
