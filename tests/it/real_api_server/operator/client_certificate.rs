@@ -69,35 +69,24 @@ async fn a_client_certificate_is_rotated_when_its_time_has_come_and_the_metrics_
     let mut resource = scene.declare(name, &target, json!({"clientCertificate": {}, "rotation": rotation})).await;
     let issued = resource.until("its first credential", is_settled).await;
     let renewal = time(&issued["status"]["renewalTime"]);
-    assert_metric(&scene, name, "not_after", &issued["status"]["notAfter"]).await;
-    assert_metric(&scene, name, "renewal", &issued["status"]["renewalTime"]).await;
+    shows_time(&scene, name, "not_after", &issued["status"]["notAfter"]).await;
+    shows_time(&scene, name, "renewal", &issued["status"]["renewalTime"]).await;
 
     let rotating = resource.until("the successor", |state| state["status"]["rotation"]["reason"] == "Schedule").await;
     assert!(time(&rotating["status"]["rotation"]["startedAt"]) >= renewal);
     resource.until("two credentials at a time", is_overlapping).await;
     let rotated = resource.until("the end of the rotation", is_settled).await;
     scene.published(name).await.sign_in(scene.entra()).await.unwrap();
-    assert_metric(&scene, name, "not_after", &rotated["status"]["notAfter"]).await;
-    let metrics = scene.operator().page("/metrics").await;
-    let labels = format!("{{namespace=\"payroll\",name=\"{name}\",kind=\"ClientCertificate\"}}");
-    assert!(metrics.contains(&format!("entra_rotator_credential_ready{labels} 1\n")), "{metrics}");
+    shows_time(&scene, name, "not_after", &rotated["status"]["notAfter"]).await;
+    let ready = format!("entra_rotator_credential_ready{{namespace=\"payroll\",name=\"{name}\",kind=\"ClientCertificate\"}} 1\n");
+    scene.operator().shows("/metrics", &ready).await;
     assert_promises(&scene, &[&resource]);
     assert_never_interrupted(&resource, &issued);
 }
 
-/// The gauge of that name shows this time, as soon as the operator has heard that its status was written.
-async fn assert_metric(scene: &Scene<'static>, name: &str, gauge: &str, expected: &serde_json::Value) {
-    let line = format!(
-        "entra_rotator_credential_{gauge}_timestamp_seconds{{namespace=\"payroll\",name=\"{name}\",kind=\"ClientCertificate\"}} {}\n",
-        time(expected).timestamp()
-    );
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-    loop {
-        let metrics = scene.operator().page("/metrics").await;
-        if metrics.contains(&line) {
-            return;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "{line} is not in {metrics}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+/// The gauge of that name comes to show this time, as soon as the operator has heard that its status was written.
+async fn shows_time(scene: &Scene<'static>, name: &str, gauge: &str, expected: &serde_json::Value) {
+    let labels = format!("{{namespace=\"payroll\",name=\"{name}\",kind=\"ClientCertificate\"}}");
+    let line = format!("entra_rotator_credential_{gauge}_timestamp_seconds{labels} {}\n", time(expected).timestamp());
+    scene.operator().shows("/metrics", &line).await;
 }

@@ -1,13 +1,15 @@
 //! What stays and what goes when something is deleted.
 
-use serde_json::{Value, json};
-
 use entra_emulator::Operation;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use super::{
+    entra::by_client,
     published::Published,
     scene::{Scene, assert_promises, client_certificate, is_settled},
+    stage::{OTHER_TEAM, Stage, TEAM},
     witness::Witness,
 };
 
@@ -88,4 +90,30 @@ async fn an_output_that_was_deleted_or_edited_is_written_again_without_asking_en
     assert_eq!(Published::read(&again).annotation("entry"), published.annotation("entry"));
     assert_eq!(scene.entra().calls(&target).len(), asked);
     assert_promises(&scene, &[&resource]);
+}
+
+#[tokio::test]
+async fn a_team_that_leaves_with_its_namespace_stops_nobody_else() {
+    let stage = Stage::alone().await;
+    let operator = stage.operator("entra-rotator-0").await;
+    let scene = Scene::new(&stage, "leaving").await;
+    let (leaving, staying) = (scene.application("Leaving"), scene.application("Staying"));
+    let mut tenant = scene.tenant_spec(&[&leaving, &staying]);
+    tenant["grants"][0]["namespaces"] = json!([TEAM, OTHER_TEAM]);
+    scene.create_tenant(tenant).await;
+    let mut resource = scene.declare_in(OTHER_TEAM, "leaving-crm", by_client(leaving.client_id), client_certificate()).await;
+    resource.until("a credential", is_settled).await;
+    stage.cluster.kubectl(&["delete", "namespace", OTHER_TEAM, "--timeout=90s"]).await.unwrap();
+    resource.until("its end", Value::is_null).await;
+    assert_eq!(scene.entra().writes(&leaving).len(), 1);
+
+    operator.send(Signal::TERM);
+    assert_eq!(operator.exit_code().await, Some(0));
+    let operator = stage.operator("entra-rotator-1").await;
+    let mut resource = scene.declare("leaving-payroll", &staying, client_certificate()).await;
+    resource.until("a credential", is_settled).await;
+    operator.shows("/readyz", "HTTP/1.1 200").await;
+    assert_promises(&scene, &[&resource]);
+    scene.leave(&["leaving-payroll"]).await;
+    stage.restore(OTHER_TEAM).await;
 }

@@ -93,6 +93,19 @@ impl Operator {
         answer
     }
 
+    /// Waits until one of its pages holds this.
+    pub(super) async fn shows(&self, path: &str, text: &str) {
+        let deadline = Instant::now() + LONG;
+        loop {
+            let answer = self.page(path).await;
+            if answer.contains(text) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{path} never shows {text}:\n{answer}\n{}", self.last_lines(""));
+            sleep(POLL).await;
+        }
+    }
+
     pub(super) fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap()
     }

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use entra_emulator::{Operation, Registered, Registration};
 use entra_types::{ClientId, ObjectId};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, PostParams};
 use rotation::Reason;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     entra::by_client,
-    scene::{Scene, assert_promises, client_certificate, credentials, is_settled},
+    scene::{Scene, assert_promises, client_certificate, credentials, is_settled, sleep_until, token_signing},
     stage::{OTHER_TEAM, TEAM, UNSERVED},
-    witness::{Witness, condition, kstatus, message},
+    witness::{Witness, condition, kstatus, message, time},
 };
 
 /// Waits until the resource is stalled for this reason, and holds what it says against what a person needs.
@@ -169,10 +170,21 @@ async fn a_policy_that_contradicts_the_tenant_is_refused_until_it_is_changed() {
 }
 
 #[tokio::test]
-async fn kubectl_refuses_what_the_schema_can_tell() {
-    let scene = Scene::shared("refused").await;
-    let patch = Patch::Merge(json!({"spec": {"tenantID": Uuid::new_v4()}}));
-    scene.admit(&[]).await;
-    let refused = scene.tenants().patch("refused", &PatchParams::default(), &patch).await.unwrap_err();
-    assert!(refused.to_string().contains("tenantID cannot change: make another EntraTenant"), "{refused}");
+async fn of_two_that_want_to_choose_the_signing_certificate_the_older_one_does() {
+    let scene = Scene::shared("claimed").await;
+    let target = scene.application("Target");
+    scene.admit(&[&target]).await;
+    let mut older = scene.declare("claimed-older", &target, token_signing()).await;
+    let first = older.until("a certificate", is_settled).await;
+    // Which one is older cannot be told of two of the same second.
+    sleep_until(time(&first["metadata"]["creationTimestamp"]) + TimeDelta::seconds(1)).await;
+    let writes = scene.entra().writes(&target).len();
+    let mut newer = scene.declare("claimed-newer", &target, token_signing()).await;
+    stalled(&mut newer, Reason::TargetClaimed, "payroll/claimed-older").await;
+    assert_eq!(scene.entra().writes(&target).len(), writes);
+    assert!(scene.secrets().get_opt("claimed-newer").await.unwrap().is_none());
+
+    scene.delete("claimed-older").await;
+    newer.until("its turn", is_settled).await;
+    assert_promises(&scene, &[&older, &newer]);
 }

@@ -77,6 +77,12 @@ impl Stage {
         assert_eq!(kubeconfig, self.kubeconfig);
     }
 
+    /// Brings the namespaces and what the chart puts into them back.
+    pub(super) async fn restore(&self, namespace: &str) {
+        self.cluster.kubectl(&["create", "namespace", namespace]).await.unwrap();
+        self.cluster.helm(&["upgrade", OPERATOR, CHART, "-n", OPERATOR, "--reuse-values"]).await.unwrap();
+    }
+
     /// Runs a replica.
     pub(super) async fn operator(&self, pod: &str) -> Operator {
         Operator::start(&self.deployed, &self.kubeconfig, pod).await

@@ -110,7 +110,9 @@ impl Drop for Witness {
 }
 
 fn summary(object: &Value) -> Value {
-    json!({"generation": object["metadata"]["generation"], "spec": object["spec"], "status": object["status"]})
+    let metadata = &object["metadata"];
+    let metadata = json!({"generation": metadata["generation"], "annotations": metadata["annotations"]});
+    json!({"metadata": metadata, "spec": object["spec"], "status": object["status"]})
 }
 
 /// A condition as `True/Reason`; empty if it is not there.
