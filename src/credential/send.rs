@@ -149,7 +149,9 @@ impl Call {
     async fn transmit(&self, granted: &Granted) -> Result<Option<SigningAnswer>, Failure> {
         let (graph, address) = (&granted.signed_in.graph, &granted.address);
         match self {
-            Self::AddKey(certificate, proof) => graph.add_key(address, certificate, proof).await?,
+            Self::AddKey(certificate, proof) => {
+                graph.add_key(address, certificate, proof).await?;
+            }
             Self::Prefer(thumbprint) => graph.set_preferred_thumbprint(address, *thumbprint).await?,
             Self::RemoveKey(key_id, proof) => graph.remove_key(address, *key_id, proof).await?,
             Self::Replace(keys, passwords) => graph.replace_credentials(address, Some(keys), passwords.as_ref()).await?,

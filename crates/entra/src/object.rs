@@ -43,6 +43,8 @@ pub struct DirectoryObject {
     pub preferred_raw: Option<String>,
     /// `preferredSingleSignOnMode`, at most 256 characters.
     pub single_sign_on_mode: Option<String>,
+    /// `notificationEmailAddresses`: who is mailed before a signing certificate expires. Whole, since an update replaces it; empty for applications.
+    pub notification_addresses: Vec<String>,
     /// `keyCredentials`.
     pub keys: CredentialList,
     /// `passwordCredentials`.
@@ -58,6 +60,7 @@ struct Body {
     display_name: Option<String>,
     preferred_token_signing_key_thumbprint: Option<String>,
     preferred_single_sign_on_mode: Option<String>,
+    notification_email_addresses: Option<Vec<String>>,
     key_credentials: CredentialList,
     password_credentials: CredentialList,
 }
@@ -70,7 +73,10 @@ impl Detail {
             (Self::Plain, _) => "",
             (Self::WithKeys, ObjectKind::Application) => "?$select=id,appId,displayName,keyCredentials,passwordCredentials",
             (Self::WithKeys, ObjectKind::ServicePrincipal) => {
-                "?$select=id,appId,displayName,keyCredentials,passwordCredentials,preferredTokenSigningKeyThumbprint,preferredSingleSignOnMode"
+                concat!(
+                    "?$select=id,appId,displayName,keyCredentials,passwordCredentials,preferredTokenSigningKeyThumbprint,",
+                    "preferredSingleSignOnMode,notificationEmailAddresses"
+                )
             }
         }
     }
@@ -99,6 +105,7 @@ impl From<Body> for DirectoryObject {
             preferred_thumbprint: preferred_raw.as_deref().and_then(|text| text.parse().ok()),
             preferred_raw,
             single_sign_on_mode: body.preferred_single_sign_on_mode.map(short),
+            notification_addresses: body.notification_email_addresses.unwrap_or_default(),
             keys: body.key_credentials,
             passwords: body.password_credentials,
         }

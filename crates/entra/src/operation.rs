@@ -19,8 +19,14 @@ pub enum Operation {
     RemoveKey,
     /// Replacing whole credential lists.
     ReplaceCredentials,
+    /// addPassword.
+    AddPassword,
+    /// removePassword.
+    RemovePassword,
     /// Choosing the certificate that signs.
     SetPreferredThumbprint,
+    /// Choosing who is mailed before a signing certificate expires.
+    SetNotificationAddresses,
     /// Trying another application's credential.
     SignIn,
     /// Reading federation metadata.
@@ -29,7 +35,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation, so that metrics can exist at zero.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::GetToken,
         Self::Read,
         Self::ReadWithKeys,
@@ -37,7 +43,10 @@ impl Operation {
         Self::AddKey,
         Self::RemoveKey,
         Self::ReplaceCredentials,
+        Self::AddPassword,
+        Self::RemovePassword,
         Self::SetPreferredThumbprint,
+        Self::SetNotificationAddresses,
         Self::SignIn,
         Self::ReadMetadata,
     ];
@@ -52,7 +61,10 @@ impl Operation {
             Self::AddKey => "add_key",
             Self::RemoveKey => "remove_key",
             Self::ReplaceCredentials => "replace_credentials",
+            Self::AddPassword => "add_password",
+            Self::RemovePassword => "remove_password",
             Self::SetPreferredThumbprint => "set_preferred_thumbprint",
+            Self::SetNotificationAddresses => "set_notification_addresses",
             Self::SignIn => "sign_in",
             Self::ReadMetadata => "read_metadata",
         }
@@ -62,7 +74,14 @@ impl Operation {
     pub const fn mutates(self) -> bool {
         matches!(
             self,
-            Self::AddTokenSigningCertificate | Self::AddKey | Self::RemoveKey | Self::ReplaceCredentials | Self::SetPreferredThumbprint
+            Self::AddTokenSigningCertificate
+                | Self::AddKey
+                | Self::RemoveKey
+                | Self::ReplaceCredentials
+                | Self::AddPassword
+                | Self::RemovePassword
+                | Self::SetPreferredThumbprint
+                | Self::SetNotificationAddresses
         )
     }
 }
@@ -77,7 +96,10 @@ impl fmt::Display for Operation {
             Self::AddKey => "add a key to",
             Self::RemoveKey => "remove a key from",
             Self::ReplaceCredentials => "update the credential lists of",
+            Self::AddPassword => "add a client secret to",
+            Self::RemovePassword => "remove a client secret from",
             Self::SetPreferredThumbprint => "choose the signing certificate of",
+            Self::SetNotificationAddresses => "choose the notification addresses of",
             Self::SignIn => "sign in as",
             Self::ReadMetadata => "read the federation metadata of",
         })

@@ -65,7 +65,10 @@ const fn lane(operation: Operation) -> Lane {
         | Operation::AddKey
         | Operation::RemoveKey
         | Operation::ReplaceCredentials
-        | Operation::SetPreferredThumbprint => Lane::Write,
+        | Operation::AddPassword
+        | Operation::RemovePassword
+        | Operation::SetPreferredThumbprint
+        | Operation::SetNotificationAddresses => Lane::Write,
     }
 }
 

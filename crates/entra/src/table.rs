@@ -79,6 +79,8 @@ static TABLE: &[Row] = &[
     row(GRAPH, EVERY, Is("Directory_ResourceSizeExceeded"), ObjectFull, OnChange),
     row(GRAPH, EVERY, Is("Directory_QuotaExceeded"), ObjectFull, OnChange),
     row(GRAPH, 400..=400, Says("maximum of 2 encrypted credentials"), ObjectFull, OnChange),
+    // Also said of a secret that has not reached the replica yet. The object itself is there.
+    row(&[Graph], 400..=404, Says("No password credential found with keyId"), InvalidRequest, Backoff),
     row(GRAPH, 404..=404, Present, TargetNotFound, Backoff),
     row(GRAPH, EVERY, Is("Request_ResourceNotFound"), TargetNotFound, Backoff),
     row(GRAPH, 403..=403, Present, PermissionDenied, OnChange),
@@ -135,7 +137,10 @@ const fn asked(operation: Operation) -> Asked {
         | Operation::ReadWithKeys
         | Operation::AddTokenSigningCertificate
         | Operation::ReplaceCredentials
-        | Operation::SetPreferredThumbprint => Graph,
+        | Operation::AddPassword
+        | Operation::RemovePassword
+        | Operation::SetPreferredThumbprint
+        | Operation::SetNotificationAddresses => Graph,
     }
 }
 
@@ -148,6 +153,11 @@ mod tests {
 
     #[rstest]
     #[case::no_role(Read, 403, "Authorization_RequestDenied", PermissionDenied, OnChange)]
+    #[case::secret_without_role(AddPassword, 403, "Authorization_RequestDenied", PermissionDenied, OnChange)]
+    #[case::secret_forbidden(AddPassword, 400, "CredentialTypeNotAllowedAsPerAppPolicy", PolicyForbidsType, OnChange)]
+    #[case::full_of_secrets(AddPassword, 403, "Directory_ResourceSizeExceeded", ObjectFull, OnChange)]
+    #[case::locked_secrets(RemovePassword, 400, "CannotUpdateLockedServicePrincipalProperty", PropertyLocked, OnChange)]
+    #[case::removal_of_a_signing_password(RemovePassword, 500, "Service_InternalServerError", Unavailable, Backoff)]
     #[case::full(ReplaceCredentials, 403, "Directory_ResourceSizeExceeded", ObjectFull, OnChange)]
     #[case::quota(ReplaceCredentials, 403, "Directory_QuotaExceeded", ObjectFull, OnChange)]
     #[case::unknown_object(Read, 404, "Request_ResourceNotFound", TargetNotFound, Backoff)]
@@ -216,7 +226,17 @@ mod tests {
     #[test]
     fn the_limit_of_two_secrets_is_told_by_its_message_alone() {
         let message = "You can only add a maximum of 2 encrypted credentials. If you would like to add more, delete one.";
-        assert_eq!(classify(ReplaceCredentials, 400, Some("Request_BadRequest"), message), (ObjectFull, OnChange));
+        for operation in [ReplaceCredentials, AddPassword] {
+            assert_eq!(classify(operation, 400, Some("Request_BadRequest"), message), (ObjectFull, OnChange));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_is_not_an_object_that_is_not_there() {
+        let message = "No password credential found with keyId '8c9f3d52-0b1e-4c55-9d0e-6a2f6c1e7b10'.";
+        assert_eq!(classify(RemovePassword, 400, Some("Request_BadRequest"), message), (InvalidRequest, Backoff));
+        assert_eq!(classify(RemovePassword, 404, Some("Request_ResourceNotFound"), message), (InvalidRequest, Backoff));
+        assert_eq!(classify(RemovePassword, 404, Some("Request_ResourceNotFound"), "Resource does not exist"), (TargetNotFound, Backoff));
     }
 
     #[test]

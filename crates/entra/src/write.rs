@@ -5,7 +5,7 @@ use data_encoding::BASE64;
 use entra_types::{CredentialList, KeyId, RawCredential, Thumbprint};
 use http::Method;
 use keys::Certificate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::address::Address;
@@ -14,6 +14,7 @@ use crate::failure::{Failure, Retry};
 use crate::graph::Graph;
 use crate::jwt::Proof;
 use crate::operation::Operation;
+use crate::password::{NewPassword, PasswordAnswer};
 use crate::send::{Answer, Call, Content};
 use crate::signing::{NewSigning, SigningAnswer};
 
@@ -34,15 +35,16 @@ impl Graph {
         .await
     }
 
-    /// Adds a certificate. Its entry's keyId is Entra's choice: find it by thumbprint in a read with keys. Repeating may add it twice.
+    /// Adds a certificate under a keyId of Entra's choice. `None`: it was added, but the answer does not say under which keyId (the documented one does
+    /// not); find it by thumbprint in a read with keys. Repeating may add it twice.
     ///
     /// # Errors
     /// [`ProofRefused`](Category::ProofRefused) unless the proof is by a valid certificate of this very object, and those of the other writes.
-    pub async fn add_key(&self, address: &Address, certificate: &Certificate, proof: &Proof) -> Result<(), Failure> {
+    pub async fn add_key(&self, address: &Address, certificate: &Certificate, proof: &Proof) -> Result<Option<KeyId>, Failure> {
         let call = Call::new(Operation::AddKey, address.describe());
         let key = json!({"type": "AsymmetricX509Cert", "usage": "Verify", "key": BASE64.encode(certificate.der())});
         let body = json!({"keyCredential": key, "passwordCredential": null, "proof": self.proof(&call, proof)?});
-        self.write(&call, Method::POST, &format!("{}/addKey", self.url(address)), &body, |_| ()).await
+        self.write(&call, Method::POST, &format!("{}/addKey", self.url(address)), &body, |answer| added(answer.bytes())).await
     }
 
     /// Removes one entry of `keyCredentials`.
@@ -79,6 +81,40 @@ impl Graph {
         self.write(&call, Method::PATCH, &self.url(address), &lists, |_| ()).await
     }
 
+    /// Has Entra make a client secret. Every call makes another one. `None`: it was made, but the answer with its value was lost, for good.
+    ///
+    /// # Errors
+    /// [`ObjectFull`](Category::ObjectFull) also for the third secret of an application that admits personal accounts,
+    /// [`PolicyForbidsType`](Category::PolicyForbidsType), [`PolicyForbidsLifetime`](Category::PolicyForbidsLifetime), and those of the other writes.
+    pub async fn add_password(&self, address: &Address, new: &NewPassword) -> Result<Option<PasswordAnswer>, Failure> {
+        let call = Call::new(Operation::AddPassword, address.describe());
+        let body = json!({"passwordCredential": new});
+        let url = format!("{}/addPassword", self.url(address));
+        self.write(&call, Method::POST, &url, &body, |answer| PasswordAnswer::read(answer.bytes())).await
+    }
+
+    /// Removes one entry of `passwordCredentials`.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`](Category::InvalidRequest), to be tried again, when there is no such entry or none yet in the replica that answered;
+    /// [`Unavailable`](Category::Unavailable) for passwords of token signing certificates (Graph answers 500), and those of the other writes.
+    pub async fn remove_password(&self, address: &Address, key_id: KeyId) -> Result<(), Failure> {
+        let call = Call::new(Operation::RemovePassword, address.describe());
+        let url = format!("{}/removePassword", self.url(address));
+        self.write(&call, Method::POST, &url, &json!({"keyId": key_id}), |_| ()).await
+    }
+
+    /// Replaces the list of those who are mailed before a signing certificate expires: at most five (Microsoft Entra, "Manage certificates for
+    /// federated single sign-on").
+    ///
+    /// # Errors
+    /// Those of the other writes.
+    pub async fn set_notification_addresses(&self, address: &Address, addresses: &[String]) -> Result<(), Failure> {
+        let call = Call::new(Operation::SetNotificationAddresses, address.describe());
+        let body = json!({"notificationEmailAddresses": addresses});
+        self.write(&call, Method::PATCH, &self.url(address), &body, |_| ()).await
+    }
+
     /// Chooses the certificate that signs SAML responses. Entra does not check that the object holds it: check before.
     ///
     /// # Errors
@@ -102,6 +138,16 @@ impl Graph {
         let content = content.map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))?;
         self.ask(call, &content, |answer| Ok(read(answer))).await
     }
+}
+
+/// The keyId in an answer of addKey, if there is one.
+fn added(body: &[u8]) -> Option<KeyId> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body {
+        key_id: KeyId,
+    }
+    serde_json::from_slice::<Body>(body).ok().map(|body| body.key_id)
 }
 
 #[derive(Serialize)]

@@ -52,7 +52,7 @@ async fn a_write_said_to_be_applied_is_and_one_said_to_be_settled_never_will_be(
 ) {
     let tenant = meeting(effect);
     let result = tenant.graph.add_key(&tenant.application(), &certificate(1), &tenant.proof(0)).await;
-    assert_eq!(result.map_err(|failure| (failure.category, failure.settled)), expected);
+    assert_eq!(result.map(|_| ()).map_err(|failure| (failure.category, failure.settled)), expected);
     match expected {
         Ok(()) => assert!(is_applied(&tenant)),
         Err((_, true)) => {

@@ -7,6 +7,7 @@ mod faults;
 mod jwts;
 mod metadata;
 mod pacing;
+mod passwords;
 mod reads;
 mod secrets;
 mod stand_in;

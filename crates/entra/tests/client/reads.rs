@@ -19,7 +19,7 @@ async fn a_plain_read_selects_nothing_and_a_read_with_keys_selects_the_lists() {
     let application = format!("https://graph.example/v1.0/applications/{OBJECT}");
     let principal = format!("https://graph.example/v1.0/servicePrincipals(appId='{CLIENT}')");
     let select = "?$select=id,appId,displayName,keyCredentials,passwordCredentials";
-    let signing = ",preferredTokenSigningKeyThumbprint,preferredSingleSignOnMode";
+    let signing = ",preferredTokenSigningKeyThumbprint,preferredSingleSignOnMode,notificationEmailAddresses";
     assert_eq!(uris, [application.clone(), format!("{application}{select}"), principal.clone(), format!("{principal}{select}{signing}")]);
 }
 

@@ -68,10 +68,10 @@ async fn a_success_with_an_unreadable_answer_is_applied_with_its_answer_lost(#[c
 }
 
 #[tokio::test]
-async fn a_key_is_added_and_removed_with_the_documented_bodies_and_the_answer_is_not_looked_at() {
+async fn a_key_is_added_and_removed_with_the_documented_bodies() {
     let stand_in = StandIn::answering([reply(200, "\u{0}garbage"), reply(204, "")]);
     let graph = stand_in.graph();
-    graph.add_key(&application(), &certificate(1), &proof()).await.unwrap();
+    assert_eq!(graph.add_key(&application(), &certificate(1), &proof()).await, Ok(None));
     graph.remove_key(&application(), KEY.parse().unwrap(), &proof()).await.unwrap();
     let sent = stand_in.graph_requests();
     let (mut add, mut remove) = (sent[0].json(), sent[1].json());
@@ -82,6 +82,18 @@ async fn a_key_is_added_and_removed_with_the_documented_bodies_and_the_answer_is
     assert_eq!(remove, json!({"keyId": KEY, "proof": null}));
     assert_eq!(sent[0].uri, format!("https://graph.example/v1.0/applications/{OBJECT}/addKey"));
     assert_eq!(sent[1].uri, format!("https://graph.example/v1.0/applications/{OBJECT}/removeKey"));
+}
+
+#[rstest]
+#[case::full(json!({"@odata.context": "x", "keyId": KEY, "usage": "Verify", "key": null}).to_string(), Some(KEY))]
+#[case::context_only(r#"{"@odata.context":"x"}"#.to_owned(), None)]
+#[case::no_guid(r#"{"keyId":"none"}"#.to_owned(), None)]
+#[case::nothing(String::new(), None)]
+#[tokio::test]
+async fn the_key_id_of_an_added_key_is_known_where_the_answer_says_it(#[case] body: String, #[case] key_id: Option<&str>) {
+    let stand_in = StandIn::answering([reply(200, body)]);
+    let added = stand_in.graph().add_key(&application(), &certificate(1), &proof()).await.unwrap();
+    assert_eq!(added, key_id.map(|id| id.parse().unwrap()));
 }
 
 #[tokio::test]
