@@ -37,7 +37,7 @@ fn answers(program: &str) -> bool {
 }
 
 /// The folder that hack/tools/build uses too.
-fn cache() -> Result<PathBuf, String> {
+pub(crate) fn cache() -> Result<PathBuf, String> {
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
     cache.map(|cache| cache.join("entra-rotator")).ok_or_else(|| "neither HOME nor XDG_CACHE_HOME is set".to_owned())

@@ -1,5 +1,6 @@
 //! The project's commands: `cargo xtask --help`. No dependencies, so that it starts at once on a clean clone.
 
+mod clients;
 mod dependencies;
 mod report;
 mod test;
@@ -16,10 +17,11 @@ The commands of the project.
 
 cargo xtask test [--fast] [--no-try]
     Runs every test there is: format, lints, tests, each pure crate on its own, documentation, dependencies, then the tests
-    against a real Kubernetes API server, and the demonstration. The first run also builds the API server from its sources
-    with Go, which takes about ten minutes, and installs cargo-deny if you have none; later runs find both in your cache
-    folder. Stops at the first step that fails and says how to repeat that step alone.
-        --fast     leaves out the tests against a real API server, and so needs no Go.
+    against a real Kubernetes API server, those with Microsoft's client libraries, and the demonstration. The first run also
+    builds the API server from its sources with Go, which takes about ten minutes, installs cargo-deny if you have none, and
+    the client libraries from PyPI and the npm registry; later runs find all of it in your cache folder. Stops at the first
+    step that fails and says how to repeat that step alone.
+        --fast     leaves out the real API server and the client libraries, and so needs no Go, Python or Node.
         --no-try   leaves out the demonstration, which takes about three minutes.
 
 cargo xtask try [ARGUMENTS]
@@ -30,18 +32,23 @@ cargo xtask try [ARGUMENTS]
 cargo xtask tools
     Builds etcd, kube-apiserver, kube-controller-manager, kubectl and helm if they are missing, and prints their folder.
     Where the variable KUBEBUILDER_ASSETS names a folder, programs are taken from there.
+
+cargo xtask clients
+    Installs msal, azure-identity and @azure/identity if they are missing, and prints their folder. Needs Python 3.11 with venv,
+    and Node 20 with npm. To run the tests with them: ENTRA_ROTATOR_CLIENTS=$(cargo xtask clients) cargo test --test it real_clients::
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        [] | ["help" | "--help" | "-h", ..] | ["test" | "tools", "--help" | "-h"] => {
+        [] | ["help" | "--help" | "-h", ..] | ["test" | "tools" | "clients", "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
         }
         ["test", options @ ..] => test::Options::parse(options).and_then(|options| test::run(&options)),
         ["tools"] => tools::Tools::build_in_background().and_then(tools::Tools::folder).map(|folder| println!("{folder}")),
+        ["clients"] => clients::install().map(|folder| println!("{}", folder.display())),
         ["try", arguments @ ..] => run(&mut try_command(arguments)),
         [unknown, ..] => Err(format!("there is no command {unknown}, or not with these arguments: see cargo xtask --help")),
     };

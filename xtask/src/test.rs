@@ -2,10 +2,12 @@
 
 use std::process::Command;
 
-use crate::{cargo, dependencies, report::Report, run as run_command, tools::Tools, try_command};
+use crate::{cargo, clients, dependencies, report::Report, run as run_command, tools::Tools, try_command};
 
 /// The tests against a real API server are those whose path starts so.
 const REAL_API_SERVER: &str = "real_api_server::";
+/// Those with client libraries of others, likewise.
+const REAL_CLIENTS: &str = "real_clients::";
 
 /// What to leave out.
 #[derive(Debug, Default, PartialEq)]
@@ -48,7 +50,9 @@ fn steps(options: &Options, report: &mut Report) -> Result<(), String> {
     if let Some(tools) = tools {
         let mut folder = String::new();
         report.run("wait for the control plane", || tools.folder().map(|built| folder = built))?;
-        report.run("real API server", || real_api_server(&folder))?;
+        report.run("real API server", || integration(REAL_API_SERVER, "KUBEBUILDER_ASSETS", &folder))?;
+        report.run("install clients", || clients::install().map(|installed| folder = installed.display().to_string()))?;
+        report.run("real clients", || integration(REAL_CLIENTS, "ENTRA_ROTATOR_CLIENTS", &folder))?;
     }
     if !options.no_try {
         report.run("demonstration", || told(&mut try_command(&[])))?;
@@ -59,14 +63,15 @@ fn steps(options: &Options, report: &mut Report) -> Result<(), String> {
 const CARGO_STEPS: [(&str, &[&str]); 5] = [
     ("format", &["fmt", "--all", "--check"]),
     ("lint", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    ("test", &["test", "--workspace", "--", "--skip", REAL_API_SERVER]),
+    ("test", &["test", "--workspace", "--", "--skip", REAL_API_SERVER, "--skip", REAL_CLIENTS]),
     ("rotation alone", &["check", "--package", "rotation"]),
     ("entra alone", &["check", "--package", "entra"]),
 ];
 
-fn real_api_server(programs: &str) -> Result<(), String> {
-    let mut command = cargo(&["test", "--package", "entra-rotator", "--test", "it", "--", REAL_API_SERVER]);
-    told(command.env("KUBEBUILDER_ASSETS", programs))
+/// Runs the tests whose path starts so, which find what they need by a variable.
+fn integration(tests: &str, variable: &str, folder: &str) -> Result<(), String> {
+    let mut command = cargo(&["test", "--package", "entra-rotator", "--test", "it", "--", tests]);
+    told(command.env(variable, folder))
 }
 
 /// Says what it runs first: whoever sees it fail can repeat it alone.
