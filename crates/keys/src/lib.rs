@@ -1,4 +1,4 @@
-//! RSA keys, self-signed certificates and the redacting secret type.
+//! RSA keys, self-signed certificates, PFX files and the redacting secret type.
 //!
 //! Everything here is synchronous and pure but for key generation, which takes the operating system's randomness. RSA only: Entra accepts no
 //! elliptic-curve client certificates ("Unsupported asymmetric signing algorithm", AADSTS700027).
@@ -8,6 +8,7 @@ mod certificate;
 pub mod fixtures;
 mod issue;
 mod pem;
+pub mod pfx;
 mod private_key;
 mod sensitive;
 
