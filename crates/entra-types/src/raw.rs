@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use data_encoding::{BASE64, BASE64_NOPAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
+use zeroize::Zeroize as _;
 
 use crate::ids::{KeyId, Thumbprint};
 
@@ -62,6 +63,16 @@ impl RawCredential {
     fn comparable(&self) -> BTreeMap<&str, &str> {
         let kept = self.0.iter().filter(|(name, _)| !MATERIAL.contains(&name.as_str()));
         kept.map(|(name, value)| (name.as_str(), value.get())).collect()
+    }
+}
+
+/// Key material may be a secret that we are about to send: it is overwritten.
+impl Drop for RawCredential {
+    fn drop(&mut self) {
+        for name in MATERIAL {
+            let text: Option<Box<str>> = self.0.remove(name).map(Into::into);
+            text.into_iter().for_each(|mut text| text.zeroize());
+        }
     }
 }
 
@@ -166,7 +177,14 @@ impl CredentialList {
     /// The list to send so that `new` is added and nothing else changes.
     #[must_use]
     pub fn with(&self, new: RawCredential) -> Self {
-        Self(self.0.iter().map(RawCredential::echo).chain([new]).collect())
+        self.with_all([new])
+    }
+
+    /// The list to send so that all of `new` are added and nothing else changes. Not the same as adding one after another: the second would take the key
+    /// material off the first.
+    #[must_use]
+    pub fn with_all(&self, new: impl IntoIterator<Item = RawCredential>) -> Self {
+        Self(self.0.iter().map(RawCredential::echo).chain(new).collect())
     }
 }
 
@@ -226,6 +244,20 @@ mod tests {
         assert_eq!(certificate_der(&pem), Some(b"ABC".to_vec()));
         assert_eq!(certificate_der("QUJD"), Some(b"ABC".to_vec()));
         assert_eq!(certificate_der("%%%"), None);
+    }
+
+    #[test]
+    fn several_entries_are_added_with_their_key_material_beside_kept_ones_without() {
+        let new = || list(&format!("[{}]", A.replace("1111-1111", "3333-3333"))).0;
+        let both = new().into_iter().chain(list(&format!("[{}]", A.replace("1111-1111", "4444-4444"))).0);
+        let sent = serde_json::to_string(&list(&format!("[{A}]")).with_all(both)).unwrap();
+        assert_eq!((sent.matches(r#""key":null"#).count(), sent.matches(r#""key":"QUJD""#).count()), (1, 2), "{sent}");
+    }
+
+    #[test]
+    fn debug_output_shows_no_key_material() {
+        let shown = format!("{:?}", list(&format!(r#"[{A},{{"keyId":"x","secretText":"c4n4ry"}}]"#)));
+        assert!(!shown.contains("QUJD") && !shown.contains("c4n4ry") && shown.contains("1111"), "{shown}");
     }
 
     #[test]

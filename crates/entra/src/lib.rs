@@ -8,6 +8,7 @@
 
 mod address;
 mod category;
+mod entries;
 mod environment;
 mod failure;
 mod federation;
@@ -25,6 +26,7 @@ mod retry_after;
 mod send;
 mod sign_in;
 mod signing;
+mod signing_key;
 mod table;
 mod text;
 mod token;
@@ -33,6 +35,7 @@ mod write;
 
 pub use address::{Address, Name};
 pub use category::Category;
+pub use entries::{certificate_entry, signing_entries, verify_entry};
 pub use environment::{Clock, Environment, Ids, Observer, Outcome, Unobserved};
 pub use failure::{Details, Failure, Retry};
 pub use graph::Graph;
@@ -44,5 +47,5 @@ pub use operation::Operation;
 pub use password::{NewPassword, PasswordAnswer};
 pub use sign_in::SignIn;
 pub use signing::{NewSigning, SigningAnswer};
+pub use signing_key::{SigningKey, signing_identifier};
 pub use wire::{MAX_ANSWER, TIMEOUT, Wire, WireError, in_process};
-pub use write::certificate_entry;

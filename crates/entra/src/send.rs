@@ -48,6 +48,11 @@ impl Call {
         Self { operation, object, lane: lane(operation), conceal: None }
     }
 
+    /// The same, with something that must not come back in a message.
+    pub(crate) fn concealing(self, secret: Sensitive<String>) -> Self {
+        Self { conceal: Some(secret), ..self }
+    }
+
     /// A failure before anything was sent.
     pub(crate) fn unsent(&self, category: Category, retry: Retry, message: impl Into<String>) -> Failure {
         Failure::unsent(self.operation, &self.object, category, retry, message.into())

@@ -2,11 +2,11 @@
 //! [`settled`](crate::Details::settled) it may still be applied later.
 
 use data_encoding::BASE64;
-use entra_types::{CredentialList, KeyId, RawCredential, Thumbprint};
+use entra_types::{CredentialList, KeyId, Thumbprint};
 use http::Method;
 use keys::Certificate;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::address::Address;
 use crate::category::Category;
@@ -17,9 +17,6 @@ use crate::operation::Operation;
 use crate::password::{NewPassword, PasswordAnswer};
 use crate::send::{Answer, Call, Content};
 use crate::signing::{NewSigning, SigningAnswer};
-
-/// Graph cuts longer ones (keyCredential resource type).
-const MAX_KEY_NAME: usize = 90;
 
 impl Graph {
     /// Has Entra make a token signing certificate. Every call makes another one. `None`: it was made, but the answer does not say which; read the object.
@@ -58,7 +55,7 @@ impl Graph {
         self.write(&call, Method::POST, &format!("{}/removeKey", self.url(address)), &body, |_| ()).await
     }
 
-    fn proof(&self, call: &Call, proof: &Proof) -> Result<String, Failure> {
+    pub(crate) fn proof(&self, call: &Call, proof: &Proof) -> Result<String, Failure> {
         proof.sign(self.environment.clock.now()).map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))
     }
 
@@ -126,7 +123,7 @@ impl Graph {
     }
 
     /// Sends a write once. A token that Graph refuses is forgotten, but the write is not repeated: only our caller may license that.
-    async fn write<T>(
+    pub(crate) async fn write<T>(
         &self,
         call: &Call,
         method: Method,
@@ -141,7 +138,7 @@ impl Graph {
 }
 
 /// The keyId in an answer of addKey, if there is one.
-fn added(body: &[u8]) -> Option<KeyId> {
+pub(crate) fn added(body: &[u8]) -> Option<KeyId> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Body {
@@ -157,23 +154,4 @@ struct Lists<'a> {
     key_credentials: Option<&'a CredentialList>,
     #[serde(skip_serializing_if = "Option::is_none")]
     password_credentials: Option<&'a CredentialList>,
-}
-
-/// A new entry of `keyCredentials` for [`Graph::replace_credentials`]: a public certificate under a keyId of our choice, which makes adding it safe to
-/// repeat. Start and end are the certificate's own. The name is cut to 90 characters.
-pub fn certificate_entry(key_id: KeyId, display_name: &str, certificate: &Certificate) -> RawCredential {
-    let name: String = display_name.chars().take(MAX_KEY_NAME).collect();
-    let entry = json!({
-        "keyId": key_id,
-        "type": "AsymmetricX509Cert",
-        "usage": "Verify",
-        "displayName": name,
-        "key": BASE64.encode(certificate.der()),
-    });
-    raw(entry)
-}
-
-#[expect(clippy::expect_used, reason = "a JSON object is always a credential entry")]
-fn raw(entry: Value) -> RawCredential {
-    serde_json::from_value(entry).expect("a JSON object is a credential entry")
 }

@@ -10,6 +10,7 @@ mod pacing;
 mod passwords;
 mod reads;
 mod secrets;
+mod signing_keys;
 mod stand_in;
 mod tls;
 mod tokens;
