@@ -3,10 +3,10 @@
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use rotation::{Act, EntryId, Output, Projection, SlotName};
+use rotation::{Act, Answer, EntryId, Kind, OpKind, Output, Projection, SlotName};
 
 use super::cluster::ask;
-use super::layout::{self, Data, client_certificate, token_signing};
+use super::layout::{self, Data, client_certificate, client_secret, token_signing};
 use super::pass::Pass;
 use super::slots;
 use super::trouble::{ClusterError, Upset};
@@ -29,17 +29,20 @@ impl Pass<'_> {
             Act::DeleteSlot(slot, uid) => self.delete_slot(*slot, uid).await,
             Act::Publish(projection) => self.publish(projection).await,
             Act::Send(entry, mutation) => self.send(entry, mutation).await,
+            Act::SetFinalizer(set) => self.set_finalizer(*set).await,
+            Act::LetGo(left) => self.let_go(left).await,
         }
     }
 
     /// A slot that exists already is only looked at: whose it is decides what comes next.
     async fn post_slot(&mut self, entry: &EntryId, slot: SlotName) -> Acted {
-        let Some(pair) = self.desk.keyring.get(entry) else {
+        let Some(data) = self.to_stage(entry).await? else {
             // The process lost the key between two passes; the rules see an empty slot and give the entry up.
             self.desk.memory.forget_fresh_key();
+            self.forget_answer(entry);
             return self.read_slot(slot).await;
         };
-        let secret = slots::secret(&self.resource, slot, entry, pair);
+        let secret = slots::secret(&self.resource, slot, entry, data);
         let secrets = self.context.secrets(&self.namespace());
         self.desk.memory.forget_slot(slot);
         match ask(format!("create Secret {}", secret.name_any()), secrets.create(&PostParams::default(), &secret)).await {
@@ -49,6 +52,26 @@ impl Pass<'_> {
             }
             Err(error) if error.is_conflict() => self.read_slot(slot).await,
             Err(error) => Err(Upset::Cluster(error)),
+        }
+    }
+
+    /// What the slot of this entry shall hold. A secret that is published already comes from the output.
+    async fn to_stage(&mut self, entry: &EntryId) -> Result<Option<Data>, Upset> {
+        if self.policy.kind != Kind::ClientSecret {
+            return Ok(self.desk.keyring.get(entry).map(slots::of_pair));
+        }
+        if self.desk.keyring.secret(entry).is_none() && self.ledger.current().is_some_and(|current| current.id == *entry) {
+            return Ok(self.secret_of_output(entry).await?.as_ref().map(slots::of_secret));
+        }
+        Ok(self.desk.keyring.secret(entry).map(slots::of_secret))
+    }
+
+    /// The secret that addPassword answered is gone from memory: the answer counts as lost.
+    fn forget_answer(&mut self, entry: &EntryId) {
+        if let Some(op) = self.ledger.entry(entry).and_then(|entry| entry.op.as_ref())
+            && op.kind == OpKind::AddPassword
+        {
+            self.desk.memory.answered(&op.nonce, Answer::Applied(None));
         }
     }
 
@@ -120,9 +143,14 @@ impl Pass<'_> {
                 let facts = history.certificate_by(*thumbprint)?;
                 Some((*thumbprint, keys::Certificate::from_der(&facts.der).ok()?))
             };
-            let wanted = projection.bundle.iter().chain([&projection.current]).chain(&projection.next).chain(&projection.previous);
+            let current = projection.current.thumbprint();
+            let wanted = projection.bundle.iter().chain(&current).chain(&projection.next).chain(&projection.previous);
             let known = wanted.filter_map(read).collect();
             return Ok(token_signing::build(&names, projection, &known));
+        }
+        if self.policy.kind == Kind::ClientSecret {
+            let secret = self.client_secret(&projection.entry).await?;
+            return Ok(secret.map(|secret| client_secret::build(&names, &secret.value)));
         }
         let pair = self.key_pair(&projection.entry).await?;
         Ok(pair.map(|pair| client_certificate::build(&names, &pair.key, &pair.certificate)))

@@ -57,7 +57,7 @@ pub(crate) async fn learn(parts: &Parts) -> Result<Registry, ClusterError> {
         let (Ok(wanted), Some(Ok(status))) = (Wanted::of(&resource), resource.status.as_ref().map(|status| status.read())) else {
             continue;
         };
-        let Ok(ledger) = record::ledger(status) else { continue };
+        let Ok(ledger) = record::ledger(status, wanted.kind) else { continue };
         let Some(target) = ledger.target.clone() else { continue };
         let signing = wanted.kind == CredentialKind::TokenSigningCertificate;
         registry.record(&uid, recorded(&resource, wanted.app(target.tenant_id, Some(target.client_id)), signing, ledger));

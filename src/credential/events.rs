@@ -18,6 +18,11 @@ const NOTE: usize = 1_000;
 pub(super) fn name(fact: &Fact) -> &'static str {
     match fact {
         Fact::Abandoned(_) => "Abandoned",
+        Fact::Adopted(_) => "Adopted",
+        Fact::Approved(_) => "Approved",
+        Fact::ForeignLost(..) => "ForeignCredentialLost",
+        Fact::Named(..) => "Named",
+        Fact::Reinstated(_) => "Reinstated",
         Fact::Announced(_) => "Announced",
         Fact::Claimed(_) => "Claimed",
         Fact::Dropped(_) => "Removed",
@@ -71,7 +76,18 @@ fn describe(fact: &Fact) -> Option<(EventType, String)> {
         Fact::Abandoned(id) => Some((EventType::Warning, format!("Credential {id} was given up before it was used."))),
         Fact::Failed(trouble) => Some((EventType::Warning, format!("{} {}", trouble.message, trouble.reason.remedy()))),
         Fact::Retargeted => Some((EventType::Warning, "The target was deleted and made anew in Entra; starting afresh.".to_owned())),
-        Fact::Licensed(..) | Fact::Recovered => None,
+        Fact::Adopted(claim) => normal(format!("A credential that somebody else made was handed over; it is recorded as {}.", claim.id)),
+        Fact::Approved(id) => normal(format!("Credential {id} was approved.")),
+        Fact::Reinstated(id) => normal(format!("Credential {id} is pinned and becomes the current one again.")),
+        Fact::ForeignLost(_, lost) => {
+            let lost: Vec<_> = lost.iter().map(ToString::to_string).collect();
+            let note = format!(
+                "Since a list of this object was updated, credentials of others are not listed any more: {}. If nobody removed them, add them again.",
+                lost.join(", ")
+            );
+            Some((EventType::Warning, note))
+        }
+        Fact::Licensed(..) | Fact::Named(..) | Fact::Recovered => None,
     }
 }
 
@@ -80,6 +96,7 @@ fn why(cause: Cause) -> &'static str {
         Cause::FirstIssue => "there is none yet",
         Cause::Schedule => "its time has come",
         Cause::NotIssuedBefore => "notIssuedBefore asks for a newer one",
+        Cause::RevokeIssuedBefore => "revokeIssuedBefore forbids the current one",
         Cause::SpecChanged => "the spec asks for another one",
         Cause::CredentialGone => "the current one was removed in Entra",
         Cause::OutputLost => "the key of the current one is lost",

@@ -8,8 +8,8 @@ use kube::ResourceExt as _;
 use rotation::{Reason, Refusal};
 
 use super::registry::AppKey;
-use crate::api::v1alpha1::{CredentialKind, Grant, ServicePrincipalCredential, TargetObject};
-use crate::tenant::{Access, SignedIn, Tenant};
+use crate::api::v1alpha1::{AllowAdoption, CredentialKind, Grant, ServicePrincipalCredential, TargetObject};
+use crate::tenant::{Access, Selection, SignedIn, Tenant};
 
 /// A target that a grant covers. Nothing reads or writes Entra without one, and only this module makes them.
 pub(crate) struct Granted {
@@ -17,6 +17,8 @@ pub(crate) struct Granted {
     pub(crate) address: Address,
     /// The client that may act on it.
     pub(crate) signed_in: Arc<SignedIn>,
+    /// Whether credentials of others may be taken over.
+    pub(crate) allow_adoption: bool,
     _sealed: (),
 }
 
@@ -35,7 +37,9 @@ impl Wanted {
         let target = &resource.spec.target;
         let kind = kind(resource);
         let object = match (target.object, kind) {
-            (Some(TargetObject::Application), _) | (None, CredentialKind::ClientCertificate) => ObjectKind::Application,
+            (Some(TargetObject::Application), _) | (None, CredentialKind::ClientCertificate | CredentialKind::ClientSecret) => {
+                ObjectKind::Application
+            }
             (Some(TargetObject::ServicePrincipal), _) | (None, CredentialKind::TokenSigningCertificate) => ObjectKind::ServicePrincipal,
         };
         let address = match (&target.client_id, &target.object_id) {
@@ -63,14 +67,10 @@ pub(crate) fn kind(resource: &ServicePrincipalCredential) -> CredentialKind {
     }
 }
 
-/// Checks the grants of the tenant, then its sign-in.
-pub(crate) fn resolve(resource: &ServicePrincipalCredential, wanted: &Wanted, tenant: &Tenant) -> Result<Granted, Refusal> {
+/// Checks the grants of the tenant, then its sign-in. `home` is the operator's own namespace.
+pub(crate) fn resolve(resource: &ServicePrincipalCredential, wanted: &Wanted, tenant: &Tenant, home: &str) -> Result<Granted, Refusal> {
     let namespace = resource.namespace().unwrap_or_default();
-    if !tenant.spec.grants.iter().any(|grant| covers(grant, &namespace, wanted)) {
-        let message =
-            format!("No grant of EntraTenant {} lets namespace {namespace} rotate a {:?} of this target.", tenant.name, wanted.kind);
-        return Err(Refusal::new(Reason::NotGranted, message));
-    }
+    let covering = covering(&namespace, wanted, tenant)?;
     let signed_in = match &tenant.access {
         Access::Ready(signed_in) => Arc::clone(signed_in),
         Access::NotReady { reason, message } => {
@@ -78,20 +78,90 @@ pub(crate) fn resolve(resource: &ServicePrincipalCredential, wanted: &Wanted, te
         }
         Access::Unknown => return Err(Refusal::new(Reason::TenantNotReady, format!("EntraTenant {} has not signed in yet.", tenant.name))),
     };
-    if matches!(wanted.address.name, Name::ByClient(client) if client == signed_in.client_id) {
+    if own_client(resource, tenant, home).is_some() && is_own(wanted, &signed_in) {
         return Err(Refusal::new(Reason::OwnIdentity, format!("Client {} is the operator's own application.", signed_in.client_id)));
     }
-    Ok(Granted { address: wanted.address, signed_in, _sealed: () })
+    let allow_adoption = covering.iter().any(|grant| grant.allow_adoption == AllowAdoption::Always);
+    Ok(Granted { address: wanted.address, signed_in, allow_adoption, _sealed: () })
 }
 
-/// A grant by objectID covers only resources that name their target so, likewise by clientID.
-fn covers(grant: &Grant, namespace: &str, wanted: &Wanted) -> bool {
-    let named = |list: &[String], id: String| list.iter().any(|granted| granted.eq_ignore_ascii_case(&id));
+/// Whether it takes the namespaces, which are about to be listed, to say if a grant covers the target.
+pub(crate) fn is_undecided(resource: &ServicePrincipalCredential, wanted: &Wanted, tenant: &Tenant) -> bool {
+    let namespace = resource.namespace().unwrap_or_default();
+    let selections: Vec<Selection> = named(wanted, tenant).map(|grant| selection(grant, &namespace, tenant)).collect();
+    !selections.contains(&Selection::Selected) && selections.contains(&Selection::Unlisted)
+}
+
+/// The client that this resource must not be about: the operator's own, unless the resource keeps the very Secret that the operator
+/// signs in with. `home` is the operator's own namespace.
+pub(crate) fn own_client(resource: &ServicePrincipalCredential, tenant: &Tenant, home: &str) -> Option<ClientId> {
+    let Access::Ready(signed_in) = &tenant.access else { return None };
+    let is_at_home = resource.namespace().as_deref() == Some(home);
+    let keeps_sign_in = sign_in_secret(tenant, kind(resource)).is_some_and(|name| name == resource.spec.secret_name);
+    (!(is_at_home && keeps_sign_in)).then_some(signed_in.client_id)
+}
+
+/// The Secret that the operator signs in with, if it holds this kind of credential.
+fn sign_in_secret(tenant: &Tenant, kind: CredentialKind) -> Option<&str> {
+    let sign_in = &tenant.spec.sign_in;
+    match kind {
+        CredentialKind::ClientCertificate => sign_in.client_certificate.as_ref().map(|certificate| certificate.secret_ref.name.as_str()),
+        CredentialKind::ClientSecret => sign_in.client_secret.as_ref().map(|secret| secret.secret_ref.name.as_str()),
+        CredentialKind::TokenSigningCertificate => None,
+    }
+}
+
+/// As far as that shows before the object is read.
+fn is_own(wanted: &Wanted, signed_in: &SignedIn) -> bool {
+    match wanted.address.name {
+        Name::ByClient(client) => client == signed_in.client_id,
+        Name::ById(object) => signed_in.object_id == Some(object),
+    }
+}
+
+/// The grants that cover the target for this namespace: at least one.
+fn covering<'a>(namespace: &str, wanted: &Wanted, tenant: &'a Tenant) -> Result<Vec<&'a Grant>, Refusal> {
+    let (mut covering, mut denied) = (Vec::new(), None);
+    for grant in named(wanted, tenant) {
+        match selection(grant, namespace, tenant) {
+            Selection::Selected => covering.push(grant),
+            Selection::Denied(why) => denied = Some(why),
+            Selection::NotSelected | Selection::Unlisted => {}
+        }
+    }
+    if !covering.is_empty() {
+        return Ok(covering);
+    }
+    let (name, kind) = (&tenant.name, wanted.kind);
+    let nobody = format!("No grant of EntraTenant {name} lets namespace {namespace} rotate a {kind:?} of this target.");
+    let message = denied.map_or(nobody.clone(), |why| {
+        format!("{nobody} Grants by namespaceSelector select nothing, as the operator cannot list the namespaces: {why}.")
+    });
+    Err(Refusal::new(Reason::NotGranted, message))
+}
+
+/// The grants that name target and kind, whoever they are for.
+fn named<'a>(wanted: &Wanted, tenant: &'a Tenant) -> impl Iterator<Item = &'a Grant> {
+    let wanted = *wanted;
+    tenant.spec.grants.iter().filter(move |grant| names(grant, &wanted))
+}
+
+/// A grant by objectID names only targets that are given so, likewise by clientID.
+fn names(grant: &Grant, wanted: &Wanted) -> bool {
+    let listed = |list: &[String], id: String| list.iter().any(|granted| granted.eq_ignore_ascii_case(&id));
     let target = match wanted.address.name {
-        Name::ByClient(client) => named(&grant.client_ids, client.to_string()),
-        Name::ById(object) => named(&grant.object_ids, object.to_string()),
+        Name::ByClient(client) => listed(&grant.client_ids, client.to_string()),
+        Name::ById(object) => listed(&grant.object_ids, object.to_string()),
     };
-    target && grant.credentials.contains(&wanted.kind) && grant.namespaces.iter().any(|granted| granted == namespace)
+    target && grant.credentials.contains(&wanted.kind)
+}
+
+/// Whether the grant is for this namespace: by name or by selector.
+fn selection(grant: &Grant, namespace: &str, tenant: &Tenant) -> Selection {
+    if grant.namespaces.iter().any(|granted| granted == namespace) {
+        return Selection::Selected;
+    }
+    grant.namespace_selector.as_ref().map_or(Selection::NotSelected, |selector| tenant.namespaces.select(selector, namespace))
 }
 
 /// Where the tenant signs in, known even while it cannot.

@@ -11,8 +11,8 @@ use super::pass::Pass;
 /// Makes a key pair whose certificate carries the entry's mark. Nothing outside hears of it yet.
 pub(super) async fn client_certificate(pass: &Pass<'_>, id: &EntryId) -> Result<KeyPair, String> {
     let bits = match pass.policy.kind {
-        Kind::ClientCertificate { key_bits } => key_bits,
-        Kind::TokenSigning { .. } => return Err("Signing certificates are made by Entra.".to_owned()),
+        Kind::ClientCertificate { key_bits, .. } => key_bits,
+        Kind::ClientSecret | Kind::TokenSigning(_) => return Err("Entra makes this kind of credential.".to_owned()),
     };
     let size = i32::try_from(bits)
         .ok()

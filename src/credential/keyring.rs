@@ -1,9 +1,10 @@
-//! The key pairs that one resource's pass has in memory: the coming one until it is published, others for the length of a pass.
+//! The keys and secrets that one resource's pass has in memory: the coming one until it is published, others for the length of a pass.
 
 use std::collections::BTreeMap;
 
-use keys::{Certificate, PrivateKey};
-use rotation::EntryId;
+use entra_types::KeyId;
+use keys::{Certificate, PrivateKey, Sensitive};
+use rotation::{EntryId, Fingerprint, StagedSecret};
 
 /// A private key and its certificate.
 #[derive(Clone, Debug)]
@@ -14,21 +15,49 @@ pub(crate) struct KeyPair {
     pub(crate) certificate: Certificate,
 }
 
-/// Key pairs by ledger entry.
+/// A client secret and its name in Entra.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientSecret {
+    /// As addPassword answered it.
+    pub(crate) key_id: KeyId,
+    /// The secret.
+    pub(crate) value: Sensitive<String>,
+}
+
+/// Keys and secrets by ledger entry.
 #[derive(Debug, Default)]
-pub(crate) struct Keyring(BTreeMap<EntryId, KeyPair>);
+pub(crate) struct Keyring {
+    pairs: BTreeMap<EntryId, KeyPair>,
+    secrets: BTreeMap<EntryId, ClientSecret>,
+}
+
+impl ClientSecret {
+    /// What the protocol knows of it.
+    pub(crate) fn staged(&self) -> StagedSecret {
+        StagedSecret { fingerprint: Fingerprint::of(self.value.expose().as_bytes()), key_id: self.key_id }
+    }
+}
 
 impl Keyring {
     pub(crate) fn get(&self, entry: &EntryId) -> Option<&KeyPair> {
-        self.0.get(entry)
+        self.pairs.get(entry)
+    }
+
+    pub(crate) fn secret(&self, entry: &EntryId) -> Option<&ClientSecret> {
+        self.secrets.get(entry)
     }
 
     pub(crate) fn keep(&mut self, entry: EntryId, pair: KeyPair) {
-        self.0.insert(entry, pair);
+        self.pairs.insert(entry, pair);
     }
 
-    /// Drops every key but the one that is still wanted.
+    pub(crate) fn keep_secret(&mut self, entry: EntryId, secret: ClientSecret) {
+        self.secrets.insert(entry, secret);
+    }
+
+    /// Drops everything but what is still wanted.
     pub(crate) fn keep_only(&mut self, wanted: Option<&EntryId>) {
-        self.0.retain(|entry, _| Some(entry) == wanted);
+        self.pairs.retain(|entry, _| Some(entry) == wanted);
+        self.secrets.retain(|entry, _| Some(entry) == wanted);
     }
 }

@@ -7,14 +7,14 @@ use entra_types::KeyId;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use rotation::history::{CertificateFacts, Directory};
-use rotation::{Detail, EntryId, FreshKey, HeldKey, Look, Output, SignInResult, SlotName};
+use rotation::{Detail, EntryId, FreshKey, Kind, Look, Output, SignInResult, SlotName};
 use tokio::time::Instant;
 
 use super::cluster::ask;
 use super::desk::OutputVersion;
 use super::grants::Granted;
-use super::keyring::KeyPair;
-use super::layout::{self, client_certificate};
+use super::keyring::{ClientSecret, KeyPair};
+use super::layout::{self, client_certificate, client_secret};
 use super::pass::Pass;
 use super::trouble::Upset;
 use super::{issue, slots};
@@ -30,6 +30,7 @@ impl Pass<'_> {
             Look::SignIn(entry) => self.sign_in(entry).await,
             Look::Metadata => self.read_metadata().await,
             Look::FreshKey(entry) => self.make_key(entry).await,
+            Look::AppPolicy => self.read_app_policy().await,
         }
     }
 
@@ -53,6 +54,7 @@ impl Pass<'_> {
             preferred: reading.object.preferred_raw,
             keys: reading.object.keys,
             passwords: reading.object.passwords,
+            notification_addresses: reading.object.notification_addresses.into_iter().collect(),
         };
         let now = self.context.now();
         self.desk.memory.saw_directory(directory, certificates, detail, reading.date, now);
@@ -107,7 +109,42 @@ impl Pass<'_> {
         {
             self.desk.keyring.keep(entry.id.clone(), pair);
         }
+        if let Some(staged) = secret.and_then(slots::client_secret)
+            && let Some(id) = slot.as_ref().and_then(|slot| slot.entry.clone()).filter(|id| self.ledger.entry(id).is_some())
+        {
+            self.desk.keyring.keep_secret(id, staged);
+        }
         self.desk.memory.saw_slot(name, slot, self.context.now());
+    }
+
+    /// The client secret of an entry: from memory, from its slot, or from the output if that shows it.
+    pub(super) async fn client_secret(&mut self, id: &EntryId) -> Result<Option<ClientSecret>, Upset> {
+        if self.desk.keyring.secret(id).is_none()
+            && let Some(slot) = self.ledger.entry(id).and_then(rotation::Entry::slot)
+        {
+            self.read_slot(slot).await?;
+        }
+        match self.desk.keyring.secret(id) {
+            Some(secret) => Ok(Some(secret.clone())),
+            None => self.secret_of_output(id).await,
+        }
+    }
+
+    /// The client secret that the output holds, if it is the one of this entry.
+    pub(super) async fn secret_of_output(&mut self, id: &EntryId) -> Result<Option<ClientSecret>, Upset> {
+        let data = self.data_of_output().await?;
+        let shown = self.desk.memory.shown().is_some_and(|shown| shown.entry == *id);
+        let key_id = self.ledger.entry(id).and_then(|entry| entry.key_ids.first().copied()).filter(|_| shown);
+        let value = data.as_ref().and_then(client_secret::value);
+        Ok(key_id.zip(value).map(|(key_id, value)| ClientSecret { key_id, value }))
+    }
+
+    async fn data_of_output(&mut self) -> Result<Option<layout::Data>, Upset> {
+        let name = self.resource.spec.secret_name.clone();
+        let secrets = self.context.secrets(&self.namespace());
+        let found = ask(format!("read Secret {name}"), secrets.get_opt(&name)).await.map_err(Upset::Cluster)?;
+        self.see_output(found.as_ref());
+        Ok(found.map(|secret| secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect()))
     }
 
     /// The key pair of an entry: from memory, from its slot, or from the output if that holds it.
@@ -121,8 +158,8 @@ impl Pass<'_> {
             return Ok(Some(pair.clone()));
         }
         let thumbprint = self.ledger.entry(id).and_then(rotation::Entry::thumbprint);
-        let held = |held: &HeldKey| Some(held.thumbprint) == thumbprint;
-        if !matches!(self.desk.memory.output(), Some(Output::Ours { holds: Some(pair), .. }) if held(pair)) {
+        let held = self.desk.memory.output().and_then(Output::held_key);
+        if !held.is_some_and(|held| Some(held.thumbprint) == thumbprint) {
             return Ok(None);
         }
         Ok(self.key_pair_of_output().await?.filter(|pair| Some(pair.certificate.thumbprint()) == thumbprint))
@@ -130,23 +167,16 @@ impl Pass<'_> {
 
     /// The key pair that the output holds.
     pub(super) async fn key_pair_of_output(&mut self) -> Result<Option<KeyPair>, Upset> {
-        let name = self.resource.spec.secret_name.clone();
-        let secrets = self.context.secrets(&self.namespace());
-        let found = ask(format!("read Secret {name}"), secrets.get_opt(&name)).await.map_err(Upset::Cluster)?;
-        self.see_output(found.as_ref());
-        let data = found.map(|secret| secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect());
+        let data = self.data_of_output().await?;
         Ok(data.and_then(|data| client_certificate::key_pair(&data)).map(|(key, certificate)| KeyPair { key, certificate }))
     }
 
     async fn sign_in(&mut self, id: &EntryId) -> Looked {
-        let pair = self.key_pair(id).await?;
-        let now = self.context.now();
-        let (Some(pair), Some(client_id)) = (pair, self.client()) else {
+        let Some(credential) = self.credential(id).await? else {
             // Without the key nothing can be shown; the rules treat that like a sign-in that proves nothing.
-            self.desk.memory.saw_sign_in(id, SignInResult::CannotProve, now);
+            self.desk.memory.saw_sign_in(id, SignInResult::CannotProve, self.context.now());
             return Ok(());
         };
-        let credential = SignIn::ClientCertificate { client_id, key: pair.key, certificate: pair.certificate };
         let answer = self.granted()?.signed_in.graph.sign_in(&credential).await;
         let result = match answer {
             Ok(()) => SignInResult::Accepted,
@@ -160,6 +190,16 @@ impl Pass<'_> {
         Ok(())
     }
 
+    async fn credential(&mut self, id: &EntryId) -> Result<Option<SignIn>, Upset> {
+        let Some(client_id) = self.client() else { return Ok(None) };
+        if self.policy.kind == Kind::ClientSecret {
+            let secret = self.client_secret(id).await?;
+            return Ok(secret.map(|secret| SignIn::ClientSecret { client_id, secret: secret.value }));
+        }
+        let pair = self.key_pair(id).await?;
+        Ok(pair.map(|pair| SignIn::ClientCertificate { client_id, key: pair.key, certificate: pair.certificate }))
+    }
+
     /// Unreadable metadata lists nothing: the gate decides how long that matters.
     async fn read_metadata(&mut self) -> Looked {
         let Some(client_id) = self.client() else { return Ok(()) };
@@ -171,6 +211,12 @@ impl Pass<'_> {
             }
         };
         self.desk.memory.saw_metadata(listed, self.context.now());
+        Ok(())
+    }
+
+    /// What app management policies allow. Where they may not be read, Graph's refusal is soon enough.
+    async fn read_app_policy(&mut self) -> Looked {
+        self.desk.memory.saw_limits(None, self.context.now());
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod act;
 mod cluster;
 mod context;
 mod controller;
+mod departure;
 mod desk;
 mod events;
 mod grants;

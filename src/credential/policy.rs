@@ -1,14 +1,17 @@
 //! `spec` and its surroundings as the policy that the protocol obeys.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use entra_types::TenantId;
 use kube::ResourceExt as _;
-use rotation::{Durations, Kind, Metadata, Policy, Refusal, Wish};
+use rotation::{Durations, KeySource, Kind, Metadata, OnDeadline, Policy, Refusal, SignInAs, SigningPolicy, Windows, Wish};
 
-use super::grants::Wanted;
-use crate::api::v1alpha1::{CredentialKind, GoDuration, MetadataGate, ServicePrincipalCredential, TokenSigningCertificate};
+use super::grants::{Wanted, own_client};
+use super::{departure, status};
+use crate::api::v1alpha1::{GoDuration, MetadataGate, ServicePrincipalCredential, TokenSigningCertificate};
 use crate::settings::Settings;
-use crate::tenant::{Access, Tenant};
+use crate::tenant::Tenant;
 
 /// Characters of the resource's name that go into a signing certificate's: with `CN=`, a hyphen and the entry id it stays below Graph's limit.
 const NAME_IN_COMMON_NAME: usize = 45;
@@ -22,43 +25,41 @@ pub(crate) fn policy(
     refusal: Option<&Refusal>,
     settings: &Settings,
 ) -> Policy {
-    let signing = wanted.kind == CredentialKind::TokenSigningCertificate;
-    let resolved =
-        Durations::resolve(signing, &wish(resource), tenant.map(|tenant| delta(tenant.spec.minimum_validity)).unwrap_or_default());
+    let kind = kind(resource);
+    let resolved = Durations::resolve(&kind, &wish(resource), tenant.map(|tenant| delta(tenant.spec.minimum_validity)).unwrap_or_default());
     let (durations, invalid) = match resolved {
         Ok(durations) => (durations, None),
-        Err(refusal) => (defaults(signing), Some(refusal)),
+        Err(refusal) => (defaults(&kind), Some(refusal)),
     };
     let status = resource.status.as_ref().and_then(|status| status.read().ok());
     Policy {
         uid: resource.uid().unwrap_or_default(),
         tenant_id,
         object: wanted.address.kind,
-        kind: kind(resource),
+        kind,
         durations,
         not_issued_before: resource.spec.rotation.as_ref().and_then(|rotation| rotation.not_issued_before),
         suspend: resource.spec.suspend.unwrap_or(false),
-        deleting: resource.metadata.deletion_timestamp.is_some(),
+        revoke_issued_before: None,
+        windows: Windows::default(),
+        deleted_at: status::deleted(resource),
+        revoke_on_delete: false,
+        has_finalizer: resource.finalizers().iter().any(|name| name == departure::FINALIZER),
+        approved: None,
+        adopt: BTreeSet::new(),
+        may_adopt: false,
         generation: resource.metadata.generation.unwrap_or_default(),
         observed_generation: status.and_then(|status| status.observed_generation),
-        own_client: tenant.and_then(|tenant| match &tenant.access {
-            Access::Ready(signed_in) => Some(signed_in.client_id),
-            Access::NotReady { .. } | Access::Unknown => None,
-        }),
+        own_client: tenant.and_then(|tenant| own_client(resource, tenant, &settings.namespace)),
         late: settings.late,
         refusal: refusal.cloned().or(invalid),
     }
 }
 
 /// Only for the report while the declared ones contradict each other: nothing is done by them.
-fn defaults(signing: bool) -> Durations {
+fn defaults(kind: &Kind) -> Durations {
     let zero = TimeDelta::zero();
-    Durations::resolve(signing, &Wish::default(), zero).unwrap_or(Durations {
-        validity: zero,
-        renew_before: zero,
-        overlap: zero,
-        soak: zero,
-    })
+    Durations::resolve(kind, &Wish::default(), zero).unwrap_or(Durations { validity: zero, renew_before: zero, overlap: zero, soak: zero })
 }
 
 fn wish(resource: &ServicePrincipalCredential) -> Wish {
@@ -78,17 +79,23 @@ fn delta(duration: GoDuration) -> TimeDelta {
 
 fn kind(resource: &ServicePrincipalCredential) -> Kind {
     match (&resource.spec.token_signing_certificate, &resource.spec.client_certificate) {
-        (Some(signing), _) => Kind::TokenSigning {
+        (Some(signing), _) => Kind::TokenSigning(SigningPolicy {
             display_name: display_name(resource, signing),
             metadata: match signing.activation.metadata {
                 MetadataGate::Ignore => Metadata::Ignore,
                 MetadataGate::Observe => Metadata::Observe,
                 MetadataGate::Require => Metadata::Require,
             },
-        },
+            needs_approval: false,
+            on_deadline: OnDeadline::Activate,
+            pinned: None,
+            notification_addresses: None,
+            key_source: KeySource::Entra,
+        }),
         (None, certificate) => {
             let bits = certificate.as_ref().map(|certificate| i32::from(certificate.key_size()));
-            Kind::ClientCertificate { key_bits: bits.and_then(|bits| u32::try_from(bits).ok()).unwrap_or(2048) }
+            let key_bits = bits.and_then(|bits| u32::try_from(bits).ok()).unwrap_or(2048);
+            Kind::ClientCertificate { key_bits, sign_in_as: SignInAs::Operator }
         }
     }
 }

@@ -20,7 +20,7 @@ use super::pass::{End, PASS, Pass};
 use super::policy::policy;
 use super::record;
 use super::refuse::{Unreadable, refuse};
-use crate::api::v1alpha1::ServicePrincipalCredential;
+use crate::api::v1alpha1::{CredentialKind, ServicePrincipalCredential};
 use crate::tenant::{Access, Tenant, Tenants};
 
 /// Another resource of the same application has the lock, or another pass the desk.
@@ -54,25 +54,25 @@ async fn one_pass(watched: Arc<ServicePrincipalCredential>, context: Arc<Context
     let uid = watched.uid().unwrap_or_default();
     let Some(mut desk) = context.registry.desk(&uid, context.now()) else { return BUSY };
     let resource = desk.newer(watched);
-    let ledger = match read(&resource) {
-        Ok(ledger) => ledger,
-        Err(unreadable) => return refuse(&context, &mut desk, &resource, &unreadable).await,
-    };
     let wanted = match Wanted::of(&resource) {
         Ok(wanted) => wanted,
         Err(error) => return refuse(&context, &mut desk, &resource, &Unreadable::Target(error.to_string())).await,
+    };
+    let ledger = match read(&resource, wanted.kind) {
+        Ok(ledger) => ledger,
+        Err(unreadable) => return refuse(&context, &mut desk, &resource, &unreadable).await,
     };
     pass(&context, &mut desk, resource, ledger, &wanted).await
 }
 
 /// The ledger in the status. A status of a newer protocol is not touched.
-fn read(resource: &ServicePrincipalCredential) -> Result<Ledger, Unreadable> {
+fn read(resource: &ServicePrincipalCredential, kind: CredentialKind) -> Result<Ledger, Unreadable> {
     let Some(status) = &resource.status else { return Ok(Ledger::default()) };
     if let Some(number) = newer_protocol(resource) {
         return Err(Unreadable::Newer(number));
     }
     let status = status.read().map_err(|unreadable| Unreadable::Status(format!("status.{unreadable}")))?;
-    record::ledger(status).map_err(|unreadable| Unreadable::Status(unreadable.to_string()))
+    record::ledger(status, kind).map_err(|unreadable| Unreadable::Status(unreadable.to_string()))
 }
 
 /// A newer protocol may change any field, so only its number is read.
@@ -87,14 +87,15 @@ fn newer_protocol(resource: &ServicePrincipalCredential) -> Option<u64> {
 async fn pass(context: &Context, desk: &mut Desk, resource: Arc<ServicePrincipalCredential>, ledger: Ledger, wanted: &Wanted) -> Duration {
     let tenant_name = &resource.spec.tenant_ref.name;
     let tenant = context.tenants.get(tenant_name);
-    if tenant.as_ref().is_some_and(|tenant| matches!(tenant.access, Access::Unknown)) {
+    let is_open = |tenant: &Tenant| matches!(tenant.access, Access::Unknown) || grants::is_undecided(&resource, wanted, tenant);
+    if tenant.as_ref().is_some_and(is_open) {
         return BUSY;
     }
     let recorded = ledger.target.as_ref().map(|target| target.tenant_id);
     let named = tenant.as_ref().and_then(|tenant| tenant.tenant_id);
     // Without a tenant nothing is sent anywhere; the nil id only keeps such resources together.
     let tenant_id = recorded.or(named).unwrap_or_else(|| TenantId::new(Uuid::nil()));
-    let granted = entitle(&resource, wanted, tenant.as_ref(), tenant_id);
+    let granted = entitle(&resource, wanted, tenant.as_ref(), tenant_id, &context.settings.namespace);
     let policy = policy(&resource, wanted, tenant.as_ref(), tenant_id, granted.as_ref().err(), &context.settings);
     let read = desk.memory.history().latest().map(|directory| directory.client_id);
     let known = ledger.target.as_ref().map(|target| target.client_id).or(read);
@@ -113,6 +114,7 @@ fn entitle(
     wanted: &Wanted,
     tenant: Option<&Tenant>,
     tenant_id: TenantId,
+    home: &str,
 ) -> Result<Granted, Refusal> {
     let name = &resource.spec.tenant_ref.name;
     let Some(tenant) = tenant else {
@@ -122,7 +124,7 @@ fn entitle(
         let message = format!("EntraTenant {name} names another tenant than {tenant_id}, in which this resource's credentials are.");
         return Err(Refusal::new(Reason::TenantNotFound, message));
     }
-    grants::resolve(resource, wanted, tenant)
+    grants::resolve(resource, wanted, tenant, home)
 }
 
 /// What stands in every output, once the clientID is known.

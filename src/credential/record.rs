@@ -10,8 +10,8 @@ use rotation::{
 };
 
 use crate::api::v1alpha1::{
-    CredentialEntry, CredentialOp, CredentialOrigin, CredentialUse, Failure as FailureStatus, ForeignCredentials, OpOutcome,
-    ResolvedTarget, RotationProgress, ServicePrincipalCredentialStatus, Slot, Timestamp,
+    CredentialEntry, CredentialKind, CredentialOp, CredentialOrigin, CredentialUse, Failure as FailureStatus, ForeignCredentials,
+    OpOutcome, ResolvedTarget, RotationProgress, ServicePrincipalCredentialStatus, Slot, Timestamp,
 };
 
 /// The protocol that this version speaks. One that meets a higher number in a status does nothing.
@@ -37,11 +37,11 @@ fn instant(at: Option<Timestamp>) -> Option<DateTime<Utc>> {
     at.map(Into::into)
 }
 
-/// Reads the ledger out of a status.
-pub(crate) fn ledger(status: &ServicePrincipalCredentialStatus) -> Result<Ledger, Unreadable> {
+/// Reads the ledger out of a status. What an entry must hold depends on the kind of credential, which never changes.
+pub(crate) fn ledger(status: &ServicePrincipalCredentialStatus, kind: CredentialKind) -> Result<Ledger, Unreadable> {
     let mut entries = Vec::with_capacity(status.credentials.len());
     for entry in &status.credentials {
-        entries.push(read_entry(entry)?);
+        entries.push(read_entry(entry, kind)?);
     }
     let next_seq = status.next_seq.unwrap_or(0);
     if let Some(entry) = entries.iter().find(|entry| entry.seq >= next_seq) {
@@ -76,7 +76,7 @@ fn read_target(target: &ResolvedTarget) -> Result<Target, Unreadable> {
     })
 }
 
-fn read_entry(entry: &CredentialEntry) -> Result<Entry, Unreadable> {
+fn read_entry(entry: &CredentialEntry, kind: CredentialKind) -> Result<Entry, Unreadable> {
     let field = |name: &str| format!("credentials[{}].{name}", entry.id.chars().take(16).collect::<String>());
     Ok(Entry {
         seq: entry.seq,
@@ -84,14 +84,15 @@ fn read_entry(entry: &CredentialEntry) -> Result<Entry, Unreadable> {
         origin: match entry.origin {
             CredentialOrigin::Made => Origin::Made,
             CredentialOrigin::Foreign => Origin::Foreign,
-            CredentialOrigin::Adopted => return Err(unreadable(field("origin"), "is Adopted, which this version does not know")),
+            CredentialOrigin::Adopted => Origin::Adopted,
         },
         r#use: read_use(entry.usage),
         issued_at: entry.issued_at.into(),
         not_after: instant(entry.not_after),
         published_at: instant(entry.published_at),
         key_ids: entry.key_ids.iter().map(|id| parse(field("keyIDs"), id)).collect::<Result<_, _>>()?,
-        detail: read_detail(entry, &field)?,
+        adopted_at: None,
+        detail: read_detail(entry, kind, &field)?,
         op: entry.op.as_ref().map(|op| read_op(op, &field)).transpose()?,
     })
 }
@@ -106,25 +107,26 @@ fn read_use(usage: CredentialUse) -> Use {
     }
 }
 
-/// A client certificate knows its thumbprint from the claim on and has no display name; a signing certificate is the other way round, or Foreign.
-fn read_detail(entry: &CredentialEntry, field: &impl Fn(&str) -> String) -> Result<EntryDetail, Unreadable> {
+fn read_detail(entry: &CredentialEntry, kind: CredentialKind, field: &impl Fn(&str) -> String) -> Result<EntryDetail, Unreadable> {
     let thumbprint = entry.thumbprint.as_deref().map(|text| parse(field("thumbprint"), text)).transpose()?;
-    let signing = entry.display_name.is_some() || entry.custom_key_identifier.is_some() || entry.end_date_time.is_some();
-    if signing {
-        return Ok(EntryDetail::TokenSigning(Signing {
+    let slot = entry.slot.map(|slot| match slot {
+        Slot::A => SlotName::A,
+        Slot::B => SlotName::B,
+    });
+    match kind {
+        CredentialKind::ClientSecret => Ok(EntryDetail::ClientSecret { display_name: entry.display_name.clone(), slot }),
+        CredentialKind::ClientCertificate => {
+            let thumbprint = thumbprint.ok_or_else(|| unreadable(field("thumbprint"), "is missing"))?;
+            Ok(EntryDetail::ClientCertificate { thumbprint, slot })
+        }
+        CredentialKind::TokenSigningCertificate => Ok(EntryDetail::TokenSigning(Signing {
             display_name: entry.display_name.clone(),
             end_date_time: entry.end_date_time.clone(),
             custom_key_identifier: entry.custom_key_identifier.clone(),
             thumbprint,
             announced_at: instant(entry.announced_at),
-        }));
+        })),
     }
-    let slot = entry.slot.map(|slot| match slot {
-        Slot::A => SlotName::A,
-        Slot::B => SlotName::B,
-    });
-    let thumbprint = thumbprint.ok_or_else(|| unreadable(field("thumbprint"), "is missing"))?;
-    Ok(EntryDetail::ClientCertificate { thumbprint, slot })
 }
 
 fn read_op(op: &CredentialOp, field: &impl Fn(&str) -> String) -> Result<Op, Unreadable> {
@@ -146,6 +148,7 @@ fn read_rotation(rotation: &RotationProgress) -> Result<Rotation, Unreadable> {
     Ok(Rotation {
         reason: rotation.reason.as_deref().map(|text| parse::<Cause>("rotation.reason", text)).transpose()?,
         started_at: instant(rotation.started_at),
+        approved_at: None,
         failures: rotation.failures.unwrap_or_default(),
         next_attempt: instant(rotation.next_attempt),
         last_failure: rotation.last_failure.as_ref().map(read_failure).transpose()?,
@@ -191,6 +194,7 @@ fn write_entry(entry: &Entry) -> CredentialEntry {
         seq: entry.seq,
         origin: match entry.origin {
             Origin::Made => CredentialOrigin::Made,
+            Origin::Adopted => CredentialOrigin::Adopted,
             Origin::Foreign => CredentialOrigin::Foreign,
         },
         usage: match entry.r#use {
@@ -207,13 +211,21 @@ fn write_entry(entry: &Entry) -> CredentialEntry {
         key_ids: entry.key_ids.iter().map(ToString::to_string).collect(),
         thumbprint: entry.thumbprint().map(|thumbprint| thumbprint.to_string()),
         custom_key_identifier: signing.and_then(|signing| signing.custom_key_identifier.clone()),
-        display_name: signing.and_then(|signing| signing.display_name.clone()),
+        display_name: display_name(entry),
         end_date_time: signing.and_then(|signing| signing.end_date_time.clone()),
         slot: entry.slot().map(|slot| match slot {
             SlotName::A => Slot::A,
             SlotName::B => Slot::B,
         }),
         op: entry.op.as_ref().map(write_op),
+    }
+}
+
+fn display_name(entry: &Entry) -> Option<String> {
+    match &entry.detail {
+        EntryDetail::ClientSecret { display_name, .. } => display_name.clone(),
+        EntryDetail::ClientCertificate { .. } => None,
+        EntryDetail::TokenSigning(signing) => signing.display_name.clone(),
     }
 }
 
@@ -250,6 +262,8 @@ fn write_rotation(rotation: &Rotation) -> RotationProgress {
 mod tests {
     use super::*;
 
+    const KIND: CredentialKind = CredentialKind::ClientCertificate;
+
     fn status(json: serde_json::Value) -> ServicePrincipalCredentialStatus {
         serde_json::from_value(json).unwrap()
     }
@@ -267,8 +281,8 @@ mod tests {
                 "objectID": "22222222-2222-4222-8222-222222222222", "clientID": "33333333-3333-4333-8333-333333333333"},
             "rotation": {"reason": "Schedule", "failures": 2, "lastFailure": {"time": "2026-01-01T00:00:00Z", "reason": "Conflict", "message": "m"}}}));
         let mut after = ServicePrincipalCredentialStatus::default();
-        write(&ledger(&before).unwrap(), &mut after);
-        assert_eq!(ledger(&after).unwrap(), ledger(&before).unwrap());
+        write(&ledger(&before, KIND).unwrap(), &mut after);
+        assert_eq!(ledger(&after, KIND).unwrap(), ledger(&before, KIND).unwrap());
         assert_eq!(after.credentials, before.credentials);
         assert_eq!(after.rotation, before.rotation);
     }
@@ -278,7 +292,7 @@ mod tests {
         let broken = |path: &str, value: serde_json::Value| {
             let mut entry = entry();
             *entry.pointer_mut(path).unwrap() = value;
-            ledger(&status(serde_json::json!({"nextSeq": 1, "credentials": [entry]}))).unwrap_err().to_string()
+            ledger(&status(serde_json::json!({"nextSeq": 1, "credentials": [entry]})), KIND).unwrap_err().to_string()
         };
         assert!(broken("/id", "../../x".into()).starts_with("status.credentials[../../x].id: "));
         assert!(broken("/thumbprint", "zz".into()).contains(".thumbprint: "));

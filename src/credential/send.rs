@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use entra::{Category, Failure, NewSigning, Proof as GraphProof, certificate_entry};
+use entra::{Category, Failure, NewPassword, NewSigning, Proof as GraphProof, certificate_entry};
 use entra_types::{CredentialList, KeyId, Thumbprint};
 use keys::Certificate;
-use rotation::{Answer, Entry, EntryId, Mutation, Op, Proof, Removal, SigningAnswer, SlotName};
+use rotation::{Answer, Entry, EntryId, Made, Mutation, Op, OpKind, Proof, Removal, SigningAnswer, SlotName};
 use tracing::info;
 
 use super::grants::Granted;
-use super::keyring::KeyPair;
+use super::keyring::{ClientSecret, KeyPair};
 use super::pass::Pass;
 use super::trouble::Upset;
 
@@ -36,7 +36,7 @@ impl Pass<'_> {
         self.desk.memory.answered(&op.nonce, Answer::Unknown);
         info!(entry = %id, write = op.kind.as_str(), "sending");
         let answer = call.transmit(self.granted()?).await;
-        self.conclude(&op, answer)
+        self.conclude(id, &op, answer)
     }
 
     /// Nothing was sent: the licence lapses.
@@ -49,10 +49,14 @@ impl Pass<'_> {
         self.desk.licence.as_ref().is_some_and(|(nonce, at)| *nonce == op.nonce && at.elapsed() <= LICENCE)
     }
 
-    fn conclude(&mut self, op: &Op, answer: Result<Option<SigningAnswer>, Failure>) -> Result<(), Upset> {
+    fn conclude(&mut self, id: &EntryId, op: &Op, answer: Result<Told, Failure>) -> Result<(), Upset> {
         let failure = match answer {
-            Ok(signing) => {
-                self.desk.memory.answered(&op.nonce, Answer::Applied(signing));
+            Ok(told) => {
+                let made = told.made();
+                if let Told::Password(secret) = told {
+                    self.desk.keyring.keep_secret(id.clone(), secret);
+                }
+                self.desk.memory.answered(&op.nonce, Answer::Applied(made));
                 return Ok(());
             }
             Err(failure) => failure,
@@ -81,11 +85,21 @@ impl Pass<'_> {
                 let certificate = self.own_certificate(entry).await?;
                 certificate.and_then(|certificate| self.lists_with(entry, &certificate))
             }
+            Mutation::AddPassword => entry.not_after.map(|end| {
+                let end_date_time = end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+                Call::AddPassword(NewPassword { display_name: entry.id.password_name(&self.policy.uid), end_date_time })
+            }),
+            // The rules do not ask for these yet.
+            Mutation::AddSigningKey(_) | Mutation::AddSigningByUpdate | Mutation::AddVerifyByUpdate => None,
+            Mutation::SetNotificationAddresses(addresses) => Some(Call::Notify(addresses.iter().cloned().collect())),
             Mutation::AddTokenSigningCertificate => entry.signing().and_then(|signing| {
                 let (display_name, end_date_time) = (signing.display_name.clone()?, signing.end_date_time.clone()?);
                 Some(Call::AddSigning(NewSigning { display_name, end_date_time }))
             }),
             Mutation::Activate(thumbprint) => Some(Call::Prefer(*thumbprint)),
+            Mutation::Remove(removal, _) if removal.kind() == OpKind::RemovePassword => {
+                removal.key_ids().first().copied().map(Call::RemovePassword)
+            }
             Mutation::Remove(removal, None) => self.lists_without(removal),
             Mutation::Remove(removal, Some(proof)) => {
                 let key_id = removal.key_ids().first().copied();
@@ -106,6 +120,7 @@ impl Pass<'_> {
         let pair = match proof {
             Proof::Slot(entry, slot) => self.staged(entry, *slot).await?,
             Proof::Output => self.key_pair_of_output().await?,
+            Proof::Sibling => None,
         };
         let object_id = self.ledger.target.as_ref().map(|target| target.object_id);
         Ok(pair.zip(object_id).map(|(pair, object_id)| GraphProof { object_id, key: pair.key, certificate: pair.certificate }))
@@ -139,19 +154,48 @@ impl Pass<'_> {
 /// One request to Graph with everything it needs.
 enum Call {
     AddKey(Certificate, GraphProof),
+    AddPassword(NewPassword),
     AddSigning(NewSigning),
     Prefer(Thumbprint),
     RemoveKey(KeyId, GraphProof),
+    RemovePassword(KeyId),
+    Notify(Vec<String>),
     Replace(CredentialList, Option<CredentialList>),
 }
 
+/// What Graph told beyond "done".
+enum Told {
+    Nothing,
+    Key(KeyId),
+    Signing(SigningAnswer),
+    Password(ClientSecret),
+}
+
+impl Told {
+    fn made(&self) -> Option<Made> {
+        match self {
+            Self::Nothing => None,
+            Self::Key(key_id) => Some(Made::Key(*key_id)),
+            Self::Signing(answer) => Some(Made::SigningCertificate(answer.clone())),
+            Self::Password(secret) => Some(Made::Password(secret.key_id)),
+        }
+    }
+}
+
 impl Call {
-    async fn transmit(&self, granted: &Granted) -> Result<Option<SigningAnswer>, Failure> {
+    async fn transmit(&self, granted: &Granted) -> Result<Told, Failure> {
         let (graph, address) = (&granted.signed_in.graph, &granted.address);
         match self {
             Self::AddKey(certificate, proof) => {
-                graph.add_key(address, certificate, proof).await?;
+                return Ok(graph.add_key(address, certificate, proof).await?.map_or(Told::Nothing, Told::Key));
             }
+            Self::AddPassword(new) => {
+                let answer = graph.add_password(address, new).await?;
+                let secret = answer.map(|answer| ClientSecret { key_id: answer.key_id, value: answer.secret });
+                return Ok(secret.map_or(Told::Nothing, Told::Password));
+            }
+            Self::RemovePassword(key_id) => graph.remove_password(address, *key_id).await?,
+            Self::Notify(addresses) => graph.set_notification_addresses(address, addresses).await?,
             Self::Prefer(thumbprint) => graph.set_preferred_thumbprint(address, *thumbprint).await?,
             Self::RemoveKey(key_id, proof) => graph.remove_key(address, *key_id, proof).await?,
             Self::Replace(keys, passwords) => graph.replace_credentials(address, Some(keys), passwords.as_ref()).await?,
@@ -162,9 +206,9 @@ impl Call {
                     custom_key_identifier: answer.custom_key_identifier,
                     thumbprint: answer.thumbprint,
                 };
-                return Ok(answer.map(known));
+                return Ok(answer.map(known).map_or(Told::Nothing, Told::Signing));
             }
         }
-        Ok(None)
+        Ok(Told::Nothing)
     }
 }

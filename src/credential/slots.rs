@@ -3,15 +3,18 @@
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use keys::Sensitive;
 use kube::api::ObjectMeta;
 use kube::{Resource as _, ResourceExt as _};
 use rotation::{EntryId, Slot, SlotName};
 
-use super::keyring::KeyPair;
+use super::keyring::{ClientSecret, KeyPair};
 use super::layout::{Data, ENTRY, client_certificate};
 use crate::api::v1alpha1::ServicePrincipalCredential;
 
 const SLOT_LABEL: &str = "entra-rotator.io/slot";
+const VALUE: &str = "value";
+const KEY_ID: &str = "keyID";
 const OWNER_UID: &str = "entra-rotator.io/owner-uid";
 
 /// The name of a slot.
@@ -19,10 +22,20 @@ pub(super) fn name(output: &str, slot: SlotName) -> String {
     format!("{output}-entra-{}", slot.as_str())
 }
 
-/// The Secret that stages a key pair. Immutable, and owned by the resource so that it goes with it.
-pub(super) fn secret(resource: &ServicePrincipalCredential, slot: SlotName, entry: &EntryId, pair: &KeyPair) -> Secret {
+/// The contents of a slot that stages a key pair.
+pub(super) fn of_pair(pair: &KeyPair) -> Data {
+    client_certificate::staged(&pair.key, &pair.certificate)
+}
+
+/// The contents of a slot that stages a client secret.
+pub(super) fn of_secret(secret: &ClientSecret) -> Data {
+    let value = secret.value.expose().clone().into_bytes();
+    [(VALUE.to_owned(), value), (KEY_ID.to_owned(), secret.key_id.to_string().into_bytes())].into()
+}
+
+/// The Secret that stages a key. Immutable, and owned by the resource so that it goes with it.
+pub(super) fn secret(resource: &ServicePrincipalCredential, slot: SlotName, entry: &EntryId, data: Data) -> Secret {
     let uid = resource.uid().unwrap_or_default();
-    let data = client_certificate::staged(&pair.key, &pair.certificate);
     let owner = resource.owner_ref(&()).map(|owner| OwnerReference { block_owner_deletion: None, controller: None, ..owner });
     let annotations = [(OWNER_UID, uid.clone()), (ENTRY, entry.to_string())];
     Secret {
@@ -47,7 +60,14 @@ pub(super) fn view(secret: &Secret) -> Slot {
         uid: secret.uid().unwrap_or_default(),
         entry: secret.annotations().get(ENTRY).and_then(|id| id.parse().ok()),
         owner: secret.annotations().get(OWNER_UID).cloned(),
+        secret: client_secret(secret).map(|secret| secret.staged()),
     }
+}
+
+/// The client secret that a slot stages.
+pub(super) fn client_secret(secret: &Secret) -> Option<ClientSecret> {
+    let text = |key: &str| std::str::from_utf8(&secret.data.as_ref()?.get(key)?.0).ok().map(str::to_owned);
+    Some(ClientSecret { key_id: text(KEY_ID)?.parse().ok()?, value: Sensitive::new(text(VALUE)?) })
 }
 
 /// The key pair that a slot stages.

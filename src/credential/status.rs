@@ -62,6 +62,14 @@ pub(crate) fn time(at: DateTime<Utc>) -> Time {
 
 /// When the resource was created.
 pub(super) fn created(resource: &ServicePrincipalCredential) -> Option<DateTime<Utc>> {
-    let at = resource.metadata.creation_timestamp.as_ref()?;
+    instant(resource.metadata.creation_timestamp.as_ref()?)
+}
+
+/// When the resource was deleted, if it was.
+pub(super) fn deleted(resource: &ServicePrincipalCredential) -> Option<DateTime<Utc>> {
+    instant(resource.metadata.deletion_timestamp.as_ref()?)
+}
+
+fn instant(at: &Time) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.0.as_second(), 0)
 }

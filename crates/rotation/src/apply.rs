@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use entra_types::KeyId;
 
 use crate::case::{Claim, Fact, Licence, Trouble};
-use crate::id::EntryId;
+use crate::id::{EntryId, MARK};
 use crate::ledger::{Detail, Entry, Failure, Foreign, Ledger, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
 use crate::memory::{Attempt, Memory};
 use crate::policy::Policy;
@@ -62,6 +62,7 @@ impl Ledger {
                     signing.thumbprint = Some(identity.thumbprint);
                 }
             }),
+            Fact::Named(id, key_ids) => self.with(id, |entry| entry.key_ids.clone_from(key_ids)),
             Fact::Announced(id) => self.with(id, |entry| {
                 if let Detail::TokenSigning(signing) = &mut entry.detail {
                     signing.announced_at = Some(now);
@@ -69,6 +70,15 @@ impl Ledger {
             }),
             Fact::Promoted(id, key_ids) => self.promote(id, key_ids),
             Fact::Published(id) => self.with(id, |entry| entry.published_at = Some(now)),
+            Fact::Approved(id) if self.upcoming().is_some_and(|upcoming| upcoming.id == *id) => self.rotation.approved_at = Some(now),
+            Fact::Approved(_) => {}
+            Fact::Adopted(claim) => self.adopt(claim, stamp),
+            Fact::Reinstated(id) => self.reinstate(id),
+            Fact::ForeignLost(id, lost) => self.with(id, |entry| {
+                if let Some(op) = &mut entry.op {
+                    op.kept.retain(|kept| !lost.contains(kept));
+                }
+            }),
             Fact::Retired(id, licence) => self.with(id, |entry| {
                 if matches!(entry.r#use, Use::Next | Use::Current) || entry.origin == Origin::Foreign {
                     return;
@@ -88,7 +98,10 @@ impl Ledger {
             Fact::Failed(trouble) => self.fail(trouble, now, policy),
             Fact::Recovered => self.recover(),
         }
-        if matches!(fact, Fact::Promoted(..) | Fact::Published(_) | Fact::Identified(..) | Fact::Announced(_) | Fact::Dropped(_)) {
+        if matches!(
+            fact,
+            Fact::Promoted(..) | Fact::Reinstated(_) | Fact::Published(_) | Fact::Identified(..) | Fact::Announced(_) | Fact::Dropped(_)
+        ) {
             self.recover();
         }
     }
@@ -114,6 +127,7 @@ impl Ledger {
             issued_at: claim.issued_at.map_or(now, whole),
             not_after: claim.not_after.map(whole),
             published_at: None,
+            adopted_at: None,
             key_ids,
             detail: claim.detail.clone(),
             op: claim.op.map(|kind| op(&Licence::of(kind), stamp)),
@@ -122,6 +136,41 @@ impl Ledger {
         self.target = Some(claim.target.clone());
         self.rotation.reason = Some(claim.cause);
         self.rotation.started_at = Some(now);
+        self.rotation.approved_at = None;
+    }
+
+    /// A foreign signer that is recorded already only changes hands.
+    fn adopt(&mut self, claim: &Claim, stamp: &Stamp) {
+        let now = whole(stamp.now);
+        if let Some(known) = self.entries.iter_mut().find(|entry| !entry.key_ids.is_disjoint(&claim.key_ids)) {
+            (known.origin, known.adopted_at) = (Origin::Adopted, known.adopted_at.or(Some(now)));
+            return;
+        }
+        let Some(next_seq) = self.next_seq.checked_add(1) else { return };
+        self.entries.push(Entry {
+            seq: self.next_seq,
+            id: claim.id.clone(),
+            origin: Origin::Adopted,
+            r#use: Use::Previous,
+            issued_at: claim.issued_at.map_or(now, whole),
+            not_after: claim.not_after.map(whole),
+            published_at: None,
+            adopted_at: Some(now),
+            key_ids: claim.key_ids.clone(),
+            detail: claim.detail.clone(),
+            op: None,
+        });
+        self.next_seq = next_seq;
+        self.target = Some(claim.target.clone());
+    }
+
+    fn reinstate(&mut self, id: &EntryId) {
+        if self.entry(id).is_none_or(|entry| !matches!(entry.r#use, Use::Previous | Use::Next)) {
+            return;
+        }
+        self.turn(Use::Current, Use::Previous);
+        self.turn(Use::Next, Use::Previous);
+        self.with(id, |entry| (entry.r#use, entry.published_at) = (Use::Current, None));
     }
 
     fn promote(&mut self, id: &EntryId, key_ids: &BTreeSet<KeyId>) {
@@ -148,8 +197,8 @@ impl Ledger {
     }
 
     fn recover(&mut self) {
-        let Rotation { reason, started_at, .. } = self.rotation;
-        self.rotation = Rotation { reason, started_at, ..Rotation::default() };
+        let Rotation { reason, started_at, approved_at, .. } = self.rotation;
+        self.rotation = Rotation { reason, started_at, approved_at, ..Rotation::default() };
     }
 
     fn turn(&mut self, from: Use, to: Use) {
@@ -180,7 +229,7 @@ fn learn_outcome(entry: &mut Entry, memory: &Memory) {
 
 fn forget_slot(entry: &mut Entry, memory: &Memory) {
     let spent = matches!(entry.r#use, Use::Previous | Use::Retiring | Use::Abandoned);
-    if let Detail::ClientCertificate { slot, .. } = &mut entry.detail
+    if let Detail::ClientCertificate { slot, .. } | Detail::ClientSecret { slot, .. } = &mut entry.detail
         && spent
         && slot.is_some_and(|name| memory.slot(name).is_some_and(|seen| seen.is_none_or(|seen| seen.entry.as_ref() != Some(&entry.id))))
     {
@@ -196,8 +245,12 @@ fn foreign(ledger: &Ledger, memory: &Memory) -> Option<Foreign> {
     let names: BTreeSet<&str> = ledger.entries.iter().filter_map(|entry| entry.signing()?.display_name.as_deref()).collect();
     let known =
         |id: &KeyId| ours.contains(id) || memory.history().certificate(id).is_some_and(|facts| thumbprints.contains(&facts.thumbprint));
+    // A secret whose keyId the ledger does not hold yet is ours by its name.
+    let marked =
+        |name: &str| ledger.entries.iter().any(|entry| name.strip_prefix(MARK).is_some_and(|mark| mark.ends_with(entry.id.as_str())));
     let stranger = |view: &&entra_types::Credential| {
-        !view.key_id.as_ref().is_some_and(known) && !view.display_name.as_deref().is_some_and(|name| names.contains(name))
+        let ours_by_name = view.display_name.as_deref().is_some_and(|name| names.contains(name) || marked(name));
+        !view.key_id.as_ref().is_some_and(known) && !ours_by_name
     };
     let strangers: Vec<_> = memory.history().entries().iter().filter(stranger).collect();
     let ids: BTreeSet<_> =

@@ -11,7 +11,7 @@ use crate::id::EntryId;
 use crate::ledger::{Detail as EntryDetail, Entry, Ledger, OpKind, SlotName, Target};
 use crate::memory::Memory;
 use crate::op::{OpState, Removal};
-use crate::policy::Policy;
+use crate::policy::{Kind, Policy};
 use crate::reason::{Cause, Reason, Refusal};
 use crate::time::{TOLERATED_SKEW, Time};
 
@@ -59,6 +59,8 @@ pub enum Wait {
     AtRest,
     /// The resource is being deleted; what it made stays.
     Deleting,
+    /// The resource is being deleted, and what it made is removed.
+    Revoking,
     /// `spec.suspend`.
     Suspended,
     /// A person must act.
@@ -79,6 +81,12 @@ pub enum Wait {
     Soaking,
     /// The federation metadata must show the coming certificate.
     AwaitingMetadata,
+    /// A person must approve the coming certificate.
+    AwaitingApproval,
+    /// The next window must open.
+    AwaitingWindow,
+    /// The signing certificate is pinned: nothing new is begun.
+    Pinned,
     /// The previous credential stays for its overlap.
     Overlapping,
     /// Too many attempts lately.
@@ -100,6 +108,8 @@ pub enum Look {
     Metadata,
     /// A new key and certificate for this entry.
     FreshKey(EntryId),
+    /// What app management policies allow the object.
+    AppPolicy,
 }
 
 /// One effect.
@@ -113,6 +123,10 @@ pub enum Act {
     Publish(Projection),
     /// Send the Graph write that this entry's op licenses.
     Send(EntryId, Mutation),
+    /// Put our finalizer on the resource, or take it off.
+    SetFinalizer(bool),
+    /// Record on the EntraTenant what stays in Entra, then take the finalizer off.
+    LetGo(BTreeSet<KeyId>),
 }
 
 pub use crate::memory::Projection;
@@ -124,11 +138,21 @@ pub enum Mutation {
     AddKey(Proof),
     /// One PATCH that adds the certificate under the keyId that the ledger holds.
     AddByUpdate,
+    /// addPassword.
+    AddPassword,
     /// addTokenSigningCertificate.
     AddTokenSigningCertificate,
+    /// addKey of a private key that signs.
+    AddSigningKey(Proof),
+    /// One PATCH that adds a private key that signs, its certificate and its password, under the keyIds that the ledger holds.
+    AddSigningByUpdate,
+    /// One PATCH that adds the certificate to a private key that signs.
+    AddVerifyByUpdate,
+    /// PATCH of notificationEmailAddresses.
+    SetNotificationAddresses(BTreeSet<String>),
     /// PATCH of preferredTokenSigningKeyThumbprint.
     Activate(Thumbprint),
-    /// removeKey or one PATCH of both lists.
+    /// removeKey, removePassword, or one PATCH of both lists.
     Remove(Removal, Option<Proof>),
 }
 
@@ -139,6 +163,8 @@ pub enum Proof {
     Slot(EntryId, SlotName),
     /// The one that the output holds.
     Output,
+    /// That of the resource named in `proofFrom`.
+    Sibling,
 }
 
 /// A change of the ledger.
@@ -150,12 +176,20 @@ pub enum Fact {
     ForeignSigner(Box<Claim>),
     /// A write is licensed (again).
     Licensed(EntryId, Licence),
+    /// Entra's names for a credential that was given up are known.
+    Named(EntryId, BTreeSet<KeyId>),
     /// Entra's names for a signing certificate are known.
     Identified(EntryId, Identity),
     /// The output shows the coming signing certificate.
     Announced(EntryId),
+    /// A person approved it.
+    Approved(EntryId),
+    /// Somebody else's credential is ours from here on.
+    Adopted(Box<Claim>),
     /// Next is Current, and Current is Previous.
     Promoted(EntryId, BTreeSet<KeyId>),
+    /// It signs again because it is pinned: it is Current, and what was Current or Next is Previous.
+    Reinstated(EntryId),
     /// The output shows Current.
     Published(EntryId),
     /// The one-way door.
@@ -164,6 +198,8 @@ pub enum Fact {
     Abandoned(EntryId),
     /// Nothing of it is left.
     Dropped(EntryId),
+    /// What a whole-list update of this entry kept is gone, and nobody of ours removed it.
+    ForeignLost(EntryId, BTreeSet<KeyId>),
     /// The object is another one under the same name: the entries belonged to the old one.
     Retargeted,
     /// An attempt failed.
@@ -307,6 +343,30 @@ impl<'a> Case<'a> {
     pub(crate) fn directory_after(&self, tick: u64, detail: Detail) -> Check<&'a Directory> {
         let history = self.memory.history();
         history.latest().filter(|_| history.tick(detail) > tick).map_or_else(|| look(Look::Directory(detail)), Ok)
+    }
+
+    /// How much a look at the object must show: certificates are told apart by their bytes, secrets by their names.
+    pub(crate) fn detail(&self) -> Detail {
+        if self.policy.kind == Kind::ClientSecret { Detail::Plain } else { Detail::WithKeys }
+    }
+
+    /// When the object was last looked at in this detail.
+    pub(crate) fn looked_at(&self) -> Option<Time> {
+        match self.detail() {
+            Detail::Plain => self.memory.history().read_at(),
+            Detail::WithKeys => self.memory.history().audited_at(),
+        }
+    }
+
+    /// Reads at intervals of LATE/15 until it shows.
+    pub(crate) fn look_again(&self, why: Wait) -> Check {
+        let next = self.looked_at().map_or(self.now, |read| read + self.policy.late.proof_spread());
+        if next <= self.now { look(Look::Directory(self.detail())) } else { wait(next, why) }
+    }
+
+    /// How long a new credential lives: as asked, or as long as an app management policy allows.
+    pub(crate) fn validity(&self) -> TimeDelta {
+        self.policy.durations.validity
     }
 
     /// Asks for the read that a conclusion needs, or waits for its time.

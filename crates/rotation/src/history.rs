@@ -37,6 +37,8 @@ pub struct Directory {
     pub keys: CredentialList,
     /// `passwordCredentials`.
     pub passwords: CredentialList,
+    /// `notificationEmailAddresses`, of a service principal.
+    pub notification_addresses: BTreeSet<String>,
 }
 
 /// What a certificate says of itself. A keyId never changes its certificate, so these stay known.

@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 
 const LENGTH: usize = 10;
 
+/// What the names of our client secrets in Entra begin with.
+pub(crate) const MARK: &str = "entra-rotator/";
+
 /// Names an entry: the first ten characters of the lower-case RFC 4648 base32 of SHA-256(`<CR uid>/<seq>`). A resource cannot claim another's mark, and
 /// the core needs no randomness. The format never changes: marks in Entra outlive every release.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -32,6 +35,11 @@ impl EntryId {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest[..16]);
         KeyId::new(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+
+    /// The name that marks a client secret as this entry of that resource.
+    pub fn password_name(&self, uid: &str) -> String {
+        format!("{MARK}{uid}/{self}")
     }
 
     /// The SAN URI that marks a certificate as this entry of that resource.

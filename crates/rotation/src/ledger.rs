@@ -64,6 +64,8 @@ pub struct Entry {
     pub not_after: Option<Time>,
     /// When a read or write first showed it in the output as the current one.
     pub published_at: Option<Time>,
+    /// When it was handed over, if somebody else made it.
+    pub adopted_at: Option<Time>,
     /// The names of its entries in Entra, as they become known. A certificate that was added twice owns them all.
     pub key_ids: BTreeSet<KeyId>,
     /// What only this kind of credential has.
@@ -75,6 +77,13 @@ pub struct Entry {
 /// What only one kind of credential has.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Detail {
+    /// A client secret, made by Entra.
+    ClientSecret {
+        /// The name it was found under when it was adopted. One that we made is named by its mark.
+        display_name: Option<String>,
+        /// Where it is staged.
+        slot: Option<SlotName>,
+    },
     /// A client certificate, generated here.
     ClientCertificate {
         /// Known from the claim on: the key comes first.
@@ -106,6 +115,8 @@ pub struct Signing {
 pub enum Origin {
     /// This operator, for this resource.
     Made,
+    /// Somebody else, who handed it over: it is removed like one of ours once its time has come.
+    Adopted,
     /// Somebody else: the signing certificate that was active when we came, or that an admin made active. Never removed by us.
     Foreign,
 }
@@ -149,12 +160,24 @@ pub enum OpKind {
     AddKey,
     /// A whole-list update that adds a certificate.
     AddByUpdate,
+    /// addPassword.
+    AddPassword,
     /// addTokenSigningCertificate.
     AddTokenSigningCertificate,
+    /// addKey with a private key that signs, with a proof.
+    AddSigningKey,
+    /// A whole-list update that adds a private key that signs, its certificate and its password.
+    AddSigningByUpdate,
+    /// A whole-list update that adds the certificate of a private key that signs.
+    AddVerifyByUpdate,
     /// An update of preferredTokenSigningKeyThumbprint.
     Activate,
+    /// An update of notificationEmailAddresses.
+    SetNotificationAddresses,
     /// removeKey with a proof.
     RemoveKey,
+    /// removePassword.
+    RemovePassword,
     /// A whole-list update that leaves a certificate out.
     RemoveByUpdate,
 }
@@ -184,6 +207,8 @@ pub struct Rotation {
     pub reason: Option<Cause>,
     /// When it began.
     pub started_at: Option<Time>,
+    /// When a person's approval of the successor was first seen.
+    pub approved_at: Option<Time>,
     /// Failures in a row.
     pub failures: u32,
     /// Nothing is tried before.
@@ -239,6 +264,7 @@ impl Entry {
     /// The certificate's thumbprint, once known.
     pub fn thumbprint(&self) -> Option<Thumbprint> {
         match &self.detail {
+            Detail::ClientSecret { .. } => None,
             Detail::ClientCertificate { thumbprint, .. } => Some(*thumbprint),
             Detail::TokenSigning(signing) => signing.thumbprint,
         }
@@ -247,7 +273,7 @@ impl Entry {
     /// The staging Secret that holds its key.
     pub fn slot(&self) -> Option<SlotName> {
         match &self.detail {
-            Detail::ClientCertificate { slot, .. } => *slot,
+            Detail::ClientSecret { slot, .. } | Detail::ClientCertificate { slot, .. } => *slot,
             Detail::TokenSigning(_) => None,
         }
     }
@@ -255,7 +281,7 @@ impl Entry {
     /// The signing part.
     pub fn signing(&self) -> Option<&Signing> {
         match &self.detail {
-            Detail::ClientCertificate { .. } => None,
+            Detail::ClientSecret { .. } | Detail::ClientCertificate { .. } => None,
             Detail::TokenSigning(signing) => Some(signing),
         }
     }
@@ -268,29 +294,47 @@ impl Entry {
 
 impl OpKind {
     /// Every kind, for tables.
-    pub const ALL: [Self; 6] =
-        [Self::AddKey, Self::AddByUpdate, Self::AddTokenSigningCertificate, Self::Activate, Self::RemoveKey, Self::RemoveByUpdate];
+    pub const ALL: [Self; 12] = [
+        Self::AddKey,
+        Self::AddByUpdate,
+        Self::AddPassword,
+        Self::AddTokenSigningCertificate,
+        Self::AddSigningKey,
+        Self::AddSigningByUpdate,
+        Self::AddVerifyByUpdate,
+        Self::Activate,
+        Self::SetNotificationAddresses,
+        Self::RemoveKey,
+        Self::RemovePassword,
+        Self::RemoveByUpdate,
+    ];
 
     /// The word in `status`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AddKey => "AddKey",
             Self::AddByUpdate => "AddByUpdate",
+            Self::AddPassword => "AddPassword",
             Self::AddTokenSigningCertificate => "AddTokenSigningCertificate",
+            Self::AddSigningKey => "AddSigningKey",
+            Self::AddSigningByUpdate => "AddSigningByUpdate",
+            Self::AddVerifyByUpdate => "AddVerifyByUpdate",
             Self::Activate => "Activate",
+            Self::SetNotificationAddresses => "SetNotificationAddresses",
             Self::RemoveKey => "RemoveKey",
+            Self::RemovePassword => "RemovePassword",
             Self::RemoveByUpdate => "RemoveByUpdate",
         }
     }
 
     /// Whether it replaces whole lists, and so could undo what others write meanwhile.
     pub const fn is_whole_list(self) -> bool {
-        matches!(self, Self::AddByUpdate | Self::RemoveByUpdate)
+        matches!(self, Self::AddByUpdate | Self::AddSigningByUpdate | Self::AddVerifyByUpdate | Self::RemoveByUpdate)
     }
 
     /// Whether it takes a credential away.
     pub const fn is_removal(self) -> bool {
-        matches!(self, Self::RemoveKey | Self::RemoveByUpdate)
+        matches!(self, Self::RemoveKey | Self::RemovePassword | Self::RemoveByUpdate)
     }
 }
 

@@ -25,12 +25,17 @@ pub mod report;
 pub mod schedule;
 pub mod signer;
 pub mod time;
+pub mod window;
 
 mod apply;
 mod client_certificate;
+mod client_secret;
+mod gates;
 mod op;
+mod proving;
 mod removal;
 mod rules;
+mod staging;
 mod token_signing;
 
 #[cfg(test)]
@@ -44,10 +49,14 @@ pub use id::EntryId;
 pub use ledger::{
     Detail as EntryDetail, Entry, Failure, Foreign, Ledger, Op, OpKind, Origin, Outcome, Rotation, Signing, SlotName, Target, Use,
 };
-pub use memory::{Answer, FreshKey, HeldKey, Memory, Output, Projection, SignInResult, SigningAnswer, Slot};
+pub use memory::{
+    Answer, Fingerprint, FreshKey, Held, HeldKey, Made, Material, Memory, Output, Projection, SignInResult, SigningAnswer, Slot,
+    StagedSecret,
+};
 pub use op::Removal;
-pub use policy::{Durations, Kind, Metadata, Policy, Wish};
+pub use policy::{Durations, KeySource, Kind, Limits, Metadata, OnDeadline, Policy, SignInAs, SigningPolicy, Wish};
 pub use reason::{Cause, Reason, Refusal};
 pub use report::{Condition, Report, report};
 pub use rules::next;
 pub use time::{Lateness, Time};
+pub use window::{Window, WindowError, Windows};

@@ -1,13 +1,16 @@
 //! What one process has seen and done for one resource. Losing it costs time and reads, never a promise: the ledger is the record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use chrono::TimeDelta;
 use entra_types::{KeyId, Thumbprint};
+use sha2::{Digest as _, Sha256};
 
 use crate::history::{CertificateFacts, Detail, Directory, History};
 use crate::id::EntryId;
 use crate::ledger::{Ledger, SlotName};
+use crate::policy::Limits;
 use crate::time::Time;
 
 /// Sign-ins in a row that prove a credential.
@@ -25,6 +28,7 @@ pub struct Memory {
     slots: BTreeMap<SlotName, Seen<Option<Slot>>>,
     sign_ins: BTreeMap<EntryId, SignIns>,
     metadata: Option<Seen<BTreeSet<Thumbprint>>>,
+    limits: Option<Seen<Option<Limits>>>,
     fresh: Option<FreshKey>,
     attempts: BTreeMap<String, Attempt>,
     proof_refusals: Vec<Time>,
@@ -50,9 +54,31 @@ pub enum Output {
     Ours {
         /// What it shows; `None` when it is not the whole, constant set of keys that belong together.
         shows: Option<Projection>,
-        /// The private key that it holds and its certificate, if they belong together.
-        holds: Option<HeldKey>,
+        /// The key or secret that it holds, whole or not.
+        holds: Option<Held>,
     },
+}
+
+/// What a Secret holds to sign in with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Held {
+    /// A private key and its certificate, which belong together.
+    Key(HeldKey),
+    /// A client secret.
+    Secret(Fingerprint),
+}
+
+/// The SHA-256 of a client secret: enough to tell two apart, and in memory only.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Fingerprint([u8; 32]);
+
+/// What tells a credential from others in an output: never the credential itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Material {
+    /// Of a certificate.
+    Certificate(Thumbprint),
+    /// Of a client secret.
+    Secret(Fingerprint),
 }
 
 /// A certificate whose key a Secret holds.
@@ -71,8 +97,8 @@ pub struct HeldKey {
 pub struct Projection {
     /// The entry that it names.
     pub entry: EntryId,
-    /// The certificate in use.
-    pub current: Thumbprint,
+    /// The credential in use.
+    pub current: Material,
     /// The coming signing certificate.
     pub next: Option<Thumbprint>,
     /// The signing certificate before.
@@ -90,6 +116,17 @@ pub struct Slot {
     pub entry: Option<EntryId>,
     /// The uid of the resource that made it.
     pub owner: Option<String>,
+    /// The client secret that it holds, if it is one, and what Entra calls it.
+    pub secret: Option<StagedSecret>,
+}
+
+/// A client secret in a slot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct StagedSecret {
+    /// Of the secret.
+    pub fingerprint: Fingerprint,
+    /// As addPassword answered it.
+    pub key_id: KeyId,
 }
 
 /// A key that was generated for the next claim; the key itself stays with the caller.
@@ -117,14 +154,25 @@ pub enum SignInResult {
 /// How a licensed write was answered.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Answer {
-    /// Done; with what addTokenSigningCertificate told, if it could be read.
-    Applied(Option<SigningAnswer>),
+    /// Done; with what Entra called it, if it said so and that could be read.
+    Applied(Option<Made>),
     /// Not done, and it will not be.
     Refused,
     /// Nobody knows.
     Unknown,
     /// It was never sent: the licence is void, nothing else happened.
     Unsent,
+}
+
+/// What Entra calls a credential that was just added.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Made {
+    /// By addTokenSigningCertificate.
+    SigningCertificate(SigningAnswer),
+    /// By addKey.
+    Key(KeyId),
+    /// By addPassword; the caller holds the secret.
+    Password(KeyId),
 }
 
 /// What addTokenSigningCertificate answers.
@@ -142,7 +190,7 @@ pub struct SigningAnswer {
 pub(crate) enum Attempt {
     Ready,
     Void,
-    Applied { tick: u64, signing: Option<SigningAnswer> },
+    Applied { tick: u64, made: Option<Made> },
     Refused,
     Unknown,
 }
@@ -168,6 +216,7 @@ impl Memory {
             slots: BTreeMap::new(),
             sign_ins: BTreeMap::new(),
             metadata: None,
+            limits: None,
             fresh: None,
             attempts: BTreeMap::new(),
             proof_refusals: Vec::new(),
@@ -242,6 +291,11 @@ impl Memory {
         self.metadata = Some(self.seen(listed, now));
     }
 
+    /// What app management policies allow; `None` where nobody may read them.
+    pub fn saw_limits(&mut self, limits: Option<Limits>, now: Time) {
+        self.limits = Some(self.seen(limits, now));
+    }
+
     /// A key was generated.
     pub fn generated(&mut self, key: FreshKey) {
         self.fresh = Some(key);
@@ -264,7 +318,7 @@ impl Memory {
             self.proof_refusals.clear();
         }
         let attempt = match answer {
-            Answer::Applied(signing) => Attempt::Applied { tick, signing },
+            Answer::Applied(made) => Attempt::Applied { tick, made },
             Answer::Refused => Attempt::Refused,
             Answer::Unknown => Attempt::Unknown,
             Answer::Unsent => Attempt::Void,
@@ -338,6 +392,10 @@ impl Memory {
         self.metadata.as_ref()
     }
 
+    pub(crate) fn limits(&self) -> Option<&Seen<Option<Limits>>> {
+        self.limits.as_ref()
+    }
+
     pub(crate) fn sign_ins(&self, id: &EntryId) -> Option<&SignIns> {
         self.sign_ins.get(id)
     }
@@ -355,6 +413,39 @@ impl Memory {
         match (self.proof_refusals.first(), self.proof_refusals.last()) {
             (Some(first), Some(last)) => self.proof_refusals.len() >= 3 && *last - *first >= span,
             _ => false,
+        }
+    }
+}
+
+impl Fingerprint {
+    /// Of this secret.
+    pub fn of(secret: &[u8]) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint")
+    }
+}
+
+impl Material {
+    /// The certificate's thumbprint, if it is one.
+    pub fn thumbprint(&self) -> Option<Thumbprint> {
+        match self {
+            Self::Certificate(thumbprint) => Some(*thumbprint),
+            Self::Secret(_) => None,
+        }
+    }
+}
+
+impl Output {
+    /// The key pair that it holds, if it does.
+    pub fn held_key(&self) -> Option<&HeldKey> {
+        match self {
+            Self::Ours { holds: Some(Held::Key(held)), .. } => Some(held),
+            _ => None,
         }
     }
 }

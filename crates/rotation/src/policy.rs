@@ -1,26 +1,78 @@
 //! What a resource asks for, with every default filled in.
 
-use chrono::TimeDelta;
-use entra_types::{ClientId, ObjectKind, TenantId};
+use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
+use entra_types::{ClientId, KeyId, ObjectKind, TenantId, Thumbprint};
+
+use crate::id::EntryId;
 use crate::ledger::Entry;
 use crate::reason::{Reason, Refusal};
 use crate::time::{Lateness, Time};
+use crate::window::Windows;
 
 /// The kind of credential, and what only that kind is asked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Kind {
+    /// A client secret, made by Entra.
+    ClientSecret,
     /// A client certificate whose key is made here.
     ClientCertificate {
         /// Bits of the RSA key.
         key_bits: u32,
+        /// Who rolls it.
+        sign_in_as: SignInAs,
     },
-    /// A SAML token signing certificate that Entra makes.
-    TokenSigning {
-        /// The name given in Entra before the entry id: `CN=` and more.
-        display_name: String,
-        /// What the federation metadata must show before it signs.
-        metadata: Metadata,
+    /// A SAML token signing certificate.
+    TokenSigning(SigningPolicy),
+}
+
+/// As whom Entra is asked to roll a client certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SignInAs {
+    /// The operator's own application.
+    Operator,
+    /// The target itself, by its present certificate: it needs no Graph permission, and shows nothing but whether a certificate is accepted.
+    Itself,
+}
+
+/// What is asked of a signing certificate beyond its times.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SigningPolicy {
+    /// The name given in Entra before the entry id: `CN=` and more.
+    pub display_name: String,
+    /// What the federation metadata must show before it signs.
+    pub metadata: Metadata,
+    /// Whether a person must approve each successor before it signs.
+    pub needs_approval: bool,
+    /// What becomes of a successor that nobody approved in time.
+    pub on_deadline: OnDeadline,
+    /// The certificate that shall sign, whatever else is asked.
+    pub pinned: Option<Thumbprint>,
+    /// Whom Entra warns of the expiry; `None` leaves that alone.
+    pub notification_addresses: Option<BTreeSet<String>>,
+    /// Who makes the key.
+    pub key_source: KeySource,
+}
+
+/// What becomes of a successor that nobody approved before the deadline.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OnDeadline {
+    /// It signs all the same.
+    Activate,
+    /// It is removed, and the present certificate expires.
+    Withdraw,
+}
+
+/// Who makes the key of a signing certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeySource {
+    /// Entra.
+    Entra,
+    /// The operator, which sends it to Entra and keeps no copy.
+    Operator {
+        /// Whether a client certificate of another resource proves possession (`proofFrom`); otherwise lists are updated.
+        has_proof: bool,
     },
 }
 
@@ -61,6 +113,19 @@ pub struct Durations {
     pub soak: TimeDelta,
 }
 
+/// What app management policies allow on the object.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Limits {
+    /// No client secret may be added.
+    pub forbids_secrets: bool,
+    /// The longest life of a client secret.
+    pub secret_life: Option<TimeDelta>,
+    /// The longest life of a certificate.
+    pub certificate_life: Option<TimeDelta>,
+    /// The policy that says so.
+    pub policy: Option<String>,
+}
+
 /// Everything that the resource and its surroundings ask of the protocol.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Policy {
@@ -76,10 +141,24 @@ pub struct Policy {
     pub durations: Durations,
     /// Credentials issued before are replaced, once this has come.
     pub not_issued_before: Option<Time>,
+    /// Credentials issued before are replaced at once and removed without overlap, once this has come.
+    pub revoke_issued_before: Option<Time>,
+    /// When successors may be promoted or activated; empty is always.
+    pub windows: Windows,
     /// Nothing new is begun.
     pub suspend: bool,
-    /// The resource is being deleted.
-    pub deleting: bool,
+    /// When the resource was deleted, if it was.
+    pub deleted_at: Option<Time>,
+    /// `deletionPolicy: Revoke`: what this resource made is removed with it.
+    pub revoke_on_delete: bool,
+    /// Whether our finalizer stands on the resource.
+    pub has_finalizer: bool,
+    /// The entry that a person approved.
+    pub approved: Option<EntryId>,
+    /// Credentials that somebody else made and that are handed over.
+    pub adopt: BTreeSet<KeyId>,
+    /// Whether a grant allows that.
+    pub may_adopt: bool,
     /// `metadata.generation`.
     pub generation: i64,
     /// `status.observedGeneration`: an edit since then waives the backoff.
@@ -97,9 +176,15 @@ impl Durations {
     ///
     /// # Errors
     /// `InvalidPolicy` when the durations contradict each other, `ValidityTooShort` below `minimum`.
-    pub fn resolve(signing: bool, wish: &Wish, minimum: TimeDelta) -> Result<Self, Refusal> {
+    pub fn resolve(kind: &Kind, wish: &Wish, minimum: TimeDelta) -> Result<Self, Refusal> {
+        let signing = matches!(kind, Kind::TokenSigning(_));
         let hours = TimeDelta::hours;
-        let validity = wish.validity.unwrap_or_else(|| hours(if signing { 26_280 } else { 4_320 }));
+        let usual = match kind {
+            Kind::ClientSecret => 2_160,
+            Kind::ClientCertificate { .. } => 4_320,
+            Kind::TokenSigning(_) => 26_280,
+        };
+        let validity = wish.validity.unwrap_or_else(|| hours(usual));
         let renew_before = wish.renew_before.unwrap_or_else(|| (validity / 3).min(hours(if signing { 1_440 } else { 720 })));
         let overlap = wish.overlap.unwrap_or_else(|| (renew_before / 2).min(hours(168)));
         let soak = if signing { wish.soak.unwrap_or_else(|| (renew_before / 4).min(hours(72))) } else { TimeDelta::zero() };
@@ -134,7 +219,20 @@ impl Durations {
 impl Policy {
     /// Whether this is a signing certificate.
     pub fn is_signing(&self) -> bool {
-        matches!(self.kind, Kind::TokenSigning { .. })
+        matches!(self.kind, Kind::TokenSigning(_))
+    }
+
+    /// What is asked of a signing certificate.
+    pub fn signing(&self) -> Option<&SigningPolicy> {
+        match &self.kind {
+            Kind::TokenSigning(signing) => Some(signing),
+            Kind::ClientSecret | Kind::ClientCertificate { .. } => None,
+        }
+    }
+
+    /// Whether the target rolls its own certificate.
+    pub fn is_self_rolled(&self) -> bool {
+        matches!(self.kind, Kind::ClientCertificate { sign_in_as: SignInAs::Itself, .. })
     }
 
     /// Whether the spec was edited since the status was written.
@@ -146,12 +244,18 @@ impl Policy {
     pub fn outdates(&self, entry: &Entry, now: Time) -> bool {
         self.not_issued_before.is_some_and(|bound| bound <= now && entry.issued_at < bound)
     }
+
+    /// Whether `revokeIssuedBefore` has come and forbids this entry.
+    pub fn revokes(&self, entry: &Entry, now: Time) -> bool {
+        self.revoke_issued_before.is_some_and(|bound| bound <= now && entry.issued_at < bound)
+    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::sample::{certificate, signing};
 
     fn hours(h: i64) -> TimeDelta {
         TimeDelta::hours(h)
@@ -159,16 +263,16 @@ mod tests {
 
     #[test]
     fn defaults_depend_on_the_kind() {
-        let signing = Durations::resolve(true, &Wish::default(), hours(24)).unwrap();
-        assert_eq!(signing, Durations { validity: hours(26_280), renew_before: hours(1_440), overlap: hours(168), soak: hours(72) });
-        let certificate = Durations::resolve(false, &Wish::default(), hours(24)).unwrap();
-        assert_eq!(certificate, Durations { validity: hours(4_320), renew_before: hours(720), overlap: hours(168), soak: hours(0) });
+        let of_signing = Durations::resolve(&signing().kind, &Wish::default(), hours(24)).unwrap();
+        assert_eq!(of_signing, Durations { validity: hours(26_280), renew_before: hours(1_440), overlap: hours(168), soak: hours(72) });
+        let of_certificate = Durations::resolve(&certificate().kind, &Wish::default(), hours(24)).unwrap();
+        assert_eq!(of_certificate, Durations { validity: hours(4_320), renew_before: hours(720), overlap: hours(168), soak: hours(0) });
     }
 
     #[test]
     fn short_lives_shorten_everything_else() {
         let wish = Wish { validity: Some(hours(48)), ..Wish::default() };
-        let short = Durations::resolve(true, &wish, hours(24)).unwrap();
+        let short = Durations::resolve(&signing().kind, &wish, hours(24)).unwrap();
         assert_eq!(short, Durations { validity: hours(48), renew_before: hours(16), overlap: hours(8), soak: hours(4) });
     }
 
@@ -185,8 +289,8 @@ mod tests {
             ),
         ];
         for (wish, reason) in cases {
-            let signing = wish.soak.is_some();
-            assert_eq!(Durations::resolve(signing, &wish, hours(24)).unwrap_err().reason, reason, "{wish:?}");
+            let kind = if wish.soak.is_some() { signing() } else { certificate() }.kind;
+            assert_eq!(Durations::resolve(&kind, &wish, hours(24)).unwrap_err().reason, reason, "{wish:?}");
         }
     }
 }

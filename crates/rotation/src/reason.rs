@@ -63,6 +63,20 @@ reasons! {
     ValidityTooShort Refusal "Lengthen spec.rotation.validity, or lower spec.minimumValidity of the EntraTenant.",
     /// The object holds as many values as Entra permits.
     ObjectFull Refusal "Remove credentials that nobody needs from the object.",
+    /// Somebody else goes on writing the output.
+    OutputContested Refusal "Find out in metadata.managedFields of the output who writes it, and stop that.",
+    /// A credential is to be adopted, and no grant allows it.
+    AdoptionNotGranted Refusal "Ask the platform team for allowAdoption: Always in the grant, or leave spec.adoptKeyIDs out.",
+    /// A window cannot be understood.
+    InvalidSchedule Refusal "Write spec.rotation.windows with five cron fields and a time zone such as Europe/Berlin.",
+    /// The certificate with which the application rolls itself does not work any more.
+    SelfCredentialExpired Refusal "Add a certificate to the application by hand and put it into the output with the annotation entra-rotator.io/adopt-by, or use signInAs: Operator.",
+    /// The pinned certificate cannot sign.
+    PinNotUsable Refusal "Set spec.tokenSigningCertificate.pinnedThumbprint to a valid signing certificate of the service principal, or take it away.",
+    /// A kind of credential, or a variant of it, that this version does not know.
+    UnknownVariant Refusal "Run a version of the operator that knows it.",
+    /// The resource that proves possession cannot do so.
+    ProofNotUsable Refusal "Let spec.tokenSigningCertificate.proofFrom name a Ready clientCertificate resource of the same service principal in this namespace, or leave it out.",
     /// The output exists and is somebody else's.
     OutputNotOurs Refusal "Choose another spec.secretName, or delete that Secret if nobody needs it.",
     /// The durations contradict each other.
@@ -136,6 +150,8 @@ pub enum Cause {
     Schedule,
     /// `spec.rotation.notIssuedBefore` asks for a newer one.
     NotIssuedBefore,
+    /// `spec.rotation.revokeIssuedBefore` forbids the present one.
+    RevokeIssuedBefore,
     /// `spec` asks for another one.
     SpecChanged,
     /// It was removed in Entra.
@@ -146,8 +162,15 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, for metrics that start at zero.
-    pub const ALL: &[Self] =
-        &[Self::FirstIssue, Self::Schedule, Self::NotIssuedBefore, Self::SpecChanged, Self::CredentialGone, Self::OutputLost];
+    pub const ALL: &[Self] = &[
+        Self::FirstIssue,
+        Self::Schedule,
+        Self::NotIssuedBefore,
+        Self::RevokeIssuedBefore,
+        Self::SpecChanged,
+        Self::CredentialGone,
+        Self::OutputLost,
+    ];
 
     /// The word in status and metrics.
     pub const fn as_str(self) -> &'static str {
@@ -155,6 +178,7 @@ impl Cause {
             Self::FirstIssue => "FirstIssue",
             Self::Schedule => "Schedule",
             Self::NotIssuedBefore => "NotIssuedBefore",
+            Self::RevokeIssuedBefore => "RevokeIssuedBefore",
             Self::SpecChanged => "SpecChanged",
             Self::CredentialGone => "CredentialGone",
             Self::OutputLost => "OutputLost",

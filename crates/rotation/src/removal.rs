@@ -4,23 +4,36 @@ use std::collections::BTreeSet;
 
 use entra_types::{Credential, KeyId, Thumbprint};
 
-use crate::case::{Case, Check, Fact, Halt, Identity, Licence, Look, Mutation, Wait, all, look, note, wait};
+use crate::case::{Case, Check, Fact, Halt, Licence, Look, Mutation, Wait, all, look, note, wait};
 use crate::history::{Conclusion, Detail};
-use crate::ledger::{Entry, OpKind, Origin, Signing, Use};
+use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Signing, Use};
 use crate::op::{OpState, Removal};
 use crate::rules::gone;
-use crate::{client_certificate, token_signing};
+use crate::time::Time;
+use crate::{client_certificate, client_secret, proving, token_signing};
 
 /// Previous credentials go once the overlap since the publication of Current is over.
 pub(crate) fn retire(case: &Case<'_>) -> Check {
     let Some((current, published)) = case.ledger.current().and_then(|current| Some((current, current.published_at?))) else {
         return Ok(());
     };
-    let until = published + case.policy.durations.overlap;
-    all(case
-        .ledger
-        .all(Use::Previous)
-        .map(|entry| if case.now < until { wait(until, Wait::Overlapping) } else { pass_the_door(case, current, entry) }))
+    all(case.ledger.all(Use::Previous).filter(|entry| !is_pinned(case, entry)).map(|entry| {
+        let until = overlap_end(case, published, entry);
+        if case.now < until { wait(until, Wait::Overlapping) } else { pass_the_door(case, current, entry) }
+    }))
+}
+
+/// A revoked credential has no overlap. That of an adopted one counts from its adoption, if that came later.
+fn overlap_end(case: &Case<'_>, published: Time, entry: &Entry) -> Time {
+    if case.policy.revokes(entry, case.now) {
+        return published;
+    }
+    entry.adopted_at.map_or(published, |adopted| adopted.max(published)) + case.policy.durations.overlap
+}
+
+fn is_pinned(case: &Case<'_>, entry: &Entry) -> bool {
+    let pinned = case.policy.signing().and_then(|signing| signing.pinned);
+    pinned.is_some() && entry.thumbprint() == pinned
 }
 
 /// Rule 4. Everything that must be true is read in this very pass.
@@ -47,35 +60,45 @@ fn may_remove(case: &Case<'_>, current: &Entry, entry: &Entry) -> Check<(OpKind,
         return wait(until, Wait::Busy);
     }
     // Last what is read of the cluster: only the pass that finds the list quiet can go on.
-    let by_update = case.policy.is_signing() || client_certificate::proof(case).is_none();
-    let kept = if by_update { quiet_list(case, entry, false)? } else { BTreeSet::new() };
+    let kind = means(case, entry);
+    let kept = if kind.is_whole_list() { quiet_list(case, entry, false)? } else { BTreeSet::new() };
     if !case.memory.output_is_live() {
         return look(Look::Output);
     }
     if case.memory.shown().map(|shown| &shown.entry) != Some(&current.id) {
         return wait(case.now + case.policy.late.step(), Wait::Busy);
     }
-    case.live_directory(Detail::WithKeys)?;
+    case.live_directory(case.detail())?;
     case.clock_agrees()?;
     if case.policy.is_signing() {
         token_signing::is_confirmed_signer(case, current, entry)?;
     } else {
-        client_certificate::is_accepted_now(case, current)?;
+        proving::is_accepted_now(case, current)?;
     }
-    Ok((if by_update { OpKind::RemoveByUpdate } else { OpKind::RemoveKey }, kept))
+    Ok((kind, kept))
 }
 
-fn activating(case: &Case<'_>) -> Option<crate::time::Time> {
+/// By which write an entry leaves Entra.
+fn means(case: &Case<'_>, entry: &Entry) -> OpKind {
+    match entry.detail {
+        EntryDetail::ClientSecret { .. } => OpKind::RemovePassword,
+        EntryDetail::ClientCertificate { .. } if client_certificate::proof(case).is_some() => OpKind::RemoveKey,
+        EntryDetail::ClientCertificate { .. } | EntryDetail::TokenSigning(_) => OpKind::RemoveByUpdate,
+    }
+}
+
+fn activating(case: &Case<'_>) -> Option<Time> {
     let activates = |entry: &&Entry| entry.op.as_ref().is_some_and(|op| op.kind == OpKind::Activate);
     case.ledger.entries.iter().filter(activates).filter_map(|entry| case.open(entry)).max()
 }
 
 /// What of this entry Entra lists, by two identifiers: the keyId that the ledger holds, and the certificate behind it.
 fn removable(case: &Case<'_>, entry: &Entry) -> BTreeSet<KeyId> {
-    let Some(thumbprint) = entry.thumbprint() else { return BTreeSet::new() };
-    let listed = match entry.signing() {
-        None => case.memory.history().holders(thumbprint),
-        Some(signing) => linked(case, thumbprint, signing),
+    let listed = match (&entry.detail, entry.thumbprint()) {
+        (EntryDetail::ClientSecret { .. }, _) => client_secret::marked(case, entry),
+        (EntryDetail::ClientCertificate { thumbprint, .. }, _) => case.memory.history().holders(*thumbprint),
+        (EntryDetail::TokenSigning(signing), Some(thumbprint)) => linked(case, thumbprint, signing),
+        (EntryDetail::TokenSigning(_), None) => BTreeSet::new(),
     };
     let spared = |id: &&KeyId| !case.others(Some(&entry.id)).any(|other| is_spared(other) && other.key_ids.contains(id));
     listed.intersection(&entry.key_ids).filter(spared).copied().collect()
@@ -97,15 +120,24 @@ fn linked(case: &Case<'_>, thumbprint: Thumbprint, signing: &Signing) -> BTreeSe
     history.entries().iter().filter(shares).filter_map(|view| view.key_id).collect()
 }
 
-/// The names of a client certificate that was given up before the ledger knew any: by its thumbprint, and by our mark in the certificate.
+/// The names of a credential that was given up before the ledger knew any: by our mark, and a certificate by its thumbprint as well.
 fn unnamed(case: &Case<'_>, entry: &Entry) -> Option<Fact> {
-    let thumbprint = entry.thumbprint().filter(|_| entry.signing().is_none() && entry.key_ids.is_empty())?;
+    if !entry.key_ids.is_empty() {
+        return None;
+    }
+    let key_ids = match &entry.detail {
+        EntryDetail::ClientSecret { .. } => client_secret::marked(case, entry),
+        EntryDetail::ClientCertificate { thumbprint, .. } => certified(case, entry, *thumbprint),
+        EntryDetail::TokenSigning(_) => BTreeSet::new(),
+    };
+    (!key_ids.is_empty()).then(|| Fact::Named(entry.id.clone(), key_ids))
+}
+
+fn certified(case: &Case<'_>, entry: &Entry, thumbprint: Thumbprint) -> BTreeSet<KeyId> {
     let history = case.memory.history();
     let mark = entry.id.san_uri(&case.policy.uid).into_bytes();
     let marked = |id: &KeyId| history.certificate(id).is_some_and(|facts| facts.der.windows(mark.len()).any(|part| part == mark));
-    let key_ids: BTreeSet<_> = history.holders(thumbprint).into_iter().filter(marked).collect();
-    let identity = Identity { key_ids, custom_key_identifier: String::new(), thumbprint, not_after: None };
-    (!identity.key_ids.is_empty()).then(|| Fact::Identified(entry.id.clone(), identity))
+    history.holders(thumbprint).into_iter().filter(marked).collect()
 }
 
 /// Carries a removal through: sent, absent by rule 5, and past the time in which anything could reappear.
@@ -139,7 +171,7 @@ fn remove(case: &Case<'_>, entry: &Entry) -> Check {
     let Some(current) = case.ledger.current() else { return Ok(()) };
     let (kind, kept) = may_remove(case, current, entry)?;
     let mut key_ids = removable(case, entry);
-    if kind == OpKind::RemoveKey {
+    if !kind.is_whole_list() {
         // One write, one licence: a certificate that was added twice goes in two steps.
         key_ids = key_ids.into_iter().take(1).collect();
     }
@@ -159,7 +191,7 @@ pub(crate) fn clean_up(case: &Case<'_>, entry: &Entry) -> Check {
     {
         return note(Fact::Dropped(entry.id.clone()));
     }
-    case.directory_after(0, Detail::WithKeys)?;
+    case.directory_after(0, case.detail())?;
     if let Some(group) = token_signing::unidentified(case, entry) {
         return note(token_signing::identified(case, entry, &group));
     }
@@ -175,21 +207,26 @@ pub(crate) fn clean_up(case: &Case<'_>, entry: &Entry) -> Check {
     if case.now < settled {
         return reread_with_keys(case).map_err(|halt| no_later_than(halt, settled));
     }
-    if case.memory.history().audited_at().is_none_or(|read| read < settled) {
-        return look(Look::Directory(Detail::WithKeys));
+    if case.looked_at().is_none_or(|read| read < settled) {
+        return look(Look::Directory(case.detail()));
     }
     let absent = case.memory.history().conclude(late.late(), |_, views| {
-        !views.iter().any(|view| view.key_id.is_some_and(|id| entry.key_ids.contains(&id)) || token_signing::carries_mark(view, entry))
+        !views.iter().any(|view| view.key_id.is_some_and(|id| entry.key_ids.contains(&id)) || carries_mark(case, view, entry))
     });
     if case.pursue(absent, Wait::Settling)? { note(Fact::Dropped(entry.id.clone())) } else { reread_with_keys(case) }
 }
 
-fn reread_with_keys(case: &Case<'_>) -> Check {
-    let next = case.memory.history().audited_at().map_or(case.now, |read| read + case.policy.late.late() / 3);
-    if next <= case.now { look(Look::Directory(Detail::WithKeys)) } else { wait(next, Wait::Settling) }
+/// Whether a listed credential bears a name of this entry.
+fn carries_mark(case: &Case<'_>, view: &Credential, entry: &Entry) -> bool {
+    token_signing::carries_mark(view, entry) || client_secret::carries_mark(case, entry, view)
 }
 
-fn no_later_than(halt: Halt, bound: crate::time::Time) -> Halt {
+fn reread_with_keys(case: &Case<'_>) -> Check {
+    let next = case.looked_at().map_or(case.now, |read| read + case.policy.late.late() / 3);
+    if next <= case.now { look(Look::Directory(case.detail())) } else { wait(next, Wait::Settling) }
+}
+
+fn no_later_than(halt: Halt, bound: Time) -> Halt {
     match halt {
         Halt::Wait(mut rest) => {
             rest.until = rest.until.min(bound);

@@ -4,12 +4,12 @@ use chrono::TimeDelta;
 use entra_types::Credential;
 
 use crate::case::{Act, Case, Check, Fact, Halt, Look, Rest, Step, Wait, act, all, look, merge, note, stop, wait};
-use crate::history::{Conclusion, Detail};
+use crate::history::Conclusion;
 use crate::ledger::{Entry, Use};
 use crate::memory::Output;
 use crate::policy::Kind;
 use crate::reason::{Cause, Reason, Refusal};
-use crate::{client_certificate, removal, schedule, token_signing};
+use crate::{client_certificate, client_secret, proving, removal, schedule, staging, token_signing};
 
 type Rule = fn(&Case<'_>) -> Check;
 
@@ -48,7 +48,7 @@ pub fn next(case: &Case<'_>) -> Step {
 
 /// Deleted with Retain, the only policy: nothing in Entra changes, and the output stays.
 fn leave(case: &Case<'_>) -> Check {
-    if case.policy.deleting { stop(case.now + TimeDelta::hours(1), Wait::Deleting) } else { Ok(()) }
+    if case.policy.deleted_at.is_some() { stop(case.now + TimeDelta::hours(1), Wait::Deleting) } else { Ok(()) }
 }
 
 /// Without a grant, or beside an older resource, nothing is published either.
@@ -89,8 +89,9 @@ fn keep_published(case: &Case<'_>) -> Check {
     }
     let Some(current) = case.ledger.current() else { return Ok(()) };
     let expected = match case.policy.kind {
+        Kind::ClientSecret => client_secret::projection(case, current)?,
         Kind::ClientCertificate { .. } => client_certificate::projection(current),
-        Kind::TokenSigning { .. } => token_signing::projection(case, current)?,
+        Kind::TokenSigning(_) => token_signing::projection(case, current)?,
     };
     match expected {
         Some(expected) if case.memory.shown() != Some(&expected) => publish(case, expected),
@@ -131,18 +132,20 @@ fn carry_on(case: &Case<'_>) -> Check {
         return note(Fact::Abandoned(upcoming.id.clone()));
     }
     match case.policy.kind {
+        Kind::ClientSecret => client_secret::carry_on(case, upcoming),
         Kind::ClientCertificate { .. } => client_certificate::carry_on(case, upcoming),
-        Kind::TokenSigning { .. } => token_signing::carry_on(case, upcoming),
+        Kind::TokenSigning(_) => token_signing::carry_on(case, upcoming),
     }
 }
 
 fn tidy(case: &Case<'_>) -> Check {
     all(case.ledger.entries.iter().map(|entry| {
-        client_certificate::clear_slot(case, entry)?;
+        staging::clear_slot(case, entry)?;
         match entry.r#use {
             Use::Retiring => removal::finish(case, entry),
             Use::Abandoned => removal::clean_up(case, entry),
-            Use::Next | Use::Current | Use::Previous => Ok(()),
+            Use::Current => client_secret::restore_slot(case, entry),
+            Use::Next | Use::Previous => Ok(()),
         }
     }))
 }
@@ -182,7 +185,7 @@ fn begin(case: &Case<'_>) -> Check {
         return wait(case.now + case.policy.late.late(), Wait::Rationed);
     }
     case.is_not_frozen(None)?;
-    let directory = case.live_directory(Detail::WithKeys)?;
+    let directory = case.live_directory(case.detail())?;
     case.clock_agrees()?;
     if case.ledger.target.as_ref().is_some_and(|target| target.object_id != directory.object_id) {
         return Ok(());
@@ -191,19 +194,23 @@ fn begin(case: &Case<'_>) -> Check {
         return refuse(case, Reason::OwnIdentity, format!("Client {} is the operator's own application.", directory.client_id));
     }
     match case.policy.kind {
+        Kind::ClientSecret => client_secret::begin(case, directory, cause),
         Kind::ClientCertificate { .. } => client_certificate::begin(case, directory, cause),
-        Kind::TokenSigning { .. } => token_signing::begin(case, directory, cause),
+        Kind::TokenSigning(_) => token_signing::begin(case, directory, cause),
     }
 }
 
 /// Why a successor is due now, if it is.
 pub(crate) fn cause(case: &Case<'_>) -> Option<Cause> {
     let Some(current) = case.ledger.current() else { return Some(Cause::FirstIssue) };
-    if gone(case, current) == Conclusion::Confirmed || client_certificate::is_refused(case, current) {
+    if gone(case, current) == Conclusion::Confirmed || proving::is_refused(case, current) {
         return Some(Cause::CredentialGone);
     }
-    if case.memory.is_unhealable() {
+    if case.memory.is_unhealable() || client_secret::is_lost(case, current) {
         return Some(Cause::OutputLost);
+    }
+    if case.policy.revokes(current, case.now) {
+        return Some(Cause::RevokeIssuedBefore);
     }
     if case.policy.outdates(current, case.now) {
         return Some(Cause::NotIssuedBefore);
@@ -216,11 +223,11 @@ pub(crate) fn cause(case: &Case<'_>) -> Option<Cause> {
 
 /// One read of the object every six hours while nothing else happens.
 fn audit(case: &Case<'_>) -> Check {
-    if case.ledger.current().is_some() && next_audit(case) <= case.now { look(Look::Directory(Detail::WithKeys)) } else { Ok(()) }
+    if case.ledger.current().is_some() && next_audit(case) <= case.now { look(Look::Directory(case.detail())) } else { Ok(()) }
 }
 
 fn next_audit(case: &Case<'_>) -> crate::time::Time {
-    schedule::audit(case.memory.history().audited_at(), case.memory.born(), case.policy)
+    schedule::audit(case.looked_at(), case.memory.born(), case.policy)
 }
 
 /// A pass that came so far without a failure has outlived the last one, once something was read or written again.
@@ -234,13 +241,14 @@ fn report_recovery(case: &Case<'_>) -> Check {
 /// Once a pass: the clock that the failure was recorded by may be ahead of ours.
 fn look_again_after_failure(case: &Case<'_>, failed: crate::time::Time) -> Check {
     let history = case.memory.history();
-    let looked = case.memory.is_live(history.tick(Detail::WithKeys)) || history.read_at().is_some_and(|read| read > failed);
-    if looked { Ok(()) } else { look(Look::Directory(Detail::WithKeys)) }
+    let looked = case.memory.is_live(history.tick(case.detail())) || history.read_at().is_some_and(|read| read > failed);
+    if looked { Ok(()) } else { look(Look::Directory(case.detail())) }
 }
 
 fn at_rest(case: &Case<'_>) -> Rest {
     let due = case.ledger.current().and_then(|current| schedule::due(current, case.policy));
-    let bound = case.policy.not_issued_before.filter(|bound| *bound > case.now);
+    let bounds = [case.policy.not_issued_before, case.policy.revoke_issued_before];
+    let bound = bounds.into_iter().flatten().filter(|bound| *bound > case.now).min();
     let end = case.ledger.current().and_then(|current| current.not_after);
     let soonest = [due, bound, end, Some(next_audit(case))].into_iter().flatten().filter(|at| *at > case.now).min();
     Rest { until: soonest.unwrap_or(case.now + TimeDelta::hours(1)), why: Wait::AtRest }

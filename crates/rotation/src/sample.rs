@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use crate::history::{CertificateFacts, Directory};
 use crate::id::EntryId;
 use crate::ledger::{Detail, Entry, Op, OpKind, Origin, Outcome, Signing, Target, Use};
-use crate::policy::{Durations, Kind, Metadata, Policy, Wish};
+use crate::policy::{Durations, KeySource, Kind, Metadata, OnDeadline, Policy, SignInAs, SigningPolicy, Wish};
 use crate::time::{Lateness, Time};
+use crate::window::Windows;
 
 pub(crate) const UID: &str = "0c5a7c1e-6f64-4d3c-9b57-6a0d0d0c9a11";
 
@@ -33,16 +34,24 @@ pub(crate) fn key_id(n: u8) -> KeyId {
 }
 
 pub(crate) fn policy(kind: Kind) -> Policy {
-    let signing = matches!(kind, Kind::TokenSigning { .. });
+    let signing = matches!(kind, Kind::TokenSigning(_));
+    let durations = Durations::resolve(&kind, &Wish::default(), TimeDelta::hours(1)).unwrap();
     Policy {
         uid: UID.to_owned(),
         tenant_id: "cccccccc-0000-4000-8000-000000000001".parse().unwrap(),
         object: if signing { ObjectKind::ServicePrincipal } else { ObjectKind::Application },
         kind,
-        durations: Durations::resolve(signing, &Wish::default(), TimeDelta::hours(1)).unwrap(),
+        durations,
         not_issued_before: None,
         suspend: false,
-        deleting: false,
+        revoke_issued_before: None,
+        windows: Windows::default(),
+        deleted_at: None,
+        revoke_on_delete: false,
+        has_finalizer: false,
+        approved: None,
+        adopt: BTreeSet::new(),
+        may_adopt: false,
         generation: 1,
         observed_generation: Some(1),
         own_client: None,
@@ -52,11 +61,19 @@ pub(crate) fn policy(kind: Kind) -> Policy {
 }
 
 pub(crate) fn certificate() -> Policy {
-    policy(Kind::ClientCertificate { key_bits: 2048 })
+    policy(Kind::ClientCertificate { key_bits: 2048, sign_in_as: SignInAs::Operator })
 }
 
 pub(crate) fn signing() -> Policy {
-    policy(Kind::TokenSigning { display_name: "CN=payroll".to_owned(), metadata: Metadata::Ignore })
+    policy(Kind::TokenSigning(SigningPolicy {
+        display_name: "CN=payroll".to_owned(),
+        metadata: Metadata::Ignore,
+        needs_approval: false,
+        on_deadline: OnDeadline::Activate,
+        pinned: None,
+        notification_addresses: None,
+        key_source: KeySource::Entra,
+    }))
 }
 
 pub(crate) fn target() -> Target {
@@ -80,6 +97,7 @@ pub(crate) fn entry(seq: u32, r#use: Use) -> Entry {
         issued_at: at(0),
         not_after: Some(at(0) + TimeDelta::days(10)),
         published_at: None,
+        adopted_at: None,
         key_ids: BTreeSet::from([key_id(n)]),
         detail: Detail::ClientCertificate { thumbprint: thumbprint(n), slot: None },
         op: None,
@@ -102,6 +120,7 @@ pub(crate) fn directory(keys: &[Value], preferred: Option<&str>) -> Directory {
         preferred: preferred.map(str::to_owned),
         keys: serde_json::from_value(json!(keys)).unwrap(),
         passwords: serde_json::from_value(json!([])).unwrap(),
+        notification_addresses: BTreeSet::new(),
     }
 }
 

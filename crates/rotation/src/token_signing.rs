@@ -6,12 +6,12 @@ use chrono::{SecondsFormat, TimeDelta};
 use entra_types::{Credential, Thumbprint};
 
 use crate::case::{Case, Check, Claim, Fact, Identity, Licence, Look, Mutation, Projection, Wait, look, note, stop, wait};
-use crate::client_certificate::{look_again, target};
+use crate::client_certificate::target;
 use crate::history::{Conclusion, Detail, Directory};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Signing, Use};
-use crate::memory::{Attempt, Output};
+use crate::memory::{Attempt, Made, Material, Output};
 use crate::op::OpState;
-use crate::policy::{Kind, Metadata};
+use crate::policy::{Kind, Metadata, SigningPolicy};
 use crate::reason::{Cause, Reason, Refusal};
 use crate::schedule;
 use crate::signer::{Group, Signer};
@@ -27,7 +27,7 @@ pub(crate) fn projection(case: &Case<'_>, current: &Entry) -> Check<Option<Proje
     bundle.extend(still_shown(case));
     let projection = Projection {
         entry: current.id.clone(),
-        current: thumbprint,
+        current: Material::Certificate(thumbprint),
         next: of(Use::Next).next(),
         previous: case
             .ledger
@@ -84,7 +84,7 @@ pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Che
         (Signer::Several(thumbprints), _) => return ambiguous(case, &thumbprints),
     }
     let id = case.ledger.next_id(&case.policy.uid);
-    let Kind::TokenSigning { display_name, .. } = &case.policy.kind else { return Ok(()) };
+    let Kind::TokenSigning(SigningPolicy { display_name, .. }) = &case.policy.kind else { return Ok(()) };
     let end = end_date_time(case);
     note(Fact::Claimed(Claim {
         detail: EntryDetail::TokenSigning(Signing::named(format!("{display_name}-{id}"), end.to_rfc3339_opts(SecondsFormat::Secs, true))),
@@ -228,14 +228,14 @@ fn identify(case: &Case<'_>, upcoming: &Entry) -> Check {
     }
     let over = upcoming.op.as_ref().is_none_or(|op| case.now >= op.at + case.policy.late.open());
     let absent = case.memory.history().conclude(case.policy.late.late(), |_, views| !views.iter().any(|view| carries_mark(view, upcoming)));
-    if over && absent == Conclusion::Confirmed { note(Fact::Abandoned(upcoming.id.clone())) } else { look_again(case, Wait::Replicating) }
+    if over && absent == Conclusion::Confirmed { note(Fact::Abandoned(upcoming.id.clone())) } else { case.look_again(Wait::Replicating) }
 }
 
 /// What Entra made for an entry that does not know its thumbprint yet: the group that the answer named, or that carries two of its marks.
 pub(crate) fn unidentified(case: &Case<'_>, entry: &Entry) -> Option<Group> {
     let op = entry.op.as_ref().filter(|_| entry.signing().is_some_and(|signing| signing.thumbprint.is_none()))?;
     let groups = case.memory.history().groups();
-    if let Some(Attempt::Applied { signing: Some(answer), .. }) = case.memory.attempt(&op.nonce) {
+    if let Some(Attempt::Applied { made: Some(Made::SigningCertificate(answer)), .. }) = case.memory.attempt(&op.nonce) {
         return groups
             .into_iter()
             .find(|group| group.custom_key_identifier == answer.custom_key_identifier && group.thumbprint == Some(answer.thumbprint));
@@ -298,7 +298,7 @@ fn pass_gates(case: &Case<'_>, upcoming: &Entry, signing: &Signing) -> Check {
 }
 
 fn metadata_gate(case: &Case<'_>, signing: &Signing, soaked: Time, deadline: Time) -> Check {
-    let Kind::TokenSigning { metadata, .. } = case.policy.kind else { return Ok(()) };
+    let Kind::TokenSigning(SigningPolicy { metadata, .. }) = case.policy.kind else { return Ok(()) };
     let until = match metadata {
         Metadata::Ignore => return Ok(()),
         Metadata::Observe => (soaked + case.policy.durations.soak).min(deadline),
@@ -347,7 +347,7 @@ fn missing(case: &Case<'_>, upcoming: &Entry) -> Check {
     if case.pursue(crate::rules::gone(case, upcoming), Wait::Settling)? {
         note(Fact::Abandoned(upcoming.id.clone()))
     } else {
-        look_again(case, Wait::Replicating)
+        case.look_again(Wait::Replicating)
     }
 }
 

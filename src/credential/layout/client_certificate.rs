@@ -1,7 +1,7 @@
 //! A client certificate as `kubernetes.io/tls`, with the names that azure-identity and msal read.
 
 use keys::{Certificate, PrivateKey};
-use rotation::{EntryId, HeldKey, Output};
+use rotation::{EntryId, Held, HeldKey, Output};
 
 use super::{Data, Inspected, Names, bare, facts, text};
 
@@ -46,7 +46,7 @@ pub(super) fn inspect(data: &Data, entry: Option<EntryId>, names: Option<&Names>
     let whole = names.is_none_or(|names| build(names, &key, &certificate) == *data);
     let holds = HeldKey { thumbprint: certificate.thumbprint(), not_after: certificate.not_after(), bits: key.bits() };
     let shows = entry.filter(|_| whole).map(|entry| bare(entry, certificate.thumbprint()));
-    Inspected { output: Output::Ours { shows, holds: Some(holds) }, certificates: vec![facts(&certificate)] }
+    Inspected { output: Output::Ours { shows, holds: Some(Held::Key(holds)) }, certificates: vec![facts(&certificate)] }
 }
 
 #[cfg(test)]

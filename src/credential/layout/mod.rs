@@ -1,6 +1,7 @@
 //! What the published Secret holds: a constant set of keys per kind, rebuilt from its own contents to see whether it is whole.
 
 pub(crate) mod client_certificate;
+pub(crate) mod client_secret;
 pub(crate) mod token_signing;
 
 use std::collections::BTreeMap;
@@ -116,5 +117,6 @@ fn text<'a>(data: &'a Data, key: &str) -> Option<&'a str> {
 
 /// A projection of which nothing but the current certificate is known.
 fn bare(entry: rotation::EntryId, current: entra_types::Thumbprint) -> Projection {
-    Projection { entry, current, next: None, previous: None, bundle: std::iter::once(current).collect() }
+    let bundle = std::iter::once(current).collect();
+    Projection { entry, current: rotation::Material::Certificate(current), next: None, previous: None, bundle }
 }

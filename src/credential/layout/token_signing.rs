@@ -21,10 +21,11 @@ pub(crate) type Certificates = BTreeMap<Thumbprint, Certificate>;
 
 /// Builds the output; `None` if a certificate that it needs is not known.
 pub(crate) fn build(names: &Names, shows: &Projection, known: &Certificates) -> Option<Data> {
-    let current = known.get(&shows.current)?;
+    let thumbprint = shows.current.thumbprint()?;
+    let current = known.get(&thumbprint)?;
     let or_current = |thumbprint: Option<Thumbprint>| thumbprint.and_then(|thumbprint| known.get(&thumbprint)).unwrap_or(current).pem();
-    let first = [Some(shows.current), shows.next].into_iter().flatten();
-    let rest = shows.bundle.iter().copied().filter(|thumbprint| *thumbprint != shows.current && Some(*thumbprint) != shows.next);
+    let first = [Some(thumbprint), shows.next].into_iter().flatten();
+    let rest = shows.bundle.iter().copied().filter(|other| *other != thumbprint && Some(*other) != shows.next);
     let bundle: Vec<&Certificate> = first.chain(rest).map(|thumbprint| known.get(&thumbprint)).collect::<Option<_>>()?;
     let base64: Vec<_> = bundle.iter().map(|certificate| BASE64.encode(certificate.der())).collect();
     let texts = [
@@ -65,7 +66,7 @@ fn projection(data: &Data, entry: Option<EntryId>, known: &Certificates) -> Opti
         pem_blocks(text(data, BUNDLE)?).filter_map(|pem| Certificate::from_pem(pem).ok()).map(|certificate| certificate.thumbprint());
     Some(Projection {
         entry: entry?,
-        current,
+        current: rotation::Material::Certificate(current),
         next: of(NEXT).filter(|next| *next != current),
         previous: of(PREVIOUS).filter(|previous| *previous != current && known.contains_key(previous)),
         bundle: bundle.collect(),

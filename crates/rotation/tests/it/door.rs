@@ -86,7 +86,7 @@ const FOREIGN: &str = "dddddddd-0000-4000-8000-000000000001";
 #[case::it_is_not_ours(|world: &mut World| previous(world).origin = Origin::Foreign)]
 #[case::it_is_suspended(|world: &mut World| world.policy.suspend = true)]
 #[case::it_is_refused(|world: &mut World| world.policy.refusal = Some(Refusal::new(Reason::TenantNotReady, "It does not sign in.")))]
-#[case::it_is_being_deleted(|world: &mut World| world.policy.deleting = true)]
+#[case::it_is_being_deleted(|world: &mut World| world.policy.deleted_at = Some(world.now))]
 #[case::it_backs_off(|world: &mut World| world.ledger.rotation.next_attempt = Some(world.now + TimeDelta::hours(2)))]
 fn one_violated_condition_of_either_kind_keeps_the_door_shut(
     #[values(certificate(6), signing(6))] policy: Policy,

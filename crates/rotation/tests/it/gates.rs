@@ -233,7 +233,7 @@ fn nothing_is_claimed_while_no_slot_is_free(#[case] taken: &[SlotName], #[case] 
     for (seq, slot) in (50..).zip(taken) {
         let detail = EntryDetail::ClientCertificate { thumbprint: entra_types::Thumbprint::new([9; 20]), slot: Some(*slot) };
         let id = EntryId::derive("another", seq);
-        world.slots.insert(*slot, Slot { uid: format!("uid-{seq}"), entry: Some(id.clone()), owner: None });
+        world.slots.insert(*slot, Slot { uid: format!("uid-{seq}"), entry: Some(id.clone()), owner: None, secret: None });
         world.look(&Look::Slot(*slot));
         world.ledger.entries.push(Entry { seq, id, r#use: Use::Previous, detail, op: None, ..sample_entry() });
     }

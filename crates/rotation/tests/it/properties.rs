@@ -39,7 +39,7 @@ fn a_policy(tape: &mut Tape, now: Time) -> Policy {
     let metadata = tape.choose(&[Metadata::Ignore, Metadata::Observe, Metadata::Require]);
     let mut policy = if tape.chance(128) { signing_with(6, metadata) } else { certificate(6) };
     policy.suspend = tape.chance(24);
-    policy.deleting = tape.chance(8);
+    policy.deleted_at = tape.chance(8).then_some(now);
     policy.generation = 1 + i64::from(tape.chance(64));
     policy.not_issued_before = tape.chance(64).then(|| tape.around(now));
     let reason = tape.choose(Reason::ALL);
@@ -83,6 +83,7 @@ fn an_entry(tape: &mut Tape, world: &mut World, seq: u32, r#use: Use) -> Entry {
         r#use,
         issued_at: now - TimeDelta::days(1),
         not_after: tape.chance(240).then_some(not_after),
+        adopted_at: None,
         published_at: tape.chance(128).then(|| now - TimeDelta::seconds(600)),
         key_ids: key_ids(tape, seq),
         detail,
@@ -121,6 +122,7 @@ fn a_ledger(tape: &mut Tape, world: &mut World) -> Ledger {
         rotation: Rotation {
             reason: Some(tape.choose(Cause::ALL)),
             started_at: Some(tape.around(world.now)),
+            approved_at: None,
             failures: u32::from(failed),
             next_attempt: failed.then(|| tape.around(world.now)),
             last_failure: failed.then_some(failure),
@@ -152,14 +154,15 @@ fn populate(tape: &mut Tape, world: &mut World) {
     }
     world.output = world.ledger.entries.first().filter(|_| tape.chance(200)).and_then(|entry| {
         let current = entry.thumbprint()?;
-        Some(Projection { entry: entry.id.clone(), current, next: None, previous: None, bundle: BTreeSet::from([current]) })
+        let bundle = BTreeSet::from([current]);
+        Some(Projection { entry: entry.id.clone(), current: Material::Certificate(current), next: None, previous: None, bundle })
     });
     for name in SlotName::ALL {
         if tape.chance(128) {
             continue;
         }
         let entry = world.ledger.entries.iter().map(|entry| entry.id.clone()).nth(tape.pick(4));
-        world.slots.insert(name, Slot { uid: "uid".to_owned(), entry, owner: Some(UID.to_owned()) });
+        world.slots.insert(name, Slot { uid: "uid".to_owned(), entry, owner: Some(UID.to_owned()), secret: None });
     }
 }
 
@@ -227,7 +230,7 @@ fn may_send(world: &World, other: &Ledger, id: &EntryId, mutation: &Mutation) ->
     let op = entry.op.as_ref().ok_or("no licence")?;
     let checks = [
         (!world.policy.suspend, "suspended"),
-        (!world.policy.deleting, "being deleted"),
+        (world.policy.deleted_at.is_none(), "being deleted"),
         (world.policy.refusal.is_none(), "refused"),
         (world.memory.skew().is_none_or(|skew| skew.abs() <= TimeDelta::minutes(2)), "the clocks differ"),
         (world.now - op.at <= TimeDelta::seconds(10), "the licence is old"),
@@ -252,7 +255,7 @@ fn may_remove(world: &World, entry: &Entry, removal: &Removal) -> Result<(), Str
     if entry.r#use != Use::Retiring || !removal.key_ids().is_subset(&entry.key_ids) || removal.key_ids().is_empty() {
         return Err("removes what it may not".to_owned());
     }
-    let shown = world.memory.shown().map(|shown| shown.current);
+    let shown = world.memory.shown().and_then(|shown| shown.current.thumbprint());
     if shown.is_some() && shown == entry.thumbprint() { Err("removes what the output shows".to_owned()) } else { Ok(()) }
 }
 

@@ -19,8 +19,25 @@ impl World {
             let trusted = self.signers().iter().all(|signer| shown.bundle.contains(signer));
             assert!(trusted, "Entra signs with what the output does not show, {}", context());
         } else {
-            assert!(self.lists(shown.current), "a gap {}", context());
+            assert!(self.accepts(&self.name_of_shown(shown)), "a gap {}", context());
         }
+    }
+
+    fn name_of_shown(&self, shown: &Projection) -> String {
+        match shown.current {
+            Material::Certificate(thumbprint) => thumbprint.to_string(),
+            Material::Secret(fingerprint) => {
+                let made = self.listed_at.keys().find(|name| Fingerprint::of(name.as_bytes()) == fingerprint);
+                made.cloned().expect("the output holds a secret that was made")
+            }
+        }
+    }
+
+    /// Whether Entra accepts the certificate of this thumbprint, or the secret of this keyId.
+    pub(super) fn accepts(&self, name: &str) -> bool {
+        let live =
+            |entry: &Value| entry["keyId"] == json!(name) && entry["endDateTime"].as_str().is_some_and(|end| self.now < super::time(end));
+        self.entra.passwords.iter().any(live) || name.parse().is_ok_and(|thumbprint| self.lists(thumbprint))
     }
 
     /// A pass that ends has healed the output, whatever else it waits for.
@@ -49,7 +66,8 @@ impl World {
 
     /// How many entries on the object are not foreign.
     pub fn live(&self) -> usize {
-        self.entra.keys.iter().filter(|key| !self.foreign.contains(key)).count()
+        let list = if self.policy.kind == Kind::ClientSecret { &self.entra.passwords } else { &self.entra.keys };
+        list.iter().filter(|key| !self.foreign.contains(key)).count()
     }
 
     /// One published credential, at most one more in its overlap, and no more in Entra than the ledger says.

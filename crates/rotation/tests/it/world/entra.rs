@@ -1,6 +1,6 @@
 //! The object in Entra: what a read shows, what a write changes, and what people do to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use entra_types::{CredentialList, KeyId, Thumbprint};
@@ -18,6 +18,7 @@ pub struct Entra {
     pub keys: Vec<Value>,
     pub passwords: Vec<Value>,
     pub preferred: Option<String>,
+    pub notification_addresses: BTreeSet<String>,
     /// The object was deleted and made anew so many times.
     pub remade: u8,
 }
@@ -34,6 +35,7 @@ impl Entra {
             preferred: self.preferred.clone(),
             keys: list(&self.keys),
             passwords: list(&self.passwords),
+            notification_addresses: self.notification_addresses.clone(),
         }
     }
 }
@@ -89,8 +91,19 @@ impl World {
             }
             Mutation::AddTokenSigningCertificate => {
                 let asked = entry.signing().unwrap().clone();
-                Box::new(move |world| Answer::Applied(Some(world.make_signing(&asked))))
+                Box::new(move |world| Answer::Applied(Some(Made::SigningCertificate(world.make_signing(&asked)))))
             }
+            Mutation::AddPassword => {
+                let end = entry.not_after.unwrap();
+                Box::new(move |world| Answer::Applied(Some(Made::Password(world.make_password(&entry.id, end)))))
+            }
+            Mutation::AddSigningKey(_) | Mutation::AddSigningByUpdate | Mutation::AddVerifyByUpdate => {
+                unimplemented!("signing keys of our own")
+            }
+            Mutation::SetNotificationAddresses(addresses) => Box::new(move |world| {
+                world.entra.notification_addresses = addresses;
+                Answer::Applied(None)
+            }),
             Mutation::Activate(thumbprint) => Box::new(move |world| {
                 world.entra.preferred = Some(thumbprint.to_string());
                 Answer::Applied(None)
@@ -101,13 +114,15 @@ impl World {
 
     fn removal(&mut self, entry: &Entry, removal: &Removal) -> Change {
         assert_eq!(entry.r#use, Use::Retiring, "removed without passing the one-way door");
-        assert_ne!(entry.thumbprint(), self.output.as_ref().map(|shown| shown.current), "removes what the output names");
-        let gone = removal.key_ids().clone();
+        assert_ne!(Some(&entry.id), self.output.as_ref().map(|shown| &shown.entry), "removes what the output names");
+        let (gone, kind) = (removal.key_ids().clone(), removal.kind());
         let goes = move |entry: &Value| entry["keyId"].as_str().and_then(|id| id.parse().ok()).is_some_and(|id: KeyId| gone.contains(&id));
         let (mut keys, mut passwords) = self.lists_as_read();
-        if removal.kind() == OpKind::RemoveKey {
+        if !removal.kind().is_whole_list() {
+            assert_eq!(removal.key_ids().len(), 1, "one write removes one");
             return Box::new(move |world| {
-                world.entra.keys.retain(|entry| !goes(entry));
+                let list = if kind == OpKind::RemovePassword { &mut world.entra.passwords } else { &mut world.entra.keys };
+                list.retain(|entry| !goes(entry));
                 Answer::Applied(None)
             });
         }
@@ -141,11 +156,21 @@ impl World {
     fn list_certificate(&mut self, thumbprint: Thumbprint, key_id: &str) -> Answer {
         let end = self.certificates[&thumbprint.to_string()].not_after;
         if !self.entra.keys.iter().any(|key| key["keyId"] == json!(key_id)) {
-            self.listed_at.entry(thumbprint).or_insert(self.now);
+            self.listed_at.entry(thumbprint.to_string()).or_insert(self.now);
             self.entra.keys.push(json!({"keyId": key_id, "usage": "Verify", "customKeyIdentifier": thumbprint.to_string(),
                 "startDateTime": text(self.now), "endDateTime": text(end), "key": null}));
         }
         Answer::Applied(None)
+    }
+
+    /// What addPassword does: whoever asked holds the secret if the answer arrives.
+    fn make_password(&mut self, id: &EntryId, end: Time) -> KeyId {
+        self.made += 1;
+        let key_id = format!("99999999-0000-4000-8000-{:012}", self.made);
+        self.entra.passwords.push(json!({"keyId": key_id, "displayName": id.password_name(super::UID), "hint": "abc",
+            "startDateTime": text(self.now), "endDateTime": text(end), "secretText": null}));
+        self.listed_at.insert(key_id.clone(), self.now);
+        key_id.parse().unwrap()
     }
 
     /// What addTokenSigningCertificate does: three linked entries.

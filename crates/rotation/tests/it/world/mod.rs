@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta};
 pub use entra::Entra;
-use entra_types::{ObjectKind, Thumbprint};
+use entra_types::{KeyId, ObjectKind, Thumbprint};
 use rotation::*;
 
 pub const UID: &str = "0c5a7c1e-6f64-4d3c-9b57-6a0d0d0c9a11";
@@ -55,13 +55,18 @@ pub struct World {
     pub skew: TimeDelta,
     /// What the federation metadata list; everything valid, if not set.
     pub metadata: Option<BTreeSet<Thumbprint>>,
+    /// What was left in Entra when the resource was let go.
+    pub let_go: Option<BTreeSet<KeyId>>,
     past: Vec<(Time, Entra)>,
     events: Vec<(Time, Event)>,
     foreign: Vec<serde_json::Value>,
-    listed_at: BTreeMap<Thumbprint, Time>,
+    /// When each credential was first listed, by thumbprint or keyId.
+    listed_at: BTreeMap<String, Time>,
     made: u64,
     reads: u64,
     key_in_memory: Option<EntryId>,
+    /// The secret that addPassword answered to this process.
+    password_in_memory: Option<(EntryId, KeyId)>,
     held: BTreeSet<Thumbprint>,
 }
 
@@ -74,16 +79,24 @@ pub fn text(at: Time) -> String {
 }
 
 pub fn policy(kind: Kind, wish: &Wish) -> Policy {
-    let signing = matches!(kind, Kind::TokenSigning { .. });
+    let signing = matches!(kind, Kind::TokenSigning(_));
+    let durations = Durations::resolve(&kind, wish, TimeDelta::hours(1)).unwrap();
     Policy {
         uid: UID.to_owned(),
         tenant_id: TENANT.parse().unwrap(),
         object: if signing { ObjectKind::ServicePrincipal } else { ObjectKind::Application },
         kind,
-        durations: Durations::resolve(signing, wish, TimeDelta::hours(1)).unwrap(),
+        durations,
         not_issued_before: None,
         suspend: false,
-        deleting: false,
+        revoke_issued_before: None,
+        windows: Windows::default(),
+        deleted_at: None,
+        revoke_on_delete: false,
+        has_finalizer: false,
+        approved: None,
+        adopt: BTreeSet::new(),
+        may_adopt: false,
         generation: 1,
         observed_generation: Some(1),
         own_client: None,
@@ -94,7 +107,15 @@ pub fn policy(kind: Kind, wish: &Wish) -> Policy {
 
 /// A client certificate that lives for so many days.
 pub fn certificate(days: i64) -> Policy {
-    policy(Kind::ClientCertificate { key_bits: 2048 }, &Wish { validity: Some(TimeDelta::days(days)), ..Wish::default() })
+    policy(
+        Kind::ClientCertificate { key_bits: 2048, sign_in_as: SignInAs::Operator },
+        &Wish { validity: Some(TimeDelta::days(days)), ..Wish::default() },
+    )
+}
+
+/// A client secret that lives for so many days.
+pub fn secret(days: i64) -> Policy {
+    policy(Kind::ClientSecret, &Wish { validity: Some(TimeDelta::days(days)), ..Wish::default() })
 }
 
 /// A signing certificate that lives for so many days.
@@ -103,7 +124,15 @@ pub fn signing(days: i64) -> Policy {
 }
 
 pub fn signing_with(days: i64, metadata: Metadata) -> Policy {
-    let kind = Kind::TokenSigning { display_name: "CN=payroll".to_owned(), metadata };
+    let kind = Kind::TokenSigning(SigningPolicy {
+        display_name: "CN=payroll".to_owned(),
+        metadata,
+        needs_approval: false,
+        on_deadline: OnDeadline::Activate,
+        pinned: None,
+        notification_addresses: None,
+        key_source: KeySource::Entra,
+    });
     policy(kind, &Wish { validity: Some(TimeDelta::days(days)), ..Wish::default() })
 }
 
@@ -131,6 +160,7 @@ impl World {
             gap_excused: false,
             skew: TimeDelta::zero(),
             metadata: None,
+            let_go: None,
             past: vec![],
             events: vec![],
             foreign: vec![],
@@ -138,6 +168,7 @@ impl World {
             made: 0,
             reads: 0,
             key_in_memory: None,
+            password_in_memory: None,
             held: BTreeSet::new(),
         };
         world.somebody_adds("Zm9yZWlnbg==");
@@ -203,6 +234,7 @@ impl World {
         self.memory = Memory::new(self.now);
         self.memory.begin_pass();
         self.key_in_memory = None;
+        self.password_in_memory = None;
     }
 
     /// One pass that ends in a rest, or before the wanted step.

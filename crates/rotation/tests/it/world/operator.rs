@@ -28,6 +28,7 @@ impl World {
                 let valid = || self.certificates.values().map(|facts| facts.thumbprint).filter(|t| self.lists(*t)).collect();
                 self.memory.saw_metadata(self.metadata.clone().unwrap_or_else(valid), self.now);
             }
+            Look::AppPolicy => {}
             Look::FreshKey(id) => {
                 let facts = self.make_certificate(self.now + self.policy.durations.validity, id.san_uri(UID).into_bytes());
                 self.memory.generated(FreshKey { entry: id.clone(), thumbprint: facts.thumbprint, not_after: facts.not_after });
@@ -37,17 +38,36 @@ impl World {
     }
 
     fn sign_in(&mut self, id: &EntryId) {
-        let thumbprint = self.ledger.entry(id).and_then(Entry::thumbprint).unwrap();
-        let known = self.listed_at.get(&thumbprint).is_some_and(|at| *at + self.sign_in_lag <= self.now);
-        let accepted = known && self.lists(thumbprint);
-        let result = self.sign_in.unwrap_or(if accepted { SignInResult::Accepted } else { SignInResult::Refused });
-        self.memory.saw_sign_in(id, result, self.now);
+        let result = match self.name_of(id) {
+            None => SignInResult::CannotProve,
+            Some(name) => {
+                let known = self.listed_at.get(&name).is_some_and(|at| *at + self.sign_in_lag <= self.now);
+                if known && self.accepts(&name) { SignInResult::Accepted } else { SignInResult::Refused }
+            }
+        };
+        self.memory.saw_sign_in(id, self.sign_in.unwrap_or(result), self.now);
+    }
+
+    /// The thumbprint or keyId of the key or secret that this process can sign in with for an entry.
+    fn name_of(&self, id: &EntryId) -> Option<String> {
+        let entry = self.ledger.entry(id)?;
+        if let Some(thumbprint) = entry.thumbprint() {
+            return Some(thumbprint.to_string());
+        }
+        let staged = self.slots.values().find(|slot| slot.entry.as_ref() == Some(id)).and_then(|slot| slot.secret);
+        let shown = || self.output.as_ref().filter(|shown| shown.entry == *id && !self.edited).and_then(|_| entry.key_ids.first().copied());
+        staged.map(|secret| secret.key_id).or_else(shown).map(|id| id.to_string())
     }
 
     pub(super) fn output_view(&self) -> Output {
         let held = |shown: &Projection| {
-            let facts = self.certificates.values().find(|facts| facts.thumbprint == shown.current)?;
-            self.held.contains(&shown.current).then_some(HeldKey { thumbprint: shown.current, not_after: facts.not_after, bits: 2048 })
+            let thumbprint = match shown.current {
+                Material::Secret(fingerprint) => return Some(Held::Secret(fingerprint)),
+                Material::Certificate(thumbprint) => thumbprint,
+            };
+            let facts = self.certificates.values().find(|facts| facts.thumbprint == thumbprint)?;
+            let held = HeldKey { thumbprint, not_after: facts.not_after, bits: 2048 };
+            self.held.contains(&thumbprint).then_some(Held::Key(held))
         };
         match &self.output {
             None => Output::Absent,
@@ -71,11 +91,12 @@ impl World {
     fn act(&mut self, act: Act) {
         match act {
             Act::PostSlot(id, name) => {
-                assert_eq!(self.key_in_memory.as_ref(), Some(&id), "the key is gone");
+                let secret = self.secret_to_stage(&id);
+                assert!(self.key_in_memory.as_ref() == Some(&id) || secret.is_some(), "the key is gone");
                 if let Some(taken) = self.slots.get(&name) {
                     return self.memory.saw_slot(name, Some(taken.clone()), self.now);
                 }
-                let slot = Slot { uid: format!("uid-{}", self.effects.len()), entry: Some(id), owner: Some(UID.to_owned()) };
+                let slot = Slot { uid: format!("uid-{}", self.effects.len()), entry: Some(id), owner: Some(UID.to_owned()), secret };
                 let now = self.now;
                 self.effect("POST slot", |world| {
                     world.slots.insert(name, slot.clone());
@@ -93,7 +114,20 @@ impl World {
             }
             Act::Publish(projection) => self.publish(projection),
             Act::Send(id, mutation) => self.send(&id, mutation),
+            Act::SetFinalizer(set) => self.effect("set finalizer", |world| world.policy.has_finalizer = set),
+            Act::LetGo(left) => self.effect("let go", |world| {
+                world.policy.has_finalizer = false;
+                world.let_go = Some(left);
+            }),
         }
+    }
+
+    /// The secret that a slot of this entry gets: as answered, or as the output shows it.
+    fn secret_to_stage(&self, id: &EntryId) -> Option<StagedSecret> {
+        let answered = self.password_in_memory.as_ref().filter(|(entry, _)| entry == id).map(|(_, key_id)| *key_id);
+        let shown = || self.ledger.entry(id).filter(|entry| entry.thumbprint().is_none()).and_then(|entry| entry.key_ids.first().copied());
+        let key_id = answered.or_else(shown)?;
+        Some(StagedSecret { fingerprint: Fingerprint::of(key_id.to_string().as_bytes()), key_id })
     }
 
     fn publish(&mut self, projection: Projection) {
@@ -103,8 +137,8 @@ impl World {
         }
         let now = self.now;
         self.effect("write output", |world| {
-            if !world.policy.is_signing() {
-                world.held.insert(projection.current);
+            if let (Material::Certificate(thumbprint), false) = (projection.current, world.policy.is_signing()) {
+                world.held.insert(thumbprint);
             }
             (world.output, world.edited) = (Some(projection), false);
             let view = world.output_view();
@@ -140,6 +174,9 @@ impl World {
         if self.fault_at(effect).is_none()
             && let Some(answer) = answer.take()
         {
+            if let Answer::Applied(Some(Made::Password(key_id))) = &answer {
+                self.password_in_memory = Some((id.clone(), *key_id));
+            }
             self.memory.answered(&op.nonce, answer);
         }
     }

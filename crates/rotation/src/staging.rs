@@ -1,0 +1,58 @@
+//! The two staging Secrets: which is free, what lies there, and when it goes.
+
+use crate::case::{Act, Case, Check, Fact, Look, Wait, act, look, note, stop};
+use crate::ledger::{Entry, SlotName, Use};
+use crate::memory::Slot;
+use crate::reason::{Reason, Refusal};
+
+/// A slot that no entry of the ledger claims.
+pub(crate) fn free_slot(case: &Case<'_>) -> Option<SlotName> {
+    let ledger = case.ledger.caught_up(case.memory);
+    SlotName::ALL.into_iter().find(|name| ledger.entries.iter().all(|entry| entry.slot() != Some(*name)))
+}
+
+/// The key lies in its slot before it is of use to anybody. `in_memory`: this process still has it, should the slot be empty.
+pub(crate) fn stage(case: &Case<'_>, upcoming: &Entry, name: SlotName, in_memory: bool) -> Check {
+    match case.memory.slot(name) {
+        Some(Some(slot)) if slot.entry.as_ref() == Some(&upcoming.id) => Ok(()),
+        Some(Some(slot)) => clear_stranger(case, name, slot),
+        Some(None) | None if in_memory => act(Act::PostSlot(upcoming.id.clone(), name)),
+        Some(None) => note(Fact::Abandoned(upcoming.id.clone())),
+        None => look(Look::Slot(name)),
+    }
+}
+
+/// A slot that holds something else: ours and in no ledger is deleted, anything else is not touched.
+fn clear_stranger(case: &Case<'_>, name: SlotName, slot: &Slot) -> Check {
+    match (&slot.owner, &slot.entry) {
+        (Some(_), Some(entry)) if case.ledger.entry(entry).is_none_or(|entry| entry.r#use != Use::Current) => {
+            act(Act::DeleteSlot(name, slot.uid.clone()))
+        }
+        _ => {
+            let message = format!("The staging Secret with the suffix -entra-{} exists and was not made for this resource.", name.as_str());
+            stop(case.now + case.policy.late.late(), Wait::Refused(Refusal::new(Reason::OutputNotOurs, message)))
+        }
+    }
+}
+
+/// The slot of a credential that is not needed any more: an abandoned one at once, a used one once its successor is published. Who rolls its own certificate
+/// shows with it whether the old one is still accepted, and so keeps it to the end.
+pub(crate) fn clear_slot(case: &Case<'_>, entry: &Entry) -> Check {
+    let superseded = case.ledger.current().is_some_and(|current| current.published_at.is_some());
+    let spent = match entry.r#use {
+        Use::Abandoned => true,
+        Use::Previous | Use::Retiring => superseded && !case.policy.is_self_rolled(),
+        Use::Next | Use::Current => false,
+    };
+    if spent { delete_slot(case, entry) } else { Ok(()) }
+}
+
+/// Deletes the slot of an entry, if that still is its slot.
+pub(crate) fn delete_slot(case: &Case<'_>, entry: &Entry) -> Check {
+    let Some(name) = entry.slot() else { return Ok(()) };
+    match case.memory.slot(name) {
+        None => look(Look::Slot(name)),
+        Some(Some(slot)) if slot.entry.as_ref() == Some(&entry.id) => act(Act::DeleteSlot(name, slot.uid.clone())),
+        Some(_) => Ok(()),
+    }
+}

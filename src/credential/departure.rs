@@ -1,0 +1,46 @@
+//! The finalizer of resources whose credentials go with them, and the record of what stays behind.
+
+use std::collections::BTreeSet;
+
+use entra_types::KeyId;
+use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use super::cluster::ask;
+use super::pass::Pass;
+use super::trouble::Upset;
+
+/// Stands on a resource with `deletionPolicy: Revoke` from before its first Graph write until its credentials are gone.
+pub(crate) const FINALIZER: &str = "entra-rotator.io/revoke";
+
+impl Pass<'_> {
+    /// Puts the finalizer on the resource, or takes it off. The precondition keeps what others add meanwhile.
+    pub(super) async fn set_finalizer(&mut self, set: bool) -> Result<(), Upset> {
+        let others = self.resource.finalizers().iter().filter(|name| *name != FINALIZER).cloned();
+        let finalizers: Vec<String> = others.chain(set.then(|| FINALIZER.to_owned())).collect();
+        let patch = json!({"metadata": {"resourceVersion": self.resource.metadata.resource_version, "finalizers": finalizers}});
+        let name = self.resource.name_any();
+        let resources = self.context.resources(&self.namespace());
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
+        let request = resources.patch(&name, &params, &patch);
+        let patched = ask(format!("change the finalizers of ServicePrincipalCredential {name}"), request).await;
+        match patched {
+            Ok(patched) => {
+                self.resource = std::sync::Arc::new(patched);
+                self.desk.written = Some(std::sync::Arc::clone(&self.resource));
+            }
+            // It is gone already, which is all that taking the finalizer off is for.
+            Err(error) if error.code() == Some(404) => {}
+            Err(error) => return Err(Upset::Cluster(error)),
+        }
+        self.policy.has_finalizer = set;
+        Ok(())
+    }
+
+    /// Lets the resource go although some of its credentials stay in Entra.
+    pub(super) async fn let_go(&mut self, left: &BTreeSet<KeyId>) -> Result<(), Upset> {
+        tracing::warn!(left = left.len(), "let go with credentials left in Entra");
+        self.set_finalizer(false).await
+    }
+}
