@@ -193,8 +193,8 @@ impl Emulator {
     /// # Errors
     /// When the object does not exist.
     pub fn add_federated(&self, application: ObjectId, federated: Federated) -> Result<(), AdministrationError> {
-        self.edit(application, |_, object| {
-            object.federated.push(federated);
+        self.edit(application, |world, object| {
+            object.federated.push(federated.completed(world.profile()));
             Ok(())
         })
     }

@@ -24,6 +24,8 @@ pub(crate) struct Visit {
     pub(crate) lag: TimeDelta,
     pub(crate) caller: Option<ClientId>,
     pub(crate) object: Option<(ObjectKind, ObjectId)>,
+    /// The login host of this cloud, whose error page refusals name.
+    pub(crate) login: &'static str,
 }
 
 /// An answer that was not sent yet.

@@ -5,8 +5,10 @@ use http::{Method, StatusCode};
 use uuid::Uuid;
 
 use crate::answer::{Answer, Visit};
+use crate::cloud::Place;
 use crate::record::Call;
 use crate::route::{Inbound, Operation, Route};
+use crate::token::TokenError;
 use crate::world::World;
 use crate::{discovery, graph, metadata, token};
 
@@ -22,6 +24,7 @@ pub(crate) fn arrive(world: &mut World, inbound: &Inbound, now: DateTime<Utc>) -
         lag: world.lag.clone().choose(inbound.operation(), &mut world.random),
         caller: None,
         object: None,
+        login: world.profile().login.first().copied().unwrap_or_default(),
     };
     let call = Call {
         sequence: 0,
@@ -69,6 +72,22 @@ pub(crate) fn handle(world: &mut World, inbound: &Inbound, visit: &mut Visit, se
 }
 
 fn route(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Answer {
+    let is_sign_in = !matches!(&inbound.route, Route::Object { .. } | Route::Collection(_) | Route::Segment(_));
+    match (world.profile().place(&inbound.host), &inbound.route) {
+        (_, Route::ManagedIdentity) | (Place::Anything, _) | (Place::Login, Route::Nowhere) => by_path(world, inbound, visit),
+        (Place::Elsewhere, _) if is_sign_in => TokenError::tenant(first_segment(&inbound.path)).answer(visit).with_login_headers(visit),
+        (Place::Graph, _) if is_sign_in => graph::answer(world, inbound, visit),
+        (Place::Login, _) if !is_sign_in => Answer::new(StatusCode::NOT_FOUND, "text/plain", "").with_login_headers(visit),
+        _ => by_path(world, inbound, visit),
+    }
+}
+
+fn first_segment(path: &str) -> &str {
+    path.trim_start_matches('/').split('/').next().unwrap_or_default()
+}
+
+/// What a path means where the host says nothing about it.
+fn by_path(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Answer {
     let get = inbound.method == Method::GET;
     match &inbound.route {
         Route::Token { tenant } if inbound.operation() == Operation::Token => token::answer(world, inbound, visit, tenant),
@@ -76,7 +95,7 @@ fn route(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Answer {
         Route::Metadata { tenant } if get => metadata::answer(world, inbound, visit, tenant),
         Route::OpenId { tenant } if get => discovery::open_id(world, inbound, visit, tenant).with_login_headers(visit),
         Route::SigningKeys if get => Answer::json(StatusCode::OK, &world.issuer.key_set()).with_login_headers(visit),
-        Route::Instance if get => discovery::instance(inbound, visit).with_login_headers(visit),
+        Route::Instance if get => discovery::instance(world, inbound, visit).with_login_headers(visit),
         Route::Token { .. }
         | Route::Metadata { .. }
         | Route::OpenId { .. }

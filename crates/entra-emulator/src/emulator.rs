@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use entra_types::Cloud;
 use entra_types::ids::{ClientId, ObjectId, ObjectKind, TenantId};
 use http::{Request, Response};
 use keys::{Certificate, CertificateError, KeyError};
@@ -49,6 +50,7 @@ pub struct Builder {
     time: Arc<dyn TimeSource>,
     keys: Arc<dyn KeySource>,
     behaviour: Behaviour,
+    cloud: Cloud,
     seed: u64,
 }
 
@@ -71,6 +73,12 @@ impl Builder {
         Self { behaviour, ..self }
     }
 
+    /// Which national cloud it is: hosts, audiences and signing key follow. Default [`Cloud::Global`].
+    #[must_use]
+    pub fn cloud(self, cloud: Cloud) -> Self {
+        Self { cloud, ..self }
+    }
+
     /// The seed of ids, secrets and choices.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
@@ -82,7 +90,7 @@ impl Builder {
     /// # Errors
     /// When there is no key to sign access tokens with.
     pub fn build(self) -> Result<Emulator, BuildError> {
-        let issuer = Issuer::new(self.keys.key(0)?)?;
+        let issuer = Issuer::new(self.keys.key(0)?, self.cloud)?;
         let world = World::new(Clock::new(self.time), Random::new(self.seed), self.behaviour, self.keys, issuer);
         Ok(Emulator(Arc::new(Shared { world: Mutex::new(world), observers: Mutex::default() })))
     }
@@ -106,10 +114,12 @@ impl fmt::Debug for Emulator {
 impl Emulator {
     /// A builder.
     pub fn builder() -> Builder {
-        Builder { time: Arc::new(SystemTime), keys: Arc::new(FixtureKeys), behaviour: Behaviour::default(), seed: 0 }
+        Builder { time: Arc::new(SystemTime), keys: Arc::new(FixtureKeys), behaviour: Behaviour::default(), cloud: Cloud::Global, seed: 0 }
     }
 
-    /// The emulator as a tower service from `http::Request<Bytes>` to `http::Response<Bytes>`. Any host reaches it; the path decides.
+    /// The emulator as a tower service from `http::Request<Bytes>` to `http::Response<Bytes>`. The real host names of its cloud answer as the real
+    /// ones do: Graph under one, sign-in under the others. Hosts of other clouds are refused as a foreign cloud would. Under any other name
+    /// everything answers.
     pub fn service(&self) -> EmulatorService {
         EmulatorService(self.clone())
     }
@@ -157,6 +167,11 @@ impl Emulator {
     /// Sets its clock, which runs on from there.
     pub fn set_time(&self, time: DateTime<Utc>) {
         self.with(|world| world.clock.set(time));
+    }
+
+    /// Which national cloud it is.
+    pub fn cloud(&self) -> Cloud {
+        self.with(|world| world.issuer.cloud())
     }
 
     /// The switches.

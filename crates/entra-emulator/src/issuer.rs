@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
+use entra_types::Cloud;
 use entra_types::ids::{ClientId, ObjectId, TenantId};
 use keys::{Certificate, CertificateError, CertificateRequest, KeyError, PrivateKey};
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use crate::jwt::{self, Jwt};
 pub(crate) struct Issuer {
     key: PrivateKey,
     certificate: Certificate,
+    cloud: Cloud,
 }
 
 /// How a client proved who it is.
@@ -34,18 +36,20 @@ pub(crate) struct Grant {
 
 impl Issuer {
     /// An issuer with its own self-signed certificate.
-    pub(crate) fn new(key: PrivateKey) -> Result<Self, CertificateError> {
-        let certificate = Certificate::self_signed(
-            &key,
-            &CertificateRequest {
-                common_name: "accounts.accesscontrol.windows.net".to_owned(),
-                san_uris: Vec::new(),
-                not_before: DateTime::UNIX_EPOCH,
-                not_after: DateTime::UNIX_EPOCH + TimeDelta::days(365 * 79),
-                serial: [1; 16],
-            },
-        )?;
-        Ok(Self { key, certificate })
+    pub(crate) fn new(key: PrivateKey, cloud: Cloud) -> Result<Self, CertificateError> {
+        let certificate = certificate(&key, cloud)?;
+        Ok(Self { key, certificate, cloud })
+    }
+
+    /// Moves it to another cloud: tokens that were issued before are not known any more.
+    pub(crate) fn move_to(&mut self, cloud: Cloud) -> Result<(), CertificateError> {
+        self.certificate = certificate(&self.key, cloud)?;
+        self.cloud = cloud;
+        Ok(())
+    }
+
+    pub(crate) fn cloud(&self) -> Cloud {
+        self.cloud
     }
 
     /// An access token as Graph's are: version 1.0. `lifetime` is in seconds.
@@ -57,9 +61,10 @@ impl Issuer {
         Ok(format!("{input}.{}", BASE64URL_NOPAD.encode(&signature)))
     }
 
-    /// Whether this issuer signed it.
+    /// Whether this issuer signed it. Two clouds may share a fixture key, but not the name of it.
     pub(crate) fn signed(&self, token: &Jwt) -> bool {
-        token.header("alg") == Some("RS256") && token.is_signed_by(&self.certificate)
+        let name = BASE64URL_NOPAD.encode(self.certificate.thumbprint().as_bytes());
+        token.header("alg") == Some("RS256") && token.header("kid") == Some(&name) && token.is_signed_by(&self.certificate)
     }
 
     pub(crate) fn certificate(&self) -> &Certificate {
@@ -77,6 +82,19 @@ impl Issuer {
         }
         json!({"keys": [key]})
     }
+}
+
+/// Each cloud has a certificate of its own.
+fn certificate(key: &PrivateKey, cloud: Cloud) -> Result<Certificate, CertificateError> {
+    let place = Cloud::ALL.into_iter().position(|known| known == cloud).unwrap_or(0);
+    let request = CertificateRequest {
+        common_name: "accounts.accesscontrol.windows.net".to_owned(),
+        san_uris: Vec::new(),
+        not_before: DateTime::UNIX_EPOCH,
+        not_after: DateTime::UNIX_EPOCH + TimeDelta::days(365 * 79),
+        serial: [u8::try_from(place).unwrap_or(0) + 1; 16],
+    };
+    Certificate::self_signed(key, &request)
 }
 
 /// Modulus and exponent of a PKCS#1 private key: the second and third integers of its sequence.

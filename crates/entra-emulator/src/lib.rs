@@ -33,6 +33,7 @@ mod administration;
 mod answer;
 mod behaviour;
 mod clock;
+mod cloud;
 mod credentials;
 mod delivery;
 mod directory;
@@ -59,9 +60,12 @@ mod throttle;
 mod token;
 mod world;
 
+pub use entra_types::Cloud;
+
 pub use administration::AdministrationError;
 pub use behaviour::{AddKeyBody, AutomaticSigner, Behaviour, DefaultIdentifier, Policy, ProofRules, SignEntryType};
 pub use clock::{SystemTime, TimeSource, TokioTime};
+pub use cloud::parse_cloud;
 pub use emulator::{BuildError, Builder, Emulator, Observer};
 pub use faults::{Application, Armed, Effect, Fault, Match, Sent};
 pub use record::{Call, Mutation};

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use clap::Parser;
-use entra_emulator::{Authority, Emulator, FixtureKeys, KeySource, Seed, default_hosts};
+use entra_emulator::{Authority, Cloud, Emulator, FixtureKeys, KeySource, Seed, default_hosts, parse_cloud};
 use keys::{KeyError, KeySize, PrivateKey};
 use tokio::net::TcpListener;
 
@@ -39,6 +39,10 @@ struct Arguments {
     /// Number that ids, secrets and choices follow from, so that a run can be repeated. Without it they differ from run to run.
     #[arg(long, value_name = "NUMBER")]
     random_seed: Option<u64>,
+
+    /// National cloud to stand in for: Global, USGovernmentL4, USGovernmentL5 or China. A seed file may name another one.
+    #[arg(long, value_name = "CLOUD", default_value = "Global", value_parser = parse_cloud)]
+    cloud: Cloud,
 
     /// Use eight fixed private keys for signing certificates instead of making new ones: faster, and the same in every run.
     #[arg(long)]
@@ -86,7 +90,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 
 fn emulator(arguments: &Arguments) -> Result<Emulator, Box<dyn std::error::Error>> {
     let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
-    let builder = Emulator::builder().seed(arguments.random_seed.unwrap_or(high ^ low));
+    let builder = Emulator::builder().cloud(arguments.cloud).seed(arguments.random_seed.unwrap_or(high ^ low));
     let builder = if arguments.fixture_keys { builder.keys(FixtureKeys) } else { builder.keys(Stock::new()?) };
     Ok(builder.build()?)
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Months, Utc};
 use data_encoding::BASE64;
+use entra_types::Cloud;
 use entra_types::ids::{ClientId, KeyId, ObjectId, ObjectKind, TenantId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::administration::{self, AdministrationError};
 use crate::behaviour::Behaviour;
 use crate::clock::in_seconds;
+use crate::cloud;
 use crate::directory::{Address, Object};
 use crate::emulator::Emulator;
 use crate::faults::Fault;
@@ -38,6 +40,9 @@ pub enum SeedError {
         /// Why.
         source: AdministrationError,
     },
+    /// The key of another cloud's tokens could not be certified.
+    #[error("cannot become another cloud: {0}")]
+    Move(#[from] keys::CertificateError),
     /// An owner is nobody.
     #[error("cannot make {owner} an owner in tenant {tenant}: it is neither the appId nor the id of a service principal there")]
     FindOwner {
@@ -56,6 +61,9 @@ pub struct Seed {
     pub time: Option<DateTime<Utc>>,
     /// Tenants and all that is in them.
     pub tenants: Vec<TenantSeed>,
+    /// Which national cloud it is: `Global`, `USGovernmentL4`, `USGovernmentL5` or `China`. Absent: as it was started.
+    #[serde(deserialize_with = "cloud::deserialize")]
+    pub cloud: Option<Cloud>,
     /// Published keys (JSON Web Key Sets) of issuers that federated credentials trust, by issuer.
     pub issuers: BTreeMap<String, Value>,
     /// The client that the instance metadata service speaks for.
@@ -195,6 +203,9 @@ pub(crate) fn load(world: &mut World, seed: Seed) -> Result<Vec<Registered>, See
     if let Some(time) = seed.time {
         world.clock.set(time);
     }
+    if let Some(cloud) = seed.cloud {
+        world.issuer.move_to(cloud)?;
+    }
     world.behaviour = seed.behaviour.unwrap_or_else(|| world.behaviour.clone());
     world.lag = seed.lag.unwrap_or_else(|| world.lag.clone());
     world.issuers.extend(seed.issuers);
@@ -234,7 +245,8 @@ fn make(world: &mut World, tenant: TenantId, seed: &ApplicationSeed) -> Result<R
 
 fn fill(world: &mut World, object: &mut Object, seed: &ObjectSeed) -> Result<(), AdministrationError> {
     object.properties.extend(seed.properties.clone());
-    object.federated.extend(seed.federated.iter().cloned());
+    let profile = world.profile();
+    object.federated.extend(seed.federated.iter().map(|federated| federated.completed(profile)));
     for secret in &seed.secrets {
         add_secret(world, object, secret);
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::behaviour::Behaviour;
 use crate::clock::Clock;
+use crate::cloud::Profile;
 use crate::delivery::Pending;
 use crate::directory::{Directory, Object};
 use crate::faults::Faults;
@@ -112,6 +113,11 @@ impl World {
         let before = self.directory.stored(object.id).map_or(0, |stored| entries(stored));
         let is_too_big = entries(object) > self.behaviour.max_credentials.max(before);
         if is_too_big { Err(Refusal::full()) } else { Ok(()) }
+    }
+
+    /// The cloud that this is.
+    pub(crate) fn profile(&self) -> &'static Profile {
+        Profile::of(self.issuer.cloud())
     }
 
     /// The application object that belongs to a service principal, or the object itself.

@@ -6,6 +6,7 @@ use entra_types::ids::{ClientId, ObjectId, ObjectKind, TenantId};
 use http::header::AUTHORIZATION;
 
 use crate::answer::Visit;
+use crate::cloud::Place;
 use crate::directory::Object;
 use crate::jwt::Jwt;
 use crate::refusal::Refusal;
@@ -96,12 +97,14 @@ fn check_lifetime(token: &Jwt, visit: &Visit) -> Result<(), Refusal> {
     if expired { Err(Refusal::token("Lifetime validation failed, the token is expired.")) } else { Ok(()) }
 }
 
-/// A token is for the Graph root that was called: one for another cloud's Graph is refused.
+/// A token is for the Graph that was called: one for another cloud's Graph is refused. Under a name of the tester's own this cloud's root will do.
 fn check_audience(world: &World, token: &Jwt, inbound: &Inbound) -> Result<(), Refusal> {
     let audience = token.claim("aud").unwrap_or_default().trim_end_matches('/');
-    let here = format!("https://{}", inbound.host);
+    let (root, place) = (world.profile().graph_root(), world.profile().place(&inbound.host));
+    let here = if place == Place::Anything { format!("https://{}", inbound.host) } else { root.clone() };
+    let is_own = || [&root, &here].into_iter().any(|known| known.eq_ignore_ascii_case(audience));
     let extra = || world.behaviour.audiences.iter().any(|known| known.trim_end_matches('/') == audience);
-    if audience == GRAPH || audience.eq_ignore_ascii_case(&here) || extra() {
+    if place != Place::Elsewhere && (audience == GRAPH || is_own() || extra()) {
         return Ok(());
     }
     Err(Refusal::token("Access token validation failure. Invalid audience."))

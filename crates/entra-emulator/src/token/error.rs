@@ -153,9 +153,14 @@ impl TokenError {
         Self::new(StatusCode::BAD_REQUEST, "invalid_resource", 500_011, text)
     }
 
-    pub(crate) fn instance(endpoint: &str) -> Self {
-        let text = format!("The authorization endpoint '{endpoint}' does not belong to a known instance.");
-        Self::new(StatusCode::BAD_REQUEST, "invalid_instance", 50_049, text)
+    /// 50049: instance discovery was asked about a host of nobody's.
+    pub(crate) fn instance() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_instance", 50_049, "Unknown or invalid instance.")
+    }
+
+    /// A request for instance discovery that says too little or too much.
+    pub(crate) fn discovery(number: u32, text: &str) -> Self {
+        Self::request(number, text)
     }
 
     /// A failure on the service's side.
@@ -189,7 +194,7 @@ impl TokenError {
             "correlation_id": correlation,
         });
         if self.number != 700_038 {
-            body["error_uri"] = format!("https://login.microsoftonline.com/error?code={}", self.number).into();
+            body["error_uri"] = format!("https://{}/error?code={}", visit.login, self.number).into();
         }
         Answer::json(self.status, &body)
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::assertion::check_dates;
 use super::{Identity, TokenError};
+use crate::cloud::Profile;
 use crate::jwt::Jwt;
 use crate::world::World;
 
@@ -19,13 +20,17 @@ pub struct Federated {
     pub issuer: String,
     /// `sub` of the tokens, compared exactly.
     pub subject: String,
-    /// `aud` of the tokens; one of these.
-    #[serde(default = "exchange")]
+    /// `aud` of the tokens, compared exactly; one of these. Absent: what the cloud expects, `api://AzureADTokenExchange` in the global one.
+    #[serde(default)]
     pub audiences: Vec<String>,
 }
 
-fn exchange() -> Vec<String> {
-    vec!["api://AzureADTokenExchange".to_owned()]
+impl Federated {
+    /// Names the audience that the cloud expects, where none is named.
+    pub(crate) fn completed(&self, profile: &Profile) -> Self {
+        let audiences = if self.audiences.is_empty() { vec![profile.exchange.to_owned()] } else { self.audiences.clone() };
+        Self { audiences, ..self.clone() }
+    }
 }
 
 /// Whether an assertion is another issuer's rather than the client's own.

@@ -21,19 +21,13 @@ pub use federated::Federated;
 pub(crate) use managed::answer as managed_identity;
 
 use crate::answer::{Answer, Visit};
+use crate::cloud::Place;
 use crate::credentials::{Entry as _, KeyEntry, PasswordEntry};
 use crate::directory::{Address, Object};
 use crate::issuer::{Grant, Proven};
 use crate::route::Inbound;
 use crate::world::World;
 
-/// Graph's roots in the four national clouds.
-const GRAPH_ROOTS: [&str; 4] = [
-    "https://graph.microsoft.com",
-    "https://graph.microsoft.us",
-    "https://dod-graph.microsoft.us",
-    "https://microsoftgraph.chinacloudapi.cn",
-];
 const BY_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 type Form = BTreeMap<String, String>;
@@ -101,7 +95,7 @@ fn client(form: &Form) -> Result<ClientId, TokenError> {
     }
 }
 
-/// The resource that the scope names: a Graph root, this host's or a national cloud's.
+/// The resource that the scope names: the Graph root of this cloud, or this host.
 fn audience(world: &World, inbound: &Inbound, form: &Form) -> Result<String, TokenError> {
     let scope =
         form.get("scope").map(|scope| scope.trim()).filter(|scope| !scope.is_empty()).ok_or_else(|| TokenError::missing("scope"))?;
@@ -112,10 +106,11 @@ fn audience(world: &World, inbound: &Inbound, form: &Form) -> Result<String, Tok
 /// The audience of a token for a resource, if it is a Graph that the emulator knows.
 fn audience_of(world: &World, inbound: &Inbound, resource: &str) -> Option<String> {
     let here = format!("https://{}", inbound.host);
+    let here = (world.profile().place(&inbound.host) == Place::Anything).then_some(here.as_str());
+    let root = world.profile().graph_root();
     let known = |root: &str| root.trim_end_matches('/').eq_ignore_ascii_case(resource.trim_end_matches('/'));
     let graph = crate::graph::GRAPH_APP_ID;
-    let is_known =
-        GRAPH_ROOTS.into_iter().chain([here.as_str(), graph]).any(known) || world.behaviour.audiences.iter().any(|root| known(root));
+    let is_known = here.into_iter().chain([root.as_str(), graph]).any(known) || world.behaviour.audiences.iter().any(|root| known(root));
     is_known.then(|| resource.to_owned())
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod clouds;
+mod discovery;
 mod faults;
 mod https;
 mod identities;
