@@ -5,6 +5,7 @@ mod conditions;
 mod door;
 mod gates;
 mod properties;
+mod secrets;
 mod world;
 mod worlds;
 mod years;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use rotation::{Act, Detail, Fact, Look, Origin, Output, Policy, SignInResult, Step, Use};
 use rstest::rstest;
 
-use crate::world::{Fault, World, certificate, signing, time};
+use crate::world::{Fault, World, certificate, secret, signing, time};
 
 const DAYS: i64 = 6;
 
@@ -45,7 +45,7 @@ fn rotated(world: &World) {
 
 #[rstest]
 fn reads_from_replicas_that_are_behind_lose_nothing(
-    #[values(certificate(DAYS), signing(DAYS))] policy: Policy,
+    #[values(secret(DAYS), certificate(DAYS), signing(DAYS))] policy: Policy,
     #[values(1, 5, 14)] lag: i64,
 ) {
     let mut world = World::new(policy);
@@ -55,7 +55,7 @@ fn reads_from_replicas_that_are_behind_lose_nothing(
 }
 
 #[rstest]
-fn faults_are_survived_where_replicas_are_behind(#[values(certificate(3), signing(3))] policy: Policy) {
+fn faults_are_survived_where_replicas_are_behind(#[values(secret(3), certificate(3), signing(3))] policy: Policy) {
     let mut undisturbed = World::new(policy.clone());
     undisturbed.run_for(hours(72));
     for effect in 0..undisturbed.effects.len() {
@@ -70,16 +70,19 @@ fn faults_are_survived_where_replicas_are_behind(#[values(certificate(3), signin
 }
 
 #[rstest]
-fn a_credential_that_takes_minutes_to_be_accepted_is_published_when_it_is(#[values(1, 7, 30, 90)] lag: i64) {
-    let mut world = World::new(certificate(DAYS));
+fn a_credential_that_takes_minutes_to_be_accepted_is_published_when_it_is(
+    #[values(secret(DAYS), certificate(DAYS))] policy: Policy,
+    #[values(1, 7, 30, 90)] lag: i64,
+) {
+    let mut world = World::new(policy);
     world.sign_in_lag = minutes(lag);
     world.run_for(hours(24 * 11));
     rotated(&world);
 }
 
-#[test]
-fn a_credential_that_cannot_be_proven_is_published_only_at_the_deadline() {
-    let mut world = World::new(certificate(DAYS));
+#[rstest]
+fn a_credential_that_cannot_be_proven_is_published_only_at_the_deadline(#[values(secret(DAYS), certificate(DAYS))] policy: Policy) {
+    let mut world = World::new(policy);
     world.run_for(hours(24));
     world.sign_in = Some(SignInResult::CannotProve);
     world.run_until_note(|fact| matches!(fact, Fact::Promoted(..)));
@@ -89,17 +92,17 @@ fn a_credential_that_cannot_be_proven_is_published_only_at_the_deadline() {
 }
 
 #[rstest]
-fn foreign_credentials_come_at_any_moment(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+fn foreign_credentials_come_at_any_moment(#[values(secret(DAYS), certificate(DAYS), signing(DAYS))] policy: Policy) {
     at_any_moment(policy, |world| world.somebody_adds("bmV3Y29tZXI="));
 }
 
 #[rstest]
-fn foreign_credentials_go_at_any_moment(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+fn foreign_credentials_go_at_any_moment(#[values(secret(DAYS), certificate(DAYS), signing(DAYS))] policy: Policy) {
     at_any_moment(policy, World::somebody_removes_the_last_foreign_one);
 }
 
 #[rstest]
-fn a_deleted_output_is_written_again_at_any_moment(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+fn a_deleted_output_is_written_again_at_any_moment(#[values(secret(DAYS), certificate(DAYS), signing(DAYS))] policy: Policy) {
     at_any_moment(policy, |world| {
         world.output = None;
         world.memory.forget_output();
@@ -107,7 +110,7 @@ fn a_deleted_output_is_written_again_at_any_moment(#[values(certificate(DAYS), s
 }
 
 #[rstest]
-fn an_edited_output_is_healed_at_any_moment(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+fn an_edited_output_is_healed_at_any_moment(#[values(secret(DAYS), certificate(DAYS), signing(DAYS))] policy: Policy) {
     at_any_moment(policy, |world| {
         world.edited = world.output.is_some();
         world.memory.forget_output();
@@ -115,15 +118,15 @@ fn an_edited_output_is_healed_at_any_moment(#[values(certificate(DAYS), signing(
 }
 
 #[rstest]
-fn a_lost_slot_costs_no_more_than_a_new_credential() {
-    at_any_moment(certificate(DAYS), |world| {
+fn a_lost_slot_costs_no_more_than_a_new_credential(#[values(secret(DAYS), certificate(DAYS))] policy: Policy) {
+    at_any_moment(policy, |world| {
         world.slots.clear();
         world.restart();
     });
 }
 
 #[rstest]
-fn a_new_credential_asked_for_at_any_moment_is_issued(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+fn a_new_credential_asked_for_at_any_moment_is_issued(#[values(secret(DAYS), certificate(DAYS), signing(DAYS))] policy: Policy) {
     at_any_moment(policy, |world| {
         world.policy.not_issued_before = Some(world.now);
         world.policy.generation += 1;
@@ -131,7 +134,7 @@ fn a_new_credential_asked_for_at_any_moment_is_issued(#[values(certificate(DAYS)
 }
 
 #[rstest]
-fn a_day_of_refusals_at_any_moment_makes_no_gap(#[values(certificate(10), signing(10))] policy: Policy) {
+fn a_day_of_refusals_at_any_moment_makes_no_gap(#[values(secret(10), certificate(10), signing(10))] policy: Policy) {
     for moment in moments(&policy) {
         let mut world = World::new(policy.clone());
         world.denied = Some((moment, moment + hours(24)));
@@ -141,7 +144,7 @@ fn a_day_of_refusals_at_any_moment_makes_no_gap(#[values(certificate(10), signin
 }
 
 #[rstest]
-fn an_operator_that_is_down_for_a_day_makes_no_gap(#[values(certificate(10), signing(10))] policy: Policy) {
+fn an_operator_that_is_down_for_a_day_makes_no_gap(#[values(secret(10), certificate(10), signing(10))] policy: Policy) {
     for moment in moments(&policy) {
         let mut world = World::new(policy.clone());
         world.down = Some((moment, moment + hours(24)));
@@ -151,7 +154,7 @@ fn an_operator_that_is_down_for_a_day_makes_no_gap(#[values(certificate(10), sig
 }
 
 #[rstest]
-fn an_operator_that_was_down_past_the_expiry_issues_at_once(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+fn an_operator_that_was_down_past_the_expiry_issues_at_once(#[values(secret(DAYS), certificate(DAYS), signing(DAYS))] policy: Policy) {
     for moment in moments(&policy) {
         let mut world = World::new(policy.clone());
         world.down = Some((moment, moment + hours(24 * 13)));
@@ -241,7 +244,7 @@ fn the_only_certificate_of_somebody_else_is_recorded_preferred_and_succeeded() {
 }
 
 #[rstest]
-fn an_object_that_was_made_anew_gets_a_new_credential(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+fn an_object_that_was_made_anew_gets_a_new_credential(#[values(secret(DAYS), certificate(DAYS), signing(DAYS))] policy: Policy) {
     let mut world = World::new(policy);
     world.run_for(hours(24));
     world.gap_excused = true;
@@ -254,7 +257,7 @@ fn an_object_that_was_made_anew_gets_a_new_credential(#[values(certificate(DAYS)
 }
 
 #[rstest]
-fn a_secret_of_somebody_else_is_never_written(#[values(certificate(DAYS), signing(DAYS))] policy: Policy) {
+fn a_secret_of_somebody_else_is_never_written(#[values(secret(DAYS), certificate(DAYS), signing(DAYS))] policy: Policy) {
     let mut world = World::new(policy);
     world.memory.begin_pass();
     world.memory.saw_output(Output::Foreign("It belongs to somebody else.".to_owned()), vec![], world.now);
@@ -323,7 +326,7 @@ fn what_cannot_be_proven_is_published_only_after_three_sightings_in_entra() {
 }
 
 #[rstest]
-fn people_and_lag_together_lose_nothing(#[values(certificate(DAYS), signing(DAYS))] policy: Policy, #[values(7)] lag: i64) {
+fn people_and_lag_together_lose_nothing(#[values(secret(DAYS), certificate(DAYS), signing(DAYS))] policy: Policy, #[values(7)] lag: i64) {
     for moment in moments(&policy) {
         // What comes within the lag before a whole-list update can be lost; nobody can promise otherwise.
         for offset in [-16 - lag, 2 + lag] {

@@ -3,13 +3,20 @@
 use chrono::TimeDelta;
 use rotation::Policy;
 
-use crate::world::{Fault, World, certificate, signing};
+use crate::world::{Fault, World, certificate, secret, signing};
 
 const FAULTS: [Fault; 4] = [Fault::CrashBefore, Fault::CrashAfter, Fault::AnswerLost, Fault::AppliedLate];
 
 #[test]
 fn a_year_of_a_client_certificate_has_no_gap_and_leaves_nothing_behind() {
     let mut world = World::new(certificate(60));
+    world.run_for(TimeDelta::days(365));
+    world.assert_settled();
+}
+
+#[test]
+fn a_year_of_a_client_secret_has_no_gap_and_leaves_nothing_behind() {
+    let mut world = World::new(secret(60));
     world.run_for(TimeDelta::days(365));
     world.assert_settled();
 }
@@ -23,7 +30,7 @@ fn a_year_of_a_signing_certificate_has_no_gap_and_leaves_nothing_behind() {
 
 #[test]
 fn a_first_issue_and_two_rotations_survive_every_fault_at_every_effect() {
-    for (policy, days) in [(certificate(6), 11), (signing(6), 11)] {
+    for (policy, days) in [(secret(6), 11), (certificate(6), 11), (signing(6), 11)] {
         for effect in 0..effects(&policy, days) {
             for fault in FAULTS {
                 survives(&policy, days, vec![(effect, fault)]);
@@ -34,7 +41,7 @@ fn a_first_issue_and_two_rotations_survive_every_fault_at_every_effect() {
 
 #[test]
 fn a_first_issue_and_a_rotation_survive_every_pair_of_faults() {
-    for (policy, days) in [(certificate(3), 3), (signing(3), 3)] {
+    for (policy, days) in [(secret(3), 3), (certificate(3), 3), (signing(3), 3)] {
         let effects = effects(&policy, days);
         for first in 0..effects {
             for second in first + 1..effects + 4 {

@@ -55,6 +55,8 @@ pub struct World {
     pub skew: TimeDelta,
     /// What the federation metadata list; everything valid, if not set.
     pub metadata: Option<BTreeSet<Thumbprint>>,
+    /// Graph's answers arrive and say nothing.
+    pub answers_are_unreadable: bool,
     /// What was left in Entra when the resource was let go.
     pub let_go: Option<BTreeSet<KeyId>>,
     past: Vec<(Time, Entra)>,
@@ -160,6 +162,7 @@ impl World {
             gap_excused: false,
             skew: TimeDelta::zero(),
             metadata: None,
+            answers_are_unreadable: false,
             let_go: None,
             past: vec![],
             events: vec![],
@@ -178,6 +181,11 @@ impl World {
     /// Something that happens at a time of its own.
     pub fn at(&mut self, at: Time, event: impl FnOnce(&mut Self) + 'static) {
         self.events.push((at, Box::new(event)));
+    }
+
+    /// How many times the object was read.
+    pub fn reads(&self) -> u64 {
+        self.reads
     }
 
     /// Runs until that time, or panics where a promise is broken or the operator does not come to rest.

@@ -174,6 +174,7 @@ impl World {
         if self.fault_at(effect).is_none()
             && let Some(answer) = answer.take()
         {
+            let answer = if self.answers_are_unreadable { Answer::Applied(None) } else { answer };
             if let Answer::Applied(Some(Made::Password(key_id))) = &answer {
                 self.password_in_memory = Some((id.clone(), *key_id));
             }
