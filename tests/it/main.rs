@@ -8,4 +8,6 @@ mod packaging;
 mod process;
 /// Everything that needs a real API server. `cargo xtask test --fast` leaves out the tests whose path starts so.
 mod real_api_server;
+/// Everything that needs client libraries of others; left out likewise.
+mod real_clients;
 mod simulation;

@@ -12,7 +12,7 @@ import { setTimeout } from "node:timers/promises";
 import { ClientCertificateCredential, ClientSecretCredential, EnvironmentCredential } from "@azure/identity";
 
 const SCOPE = "https://graph.microsoft.com/.default";
-const PAUSE = 400;
+const PAUSE = 700;
 
 const WAYS = {
   async secret(folder) {

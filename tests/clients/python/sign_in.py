@@ -18,7 +18,7 @@ import msal
 from azure.identity import CertificateCredential, ClientSecretCredential, EnvironmentCredential
 
 SCOPE = "https://graph.microsoft.com/.default"
-PAUSE = 0.4
+PAUSE = 0.7
 
 
 class Refused(Exception):

@@ -1,0 +1,55 @@
+use rstest::rstest;
+
+use super::{
+    course::{CERTIFICATE, SECRET},
+    installed::Language::Python,
+    user::{Environment, User},
+    verdict,
+};
+
+const MSAL_PEM: User = certificate("msal-pem", Environment::Empty);
+const IDENTITY_PEM: User = certificate("identity-pem", Environment::Empty);
+const ENVIRONMENT_PEM: User = certificate("identity-environment", Environment::WithPath);
+
+const MSAL_SECRET: User = secret("msal-secret", Environment::Empty);
+const IDENTITY_SECRET: User = secret("identity-secret", Environment::Empty);
+const RESTARTED: User = secret("identity-environment", Environment::Restarted);
+const KEPT: User = secret("identity-environment", Environment::Kept);
+
+/// All that are tested here.
+pub(super) const USERS: [User; 7] = [MSAL_PEM, IDENTITY_PEM, ENVIRONMENT_PEM, MSAL_SECRET, IDENTITY_SECRET, RESTARTED, KEPT];
+
+const fn secret(way: &'static str, environment: Environment) -> User {
+    User { language: Python, way, output: SECRET, credential: "AZURE_CLIENT_SECRET", environment }
+}
+
+const fn certificate(way: &'static str, environment: Environment) -> User {
+    User { language: Python, way, output: CERTIFICATE, credential: "tls-combined.pem", environment }
+}
+
+#[rstest]
+#[case::msal_with_a_pem(MSAL_PEM)]
+#[case::azure_identity_with_a_pem(IDENTITY_PEM)]
+#[case::azure_identity_with_a_pem_that_the_environment_names(ENVIRONMENT_PEM)]
+#[case::msal_with_a_secret(MSAL_SECRET)]
+#[case::azure_identity_with_a_secret(IDENTITY_SECRET)]
+fn a_process_that_goes_on_is_never_refused_through_three_rotations(#[case] user: User) {
+    verdict::assert_never_refused(user);
+}
+
+#[test]
+fn processes_that_are_restarted_with_a_new_environment_are_never_refused_through_three_rotations() {
+    verdict::assert_never_refused(RESTARTED);
+}
+
+#[test]
+fn a_process_that_keeps_its_environment_works_until_the_overlap_is_over() {
+    verdict::assert_works_until_the_overlap_is_over(KEPT, verdict::UNKNOWN_SECRET);
+}
+
+#[rstest]
+#[case::with_a_certificate(CERTIFICATE)]
+#[case::with_a_secret(SECRET)]
+fn every_sign_in_was_answered_by_entra_and_none_by_a_cache(#[case] output: &str) {
+    verdict::assert_no_cache_answered(output);
+}
