@@ -26,7 +26,7 @@ use self::requests::Verb;
 pub use self::requests::{CountRequests, CountedRequests};
 
 /// The kinds of credential, as the label `kind` names them.
-pub const KINDS: [&str; 2] = ["ClientCertificate", "TokenSigningCertificate"];
+pub const KINDS: [&str; 3] = ["ClientCertificate", "ClientSecret", "TokenSigningCertificate"];
 
 /// The kinds of resource, as the label `resource` of `entra_rotator_reconcile_seconds` names them.
 pub const RESOURCES: [&str; 2] = ["EntraTenant", "ServicePrincipalCredential"];

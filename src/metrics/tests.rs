@@ -166,10 +166,10 @@ fn every_metric_has_one_description() {
 
 #[test]
 fn the_kinds_are_those_of_the_api() {
-    for kind in [CredentialKind::ClientCertificate, CredentialKind::TokenSigningCertificate] {
+    for kind in [CredentialKind::ClientCertificate, CredentialKind::ClientSecret, CredentialKind::TokenSigningCertificate] {
         // Exhaustive, so that a new kind is added here as well.
         match kind {
-            CredentialKind::ClientCertificate | CredentialKind::TokenSigningCertificate => {}
+            CredentialKind::ClientCertificate | CredentialKind::ClientSecret | CredentialKind::TokenSigningCertificate => {}
         }
         let word = serde_json::to_value(kind).unwrap();
         assert!(KINDS.contains(&word.as_str().unwrap()), "{word}");

@@ -67,7 +67,7 @@ impl Steps {
 }
 
 fn connect(address: &Address, sign_in: SignIn, context: &Context) -> Result<Graph, Trouble> {
-    let wire = context.seams.wires.open(&NetworkOptions { ca: address.ca.clone() });
+    let wire = context.seams.wires.open(&NetworkOptions { ca: address.ca.clone(), ..NetworkOptions::default() });
     let wire = wire.map_err(|error| unconnectable(&error))?;
     let environment = Environment::new(Arc::clone(&context.seams.clock), Arc::clone(&context.seams.ids));
     let environment = environment.observed_by(Arc::new(context.metrics.clone()));

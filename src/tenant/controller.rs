@@ -11,6 +11,8 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{Controller, WatchStreamExt as _, reflector, watcher as watch};
 use kube::{Api, Client, ResourceExt as _};
 
+use super::abandon::Books;
+use super::namespaces::Labels;
 use super::reconcile::{Context, Error, reconcile};
 use super::registry::{SecretMeta, Tenants};
 use crate::api::v1alpha1::EntraTenant;
@@ -29,10 +31,13 @@ pub fn controller(
 ) -> impl Future<Output = ()> + Send + 'static {
     let (store, writer) = reflector::store();
     let events = readable(Api::all(context.client.clone()), context.settings.watch());
-    let objects = events.reflect(writer).touched_objects();
+    let noticed = context.tenants.clone();
+    let objects = events.reflect(writer).inspect(move |_| noticed.notice_selectors()).touched_objects();
     context.tenants.follow(store.clone());
+    context.tenants.keep_books(Books { client: context.client.clone(), recorder: context.recorder.clone() });
     let listed = listed(store.clone(), context.tenants.clone());
     let secrets = secret_changes(context.client.clone(), &context.settings, context.tenants.clone());
+    let namespaces = namespaces(&context);
     let forgetful = Arc::clone(&context);
     let passes = Controller::for_stream(objects, store)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
@@ -44,7 +49,20 @@ pub fn controller(
             conclude(result, &forgetful);
             future::ready(())
         });
-    future::join(listed, passes).map(|_| ())
+    let work = future::join(listed, passes).map(|_| ());
+    async move {
+        tokio::select! {
+            () = work => {}
+            () = namespaces => {}
+        }
+    }
+}
+
+/// Watches the namespaces while a grant selects any.
+fn namespaces(context: &Context) -> impl Future<Output = ()> + Send + use<> {
+    let tenants = context.tenants.clone();
+    let changed = move |labels: Option<(&Labels, &Labels)>| tenants.labels_changed(labels);
+    context.tenants.namespaces().follow(context.client.clone(), context.settings.watch(), changed)
 }
 
 /// To be polled with the controller: a store wakes only the last of those who wait for it, and the controller is one of them.

@@ -10,11 +10,13 @@
 //! Due is a tenant whose generation or Secret changed, whose sign-in was refused elsewhere, whose last sign-in is six hours
 //! old, or whose wait after a failure is over. In between a pass sends nothing.
 
+mod abandon;
 mod attempt;
 mod call;
 mod condition;
 mod controller;
 mod declared;
+mod namespaces;
 mod publish;
 mod reason;
 mod reconcile;
@@ -26,9 +28,11 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
+pub use abandon::{AbandonError, Abandoned};
 pub use call::CallError;
 pub use controller::controller;
 pub use declared::{EndpointsError, endpoints};
+pub use namespaces::{Namespaces, Selection};
 pub use reason::Reason;
 pub use reconcile::{Context, CountCredentials, Error, reconcile};
 pub use registry::{Access, SignedIn, Tenant, Tenants};

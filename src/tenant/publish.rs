@@ -5,6 +5,7 @@ use kube::api::PostParams;
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource as _, ResourceExt as _};
 
+use super::abandon::readable as abandoned;
 use super::call::{CallError, within_deadline};
 use super::reconcile::Context;
 use super::registry::client_id;
@@ -33,9 +34,13 @@ pub(super) async fn publish(tenant: &EntraTenant, standing: &Standing, context: 
     Ok(())
 }
 
-/// One that cannot be understood counts as none: everything in it can be found out again.
+/// Of one that cannot be understood only the list of what was abandoned counts: everything else in it can be found out again.
 fn previous(tenant: &EntraTenant) -> EntraTenantStatus {
-    tenant.status.as_ref().and_then(|status| status.read().ok()).cloned().unwrap_or_default()
+    match &tenant.status {
+        Some(Lenient::Read(status)) => status.clone(),
+        Some(Lenient::Unreadable(unreadable)) => EntraTenantStatus { abandoned: abandoned(&unreadable.raw), ..Default::default() },
+        None => EntraTenantStatus::default(),
+    }
 }
 
 fn status(tenant: &EntraTenant, previous: &EntraTenantStatus, standing: &Standing, context: &Context) -> Option<EntraTenantStatus> {

@@ -12,9 +12,11 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::abandon::Books;
+use super::namespaces::{Labels, Namespaces, selects};
 use super::reason::{Reason, Trouble};
 use super::standing::Standing;
-use crate::api::v1alpha1::{EntraTenant, EntraTenantSpec};
+use crate::api::v1alpha1::{EntraTenant, EntraTenantSpec, NamespaceSelector};
 
 /// A Secret without its contents.
 pub(super) type SecretMeta = PartialObjectMeta<Secret>;
@@ -30,6 +32,8 @@ pub struct Tenant {
     pub tenant_id: Option<TenantId>,
     /// Whether the operator is signed in there.
     pub access: Access,
+    /// The namespaces that grants select.
+    pub namespaces: Namespaces,
 }
 
 /// Whether the operator is signed in to a tenant.
@@ -77,6 +81,8 @@ struct Inner {
     /// What the watch of the Secrets to sign in with shows.
     secrets: Mutex<Option<(String, Store<SecretMeta>)>>,
     standings: Mutex<HashMap<String, Standing>>,
+    namespaces: Namespaces,
+    books: Mutex<Option<Books>>,
     suspicions: watch::Sender<()>,
     changes: watch::Sender<()>,
 }
@@ -85,13 +91,15 @@ impl Tenants {
     /// The tenant of an EntraTenant; `None` where there is none of that name, or before [`Self::listed`].
     pub fn get(&self, name: &str) -> Option<Tenant> {
         let object = self.object(name)?;
-        let tenant_id = object.spec.tenant_id.parse().ok();
         let standings = self.standings();
-        let Some(standing) = standings.get(name).filter(|standing| standing.is_of(&object)) else {
-            return Some(Tenant { name: name.to_owned(), spec: Arc::new(object.spec.clone()), tenant_id, access: Access::Unknown });
-        };
-        let access = standing.access();
-        Some(Tenant { name: name.to_owned(), spec: standing.spec_of(&object), tenant_id, access })
+        let standing = standings.get(name).filter(|standing| standing.is_of(&object));
+        Some(Tenant {
+            name: name.to_owned(),
+            spec: standing.map_or_else(|| Arc::new(object.spec.clone()), |standing| standing.spec_of(&object)),
+            tenant_id: object.spec.tenant_id.parse().ok(),
+            access: standing.map_or(Access::Unknown, Standing::access),
+            namespaces: self.0.namespaces.clone(),
+        })
     }
 
     /// Waits until the EntraTenants have been listed once: for ever, where no controller runs.
@@ -115,7 +123,8 @@ impl Tenants {
         }
     }
 
-    /// An item for each time that a tenant became ready or stopped being so, from now on. Several changes may come as one item.
+    /// An item for each time that a tenant became ready or stopped being so, or that its grants may have come to select other namespaces,
+    /// from now on. Several changes may come as one item.
     pub fn changes(&self) -> impl Stream<Item = ()> + Send + use<> {
         signals(self.0.changes.subscribe())
     }
@@ -133,6 +142,38 @@ impl Tenants {
     /// The store holds them all.
     pub(super) fn complete(&self) {
         self.0.is_listed.send_replace(true);
+    }
+
+    /// Writes with these from now on.
+    pub(super) fn keep_books(&self, books: Books) {
+        *lock(&self.0.books) = Some(books);
+    }
+
+    /// What it takes to write.
+    pub(super) fn books(&self) -> Option<Books> {
+        lock(&self.0.books).clone()
+    }
+
+    /// The namespaces that grants select.
+    pub(super) fn namespaces(&self) -> &Namespaces {
+        &self.0.namespaces
+    }
+
+    /// Takes notice of what the store holds now: namespaces are watched while a grant selects any.
+    pub(super) fn notice_selectors(&self) {
+        let is_wanted = lock(&self.0.objects).iter().any(|store| store.find(|tenant| selectors(tenant).next().is_some()).is_some());
+        self.0.namespaces.want(is_wanted);
+    }
+
+    /// Says so, if a grant selects a namespace with these labels and not with those, or if all of them have just been listed.
+    pub(super) fn labels_changed(&self, labels: Option<(&Labels, &Labels)>) {
+        let concerns = |tenant: &EntraTenant| match labels {
+            Some((old, new)) => selectors(tenant).any(|selector| selects(selector, old) != selects(selector, new)),
+            None => true,
+        };
+        if lock(&self.0.objects).iter().any(|store| store.find(concerns).is_some()) {
+            self.0.changes.send_replace(());
+        }
     }
 
     /// Takes the versions of Secrets from this store of that namespace from now on.
@@ -197,6 +238,10 @@ impl Access {
             _ => false,
         }
     }
+}
+
+fn selectors(tenant: &EntraTenant) -> impl Iterator<Item = &NamespaceSelector> {
+    tenant.spec.grants.iter().filter_map(|grant| grant.namespace_selector.as_ref())
 }
 
 fn secret_name(spec: &EntraTenantSpec) -> Option<&str> {

@@ -32,6 +32,7 @@ pub(super) fn status(previous: &EntraTenantStatus, facts: &Facts<'_>, now: DateT
         conditions: renewed(&previous.conditions, aspects, facts.generation, now),
         identity: identity(previous, facts),
         credentials: facts.credentials.or(previous.credentials),
+        abandoned: previous.abandoned.clone(),
     })
 }
 

@@ -50,3 +50,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   name: {{ include "entra-rotator.serviceAccountName" . }}
   namespace: {{ .Release.Namespace }}
 {{- end }}
+
+{{- define "entra-rotator.serviceAccountAnnotations" -}}
+{{- with .Values.workloadIdentity }}
+{{- if and .enabled .webhook .clientID }}
+azure.workload.identity/client-id: {{ .clientID | quote }}
+{{- end }}
+{{- end }}
+{{- with .Values.serviceAccount.annotations }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* "true" where the chart itself, and no webhook, mounts the token for Entra. */ -}}
+{{- define "entra-rotator.mountsToken" -}}
+{{- if and .Values.workloadIdentity.enabled (not .Values.workloadIdentity.webhook) }}true{{ end }}
+{{- end }}
+
+{{- /* The audience of the token (Microsoft Entra, "Workload identity federation"). */ -}}
+{{- define "entra-rotator.audience" -}}
+{{- $clouds := dict "Global" "" "USGovernmentL4" "USGov" "USGovernmentL5" "USGov" "China" "China" -}}
+{{- .Values.workloadIdentity.audience | default (printf "api://AzureADTokenExchange%s" (get $clouds .Values.workloadIdentity.cloud)) }}
+{{- end }}

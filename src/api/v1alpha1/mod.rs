@@ -4,10 +4,12 @@
 mod credential;
 mod credential_status;
 mod duration;
+mod grant;
 mod lenient;
 mod rules;
 mod schema;
 mod tenant;
+mod tenant_status;
 mod timestamp;
 
 pub use credential::{
@@ -19,12 +21,14 @@ pub use credential_status::{
     ResolvedPolicy, ResolvedTarget, RotationProgress, ServicePrincipalCredentialStatus, Slot,
 };
 pub use duration::{GoDuration, ParseDurationError};
+pub use grant::{AllowAdoption, CredentialKind, Grant, LabelOperator, LabelRequirement, NamespaceSelector};
 pub use lenient::{Lenient, Unreadable};
 pub(super) use schema::tidy;
 pub use tenant::{
-    CloudName, CredentialKind, Endpoints, EntraTenant, EntraTenantSpec, EntraTenantStatus, Grant, SecretKeyRef, SecretRef, SignIn,
-    SignInByCertificate, SignInBySecret, TenantIdentity,
+    CloudName, Endpoints, EntraTenant, EntraTenantSpec, SecretKeyRef, SecretRef, SignIn, SignInByCertificate, SignInByManagedIdentity,
+    SignInBySecret, SignInByWorkloadIdentity,
 };
+pub use tenant_status::{Abandoned, EntraTenantStatus, TenantIdentity};
 pub use timestamp::Timestamp;
 
 /// The group of the API.

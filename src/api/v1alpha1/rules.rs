@@ -103,7 +103,17 @@ pub(super) const ENDPOINTS_FIXED: Said = (
     "endpoints cannot change: make another EntraTenant",
 );
 
-pub(super) const ONE_SIGN_IN: Said =
-    ("[has(self.clientCertificate), has(self.clientSecret)].filter(x, x).size() == 1", "choose one of clientCertificate, clientSecret");
+pub(super) const ONE_SIGN_IN: Said = (
+    "[has(self.workloadIdentity), has(self.managedIdentity), has(self.clientCertificate), has(self.clientSecret)].filter(x, x).size() == 1",
+    "choose one of workloadIdentity, managedIdentity, clientCertificate, clientSecret",
+);
+
+pub(super) const GRANT_SAYS_WHO: Said =
+    ("has(self.namespaces) || has(self.namespaceSelector)", "say who: namespaces, namespaceSelector, or both (either suffices)");
 
 pub(super) const GRANT_SAYS_WHAT: Said = ("has(self.clientIDs) || has(self.objectIDs)", "say what: clientIDs, objectIDs, or both");
+
+pub(super) const LABEL_VALUES: Said = (
+    "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
+    "In and NotIn need values; Exists and DoesNotExist take none",
+);

@@ -5,13 +5,14 @@
 #![expect(clippy::duplicated_attributes, reason = "the columns are alike in type")]
 
 use k8s_openapi::ByteString;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::GoDuration;
+use super::grant::Grant;
 use super::lenient::Lenient;
+use super::tenant_status::EntraTenantStatus;
 use super::{rules, schema};
 
 /// Which tenant it is, how the operator signs in there, and who may have what rotated.
@@ -112,6 +113,15 @@ pub struct Endpoints {
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignIn {
+    /// Signs in with the token of the operator's own Kubernetes service account, which a federated credential of the
+    /// application or of the user-assigned managed identity must name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_identity: Option<SignInByWorkloadIdentity>,
+
+    /// Signs in with a managed identity of the node that the operator runs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_identity: Option<SignInByManagedIdentity>,
+
     /// Signs in with a certificate and its private key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<SignInByCertificate>,
@@ -119,6 +129,26 @@ pub struct SignIn {
     /// Signs in with a client secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<SignInBySecret>,
+}
+
+/// Signs in with the token of the operator's own Kubernetes service account.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SignInByWorkloadIdentity {
+    /// The client ID of the application or user-assigned managed identity. Left out, it is AZURE_CLIENT_ID of the
+    /// operator's environment.
+    #[serde(rename = "clientID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::uuid")]
+    pub client_id: Option<String>,
+}
+
+/// Signs in with a managed identity of the node that the operator runs on.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SignInByManagedIdentity {
+    /// The client ID of the user-assigned managed identity. Left out, it is the system-assigned one, or the only one that
+    /// the node has.
+    #[serde(rename = "clientID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::uuid")]
+    pub client_id: Option<String>,
 }
 
 /// Signs in with a certificate and its private key.
@@ -170,85 +200,4 @@ pub struct SecretKeyRef {
 
 fn client_secret_key() -> String {
     "AZURE_CLIENT_SECRET".to_owned()
-}
-
-/// Who may have what rotated.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::GRANT_SAYS_WHAT)]
-pub struct Grant {
-    /// The name of the grant.
-    #[schemars(length(min = 1, max = 63))]
-    pub name: String,
-
-    /// The namespaces whose ServicePrincipalCredentials the grant is for.
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 63)))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
-    pub namespaces: Vec<String>,
-
-    /// The applications, by application (client) ID. They match a target that is given by clientID only.
-    #[serde(rename = "clientIDs", default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::uuids")]
-    pub client_ids: Vec<String>,
-
-    /// The objects, by object ID. They match a target that is given by objectID only.
-    #[serde(rename = "objectIDs", default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::uuids")]
-    pub object_ids: Vec<String>,
-
-    /// The kinds of credential that may be kept: TokenSigningCertificate, ClientCertificate.
-    #[schemars(length(min = 1, max = 2))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
-    pub credentials: Vec<CredentialKind>,
-}
-
-/// The kinds of credential.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
-pub enum CredentialKind {
-    /// A certificate with which Entra signs SAML tokens.
-    TokenSigningCertificate,
-    /// A certificate with which an application signs in.
-    ClientCertificate,
-}
-
-/// What the operator found out about the tenant.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("default" = {"observedGeneration": -1}))]
-pub struct EntraTenantStatus {
-    /// The generation of the spec that this status speaks of; -1 before the operator has seen the object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-
-    /// The state of this object: Ready, Reconciling and Stalled.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::conditions")]
-    pub conditions: Vec<Condition>,
-
-    /// As whom the operator has signed in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<TenantIdentity>,
-
-    /// How many ServicePrincipalCredentials refer to this tenant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "i32")]
-    pub credentials: Option<u32>,
-}
-
-/// As whom the operator has signed in.
-#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
-pub struct TenantIdentity {
-    /// The application (client) ID of the operator.
-    #[serde(rename = "clientID", default, skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<String>,
-
-    /// The object ID of the operator's service principal.
-    #[serde(rename = "objectID", default, skip_serializing_if = "Option::is_none")]
-    pub object_id: Option<String>,
-
-    /// The application permissions that it holds.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
-    pub roles: Vec<String>,
 }

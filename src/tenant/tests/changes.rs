@@ -1,8 +1,9 @@
 //! A spec that changes, and specs that are not served.
 
+use entra_types::Cloud;
 use serde_json::json;
 
-use super::world::{World, pass};
+use super::world::{World, pass, settings};
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_spec_is_observed_at_once() {
@@ -75,18 +76,18 @@ async fn a_ca_bundle_that_holds_no_certificate_is_refused_and_a_corrected_one_is
 #[tokio::test(start_paused = true)]
 async fn each_national_cloud_is_asked_at_its_own_address() {
     let hosts = [
-        ("Global", "https://login.microsoftonline.com/"),
-        ("USGovernmentL4", "https://login.microsoftonline.us/"),
-        ("USGovernmentL5", "https://login.microsoftonline.us/"),
-        ("China", "https://login.partner.microsoftonline.cn/"),
+        (Cloud::Global, "Global", "https://login.microsoftonline.com/"),
+        (Cloud::UsGovernmentL4, "USGovernmentL4", "https://login.microsoftonline.us/"),
+        (Cloud::UsGovernmentL5, "USGovernmentL5", "https://login.microsoftonline.us/"),
+        (Cloud::China, "China", "https://login.partner.microsoftonline.cn/"),
     ];
-    for (cloud, host) in hosts {
-        let world = World::new();
+    for (cloud, name, host) in hosts {
+        let world = World::in_cloud(cloud, settings(false));
         let mut spec = world.spec();
-        spec["cloud"] = json!(cloud);
+        spec["cloud"] = json!(name);
         world.declare(&spec).await;
-        assert!(world.net.sent()[0].1.starts_with(host), "{cloud}: {:?}", world.net.sent());
-        assert_eq!(world.condition("Ready").1, "SignedIn", "{cloud}");
+        assert!(world.net.sent()[0].1.starts_with(host), "{name}: {:?}", world.net.sent());
+        assert_eq!(world.condition("Ready").1, "SignedIn", "{name}");
     }
 }
 

@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod abandoned;
 mod changes;
 mod cluster;
 mod failures;
+mod namespaces;
 mod net;
 mod registry;
 mod secrets;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use entra::Ids;
 use entra_emulator::{Emulator, NewSecret, Registered, Registration, TokioTime};
+use entra_types::Cloud;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Secret;
@@ -64,16 +65,20 @@ impl World {
     }
 
     pub(super) fn with(allow_custom_endpoints: bool) -> Self {
+        Self::in_cloud(Cloud::Global, settings(allow_custom_endpoints))
+    }
+
+    /// Entra is the one of this cloud.
+    pub(super) fn in_cloud(cloud: Cloud, settings: Settings) -> Self {
         let logs = Logs::default();
         let time = TokioTime::starting_at(start());
-        let emulator = Emulator::builder().time(time).build().unwrap();
+        let emulator = Emulator::builder().time(time).cloud(cloud).build().unwrap();
         emulator.add_tenant(TENANT.parse().unwrap());
         let registration = Registration::named("operator").role("Application.ReadWrite.OwnedBy");
         let operator = emulator.register(TENANT.parse().unwrap(), &registration).unwrap();
         let sim = KubeSim::builder().crd_yaml(CRD).clock(move || entra_emulator::TimeSource::now(&time)).build().unwrap();
         sim.create_namespace(NAMESPACE);
         let (net, tenants, credentials) = (Net::new(emulator.clone()), Tenants::default(), Arc::new(AtomicU32::new(0)));
-        let settings = settings(allow_custom_endpoints);
         let metrics = Metrics::new();
         let stop = watch::Sender::new(false);
         let running = run(&sim, &settings, &net, &tenants, &credentials, &metrics, &stop);
@@ -276,7 +281,7 @@ fn run(
     }))
 }
 
-fn settings(allow_custom_endpoints: bool) -> Settings {
+pub(super) fn settings(allow_custom_endpoints: bool) -> Settings {
     Settings {
         namespace: NAMESPACE.to_owned(),
         identity: "test".to_owned(),

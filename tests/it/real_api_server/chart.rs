@@ -73,9 +73,65 @@ async fn values_reach_the_operators_arguments() {
 }
 
 #[tokio::test]
+async fn with_the_webhook_the_pod_asks_for_its_token_and_without_it_the_chart_mounts_one() {
+    const CLIENT: &str = "11111111-2222-3333-4444-555555555555";
+    let cluster = ControlPlane::shared().await.unwrap();
+    let client = format!("workloadIdentity.enabled=true,workloadIdentity.clientID={CLIENT}");
+    let rendered = objects(&render(cluster, &["--set", &client]).await);
+    let annotations = &of_kind(&rendered, "ServiceAccount")["metadata"]["annotations"];
+    assert_eq!(annotations["azure.workload.identity/client-id"], CLIENT);
+    let pod = &of_kind(&rendered, "Deployment")["spec"]["template"];
+    assert_eq!(pod["metadata"]["labels"]["azure.workload.identity/use"], "true");
+    assert_eq!((&pod["spec"]["volumes"], variable(pod, "AZURE_FEDERATED_TOKEN_FILE")), (&Value::Null, None));
+
+    let alone = format!("{client},workloadIdentity.webhook=false");
+    let rendered = objects(&render(cluster, &["--set", &alone]).await);
+    assert_eq!(of_kind(&rendered, "ServiceAccount")["metadata"]["annotations"], Value::Null);
+    let pod = &of_kind(&rendered, "Deployment")["spec"]["template"];
+    assert_eq!(pod["metadata"]["labels"]["azure.workload.identity/use"], Value::Null);
+    let (token, mount) = (&pod["spec"]["volumes"][0], &pod["spec"]["containers"][0]["volumeMounts"][0]);
+    let source = &token["projected"]["sources"][0]["serviceAccountToken"];
+    assert_eq!((&source["audience"], &token["name"]), (&json!("api://AzureADTokenExchange"), &mount["name"]));
+    let file = format!("{}/{}", mount["mountPath"].as_str().unwrap(), source["path"].as_str().unwrap());
+    assert_eq!(variable(pod, "AZURE_FEDERATED_TOKEN_FILE"), Some(file));
+    assert_eq!(variable(pod, "AZURE_CLIENT_ID").as_deref(), Some(CLIENT));
+}
+
+#[tokio::test]
+async fn the_mounted_token_has_the_audience_of_its_cloud() {
+    let cluster = ControlPlane::shared().await.unwrap();
+    let audiences = [
+        ("cloud=USGovernmentL4", "api://AzureADTokenExchangeUSGov"),
+        ("cloud=USGovernmentL5", "api://AzureADTokenExchangeUSGov"),
+        ("cloud=China", "api://AzureADTokenExchangeChina"),
+        ("audience=api://own", "api://own"),
+    ];
+    for (value, audience) in audiences {
+        let value = format!("workloadIdentity.enabled=true,workloadIdentity.webhook=false,workloadIdentity.{value}");
+        let rendered = objects(&render(cluster, &["--set", &value]).await);
+        let token = &of_kind(&rendered, "Deployment")["spec"]["template"]["spec"]["volumes"][0];
+        assert_eq!(token["projected"]["sources"][0]["serviceAccountToken"]["audience"], audience);
+    }
+}
+
+/// The value of an environment variable of the pod.
+fn variable(pod: &Value, name: &str) -> Option<String> {
+    let variables = pod["spec"]["containers"][0]["env"].as_array().unwrap();
+    let found = variables.iter().find(|variable| variable["name"] == name)?;
+    found["value"].as_str().map(str::to_owned)
+}
+
+#[tokio::test]
 async fn a_value_that_would_do_nothing_is_refused() {
     let cluster = ControlPlane::shared().await.unwrap();
-    for wrong in ["rbac.mode=Named", "replicaCount=2", "image.digest=sha256:short", "rbac.namespaces={Payroll}", "logLevel="] {
+    for wrong in [
+        "rbac.mode=Named",
+        "replicaCount=2",
+        "image.digest=sha256:short",
+        "rbac.namespaces={Payroll}",
+        "logLevel=",
+        "workloadIdentity.cloud=Mars",
+    ] {
         let refused = cluster.helm(&["template", "chart", CHART, "--set", wrong]).await.unwrap_err();
         assert!(refused.to_string().contains("values don't meet the specifications of the schema"), "{wrong}: {refused}");
     }

@@ -29,15 +29,21 @@ const COMMON: &str = "
     no  update coordination.k8s.io/leases=another                   operator
     no  delete coordination.k8s.io/leases=rights-entra-rotator      operator
     no  create coordination.k8s.io/leases                           tenant
-    no  patch  entra-rotator.io/serviceprincipalcredentials         tenant
+    yes patch  entra-rotator.io/serviceprincipalcredentials         tenant
+    yes update entra-rotator.io/serviceprincipalcredentials/finalizers elsewhere
+    yes list   core/namespaces                                      *
+    yes watch  core/namespaces                                      *
+    no  update entra-rotator.io/serviceprincipalcredentials         tenant
+    no  revoke entra-rotator.io/serviceprincipalcredentials         tenant
+    no  approve entra-rotator.io/serviceprincipalcredentials        tenant
     no  create entra-rotator.io/serviceprincipalcredentials         tenant
     no  delete entra-rotator.io/serviceprincipalcredentials         tenant
     no  patch  entra-rotator.io/entratenants                        *
     no  create core/serviceaccounts/token                           operator
     no  create core/pods                                            operator
     no  create core/pods/exec                                       tenant
-    no  get    core/configmaps                                      tenant
     no  get    core/namespaces                                      *
+    no  patch  core/namespaces                                      *
     no  impersonate core/users                                      *
     no  impersonate core/serviceaccounts                            operator
     no  escalate rbac.authorization.k8s.io/roles                    operator
@@ -45,6 +51,8 @@ const COMMON: &str = "
     no  patch  apiextensions.k8s.io/customresourcedefinitions       *
     no  deletecollection core/secrets                               tenant
     no  update core/secrets                                         tenant
+    no  deletecollection core/configmaps                            tenant
+    no  update core/configmaps                                      tenant
 ";
 
 #[tokio::test]
@@ -52,8 +60,11 @@ async fn by_default_the_operator_reaches_secrets_in_its_own_namespace_only() {
     let rights = "
         yes create core/secrets operator
         yes delete core/secrets operator
+        yes create core/configmaps operator
         no  get    core/secrets tenant
+        no  get    core/configmaps tenant
         no  list   core/secrets *
+        no  list   core/configmaps *
     ";
     assert_rights("rights-default", &[], &[COMMON, rights]).await;
 }
@@ -67,10 +78,18 @@ async fn in_mode_namespaced_the_operator_reaches_secrets_where_listed_only() {
         yes list   core/secrets tenant
         yes patch  core/secrets tenant
         yes watch  core/secrets tenant
+        yes create core/configmaps tenant
+        yes delete core/configmaps tenant
+        yes get    core/configmaps tenant
+        yes list   core/configmaps tenant
+        yes patch  core/configmaps tenant
+        yes watch  core/configmaps tenant
         no  get    core/secrets elsewhere
+        no  get    core/configmaps elsewhere
         no  list   core/secrets *
         no  create core/secrets operator
         no  patch  core/secrets operator
+        no  get    core/configmaps operator
     ";
     assert_rights("rights-namespaced", &["--set", "rbac.namespaces={rights-namespaced-tenant}"], &[COMMON, rights]).await;
 }
@@ -82,6 +101,8 @@ async fn in_mode_cluster_the_operator_reaches_secrets_everywhere() {
         yes watch  core/secrets *
         yes create core/secrets elsewhere
         yes delete core/secrets tenant
+        yes watch  core/configmaps *
+        yes patch  core/configmaps elsewhere
     ";
     assert_rights("rights-cluster", &["--set", "rbac.mode=Cluster"], &[COMMON, rights]).await;
 }

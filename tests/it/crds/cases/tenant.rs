@@ -9,7 +9,7 @@ use super::{
 };
 
 pub(super) fn cases() -> Vec<Case> {
-    [tenants(), clouds(), urls(), sign_ins(), validities(), grants(), bounds()].concat()
+    [tenants(), clouds(), urls(), sign_ins(), validities(), grants(), selectors(), bounds()].concat()
 }
 
 fn tenants() -> Vec<Case> {
@@ -58,10 +58,20 @@ fn urls() -> Vec<Case> {
 }
 
 fn sign_ins() -> Vec<Case> {
-    let one = refused("spec.signIn", "choose one of clientCertificate, clientSecret");
+    let one = refused("spec.signIn", "choose one of workloadIdentity, managedIdentity, clientCertificate, clientSecret");
     let certificate = json!({"clientID": CLIENT_ID, "secretRef": {"name": "operator"}});
     let by_certificate = json!({"signIn": {"clientSecret": null, "clientCertificate": certificate}});
+    let by_workload = json!({"signIn": {"clientSecret": null, "workloadIdentity": {}}});
+    let by_named_workload = json!({"signIn": {"clientSecret": null, "workloadIdentity": {"clientID": CLIENT_ID}}});
+    let by_node = json!({"signIn": {"clientSecret": null, "managedIdentity": {"clientID": CLIENT_ID}}});
+    let by_both_identities = json!({"signIn": {"clientSecret": null, "workloadIdentity": {}, "managedIdentity": {}}});
     vec![
+        created("signing in by workload identity is accepted", by_workload.clone(), Accepted),
+        created("signing in by workload identity of a client is accepted", by_named_workload, Accepted),
+        created("signing in by managed identity is accepted", by_node, Accepted),
+        created("signing in by two identities is refused", by_both_identities, one),
+        created("a secret beside workload identity is refused", json!({"signIn": {"workloadIdentity": {}}}), one),
+        changed("workload identity instead of a secret is a change that is accepted", json!({}), by_workload, Accepted),
         created("signing in by a certificate is accepted", by_certificate.clone(), Accepted),
         created("two ways to sign in are refused", json!({"signIn": {"clientCertificate": certificate}}), one),
         created("no way to sign in is refused", json!({"signIn": {"clientSecret": null}}), one),
@@ -81,16 +91,65 @@ fn validities() -> Vec<Case> {
 
 fn grants() -> Vec<Case> {
     let what = refused("spec.grants[0]", "say what: clientIDs, objectIDs, or both");
+    let who = refused("spec.grants[0]", "say who: namespaces, namespaceSelector, or both (either suffices)");
     let by_client = grant(json!({"clientIDs": [CLIENT_ID]}));
     let by_object = grant(json!({"objectIDs": [OBJECT_ID]}));
     let by_both = grant(json!({"clientIDs": [CLIENT_ID], "objectIDs": [OBJECT_ID]}));
+    let to_nobody = grant(json!({"clientIDs": [CLIENT_ID], "namespaces": null}));
+    let adopting = |word: &str| grant(json!({"clientIDs": [CLIENT_ID], "allowAdoption": word}));
+    let every_kind =
+        grant(json!({"clientIDs": [CLIENT_ID], "credentials": ["TokenSigningCertificate", "ClientCertificate", "ClientSecret"]}));
+    let word = malformed("spec.grants[0].allowAdoption", "Unsupported value");
     vec![
         created("a grant by clientIDs is accepted", granting(&[&by_client]), Accepted),
         created("a grant by objectIDs is accepted", granting(&[&by_object]), Accepted),
         created("a grant by both is accepted", granting(&[&by_both]), Accepted),
+        created("a grant of every kind is accepted", granting(&[&every_kind]), Accepted),
         created("a grant of nothing is refused", granting(&[&grant(json!({}))]), what),
+        created("a grant to nobody is refused", granting(&[&to_nobody]), who),
+        created("a grant that allows adoption is accepted", granting(&[&adopting("Always")]), Accepted),
+        created("a grant that does not allow adoption is accepted", granting(&[&adopting("Never")]), Accepted),
+        created("a grant that allows adoption in other words is refused", granting(&[&adopting("Sometimes")]), word),
         changed("a grant is a change that is accepted", json!({}), granting(&[&by_client]), Accepted),
         changed("taking a grant away is accepted", granting(&[&by_client]), json!({}), Accepted),
+    ]
+}
+
+fn selectors() -> Vec<Case> {
+    let values =
+        refused("spec.grants[0].namespaceSelector.matchExpressions[0]", "In and NotIn need values; Exists and DoesNotExist take none");
+    let selecting =
+        |selector: Value| granting(&[&grant(json!({"clientIDs": [CLIENT_ID], "namespaces": null, "namespaceSelector": selector}))]);
+    let requiring = |requirement: Value| selecting(json!({"matchExpressions": [requirement]}));
+    let labels = json!({"matchLabels": {"team": "payroll"}});
+    let both = granting(&[&grant(json!({"clientIDs": [CLIENT_ID], "namespaceSelector": labels}))]);
+    let (empty, at) = (malformed("spec.grants[0].namespaceSelector", "at least 1"), "spec.grants[0].namespaceSelector.matchLabels");
+    let many: Value = (0..17).map(|number| (format!("key-{number}"), json!("value"))).collect();
+    let operator = malformed("spec.grants[0].namespaceSelector.matchExpressions[0].operator", "Unsupported value");
+    vec![
+        created("a grant by labels is accepted", selecting(labels), Accepted),
+        created("a grant by names and labels is accepted", both, Accepted),
+        created(
+            "a grant by one of several values is accepted",
+            requiring(json!({"key": "team", "operator": "In", "values": ["crm"]})),
+            Accepted,
+        ),
+        created("a grant by the absence of a label is accepted", requiring(json!({"key": "team", "operator": "DoesNotExist"})), Accepted),
+        created("a grant by no values is refused", requiring(json!({"key": "team", "operator": "In"})), values),
+        created(
+            "a grant by an empty list of values is refused",
+            requiring(json!({"key": "team", "operator": "NotIn", "values": []})),
+            values,
+        ),
+        created("values that mean nothing are refused", requiring(json!({"key": "team", "operator": "Exists", "values": ["crm"]})), values),
+        created(
+            "a grant by an unknown operator is refused",
+            requiring(json!({"key": "team", "operator": "Gt", "values": ["1"]})),
+            operator,
+        ),
+        created("a grant to whoever there is is refused", selecting(json!({})), empty),
+        created("a grant by no labels is refused", selecting(json!({"matchLabels": {}})), malformed(at, "at least 1")),
+        created("a grant by too many labels is refused", selecting(json!({"matchLabels": many})), malformed(at, "at most 16")),
     ]
 }
 
@@ -98,9 +157,8 @@ fn grants() -> Vec<Case> {
 fn bounds() -> Vec<Case> {
     let good = grant(json!({"clientIDs": [CLIENT_ID]}));
     let change = |change: Value| granting(&[&with(good.clone(), change)]);
-    let nobody = change(json!({"namespaces": null}));
     let twice = change(json!({"clientIDs": [CLIENT_ID, CLIENT_ID]}));
-    let secret = change(json!({"credentials": ["ClientSecret"]}));
+    let password = change(json!({"credentials": ["Password"]}));
     let keyless = json!({"signIn": {"clientSecret": {"secretRef": {"name": null}}}});
     let trusting = |ca: &str| with(at("https://l.example", "https://g.example"), json!({"endpoints": {"caBundle": ca}}));
     let ca = malformed("spec.endpoints.caBundle", "should match");
@@ -113,14 +171,13 @@ fn bounds() -> Vec<Case> {
         created("a CA bundle that is no base64 is refused", trusting("-----BEGIN"), ca),
         created("a CA bundle whose last bits are superfluous is refused", trusting("LS1="), ca),
         created("a CA bundle that ends within three bytes is accepted", trusting("LS0="), Accepted),
-        created("a grant to nobody is refused", nobody, malformed("spec.grants[0].namespaces", "Required value")),
         created(
             "a grant to an empty list is refused",
             change(json!({"namespaces": []})),
             malformed("spec.grants[0].namespaces", "at least 1"),
         ),
         created("a grant of one application twice is refused", twice, malformed("spec.grants[0].clientIDs[1]", "Duplicate value")),
-        created("a grant of an unknown kind is refused", secret, malformed("spec.grants[0].credentials[0]", "Unsupported value")),
+        created("a grant of an unknown kind is refused", password, malformed("spec.grants[0].credentials[0]", "Unsupported value")),
         created("two grants of one name are refused", granting(&[&good, &good]), malformed("spec.grants[1]", "Duplicate value")),
     ]
 }
