@@ -48,9 +48,12 @@ pub enum AdministrationError {
     },
     /// The role is not one of Graph's that the emulator knows.
     #[error(
-        "cannot grant role {0:?}: it must be one of Application.ReadWrite.OwnedBy, Application.ReadWrite.All, Directory.ReadWrite.All, Application.Read.All, Directory.Read.All"
+        "cannot grant role {0:?}: it must be one of Application.ReadWrite.OwnedBy, Application.ReadWrite.All, Directory.ReadWrite.All, Application.Read.All, Directory.Read.All, Policy.Read.All, Policy.Read.ApplicationConfiguration, Policy.ReadWrite.ApplicationConfiguration"
     )]
     Grant(String),
+    /// The policy is none, or is not there.
+    #[error("cannot set the app management policy: {0}")]
+    Police(String),
     /// Graph would refuse the entry.
     #[error("cannot add the credential: {0}")]
     AddCredential(String),

@@ -18,7 +18,7 @@ use crate::directory::Address;
 use crate::dispatch;
 use crate::faults::{Application, Effect, Sent, Subject};
 use crate::refusal::Refusal;
-use crate::route::{Inbound, Operation, Route};
+use crate::route::{Inbound, Operation, PolicyPath, Route};
 use crate::token::TokenError;
 use crate::world::World;
 
@@ -190,7 +190,10 @@ fn truncated(answer: Answer) -> Answer {
 /// What a request is about, for the faults to choose by.
 fn subject(world: &World, inbound: &Inbound, now: DateTime<Utc>) -> Subject {
     let addressed = match &inbound.route {
-        Route::Object { kind, address, .. } => address.as_ref().ok().map(|address| (*kind, *address)),
+        Route::Object { kind, address, .. }
+        | Route::Policy(PolicyPath::Of { kind, address, .. } | PolicyPath::Assigned { kind, address, .. }) => {
+            address.as_ref().ok().map(|address| (*kind, *address))
+        }
         Route::Token { .. } => form_client(inbound).map(|client| (ObjectKind::ServicePrincipal, Address::AppId(client))),
         Route::Metadata { .. } => {
             let appid = inbound.query.iter().find(|(name, _)| name.eq_ignore_ascii_case("appid"));

@@ -69,10 +69,8 @@ fn instance_of(world: &World, inbound: &Inbound) -> Result<Value, TokenError> {
     let version = inbound.query("api-version").filter(|version| ["1.0", "1.1"].contains(version));
     let version = version.ok_or_else(|| TokenError::discovery(500_501, "Invalid value for 'api-version'."))?;
     let given = |name: &'static str| inbound.query(name).filter(|url| !url.is_empty()).map(|url| (name, url));
-    let (name, url) = match (given("issuer"), given("authorization_endpoint")) {
-        (Some(one), None) | (None, Some(one)) => one,
-        _ => return Err(TokenError::discovery(500_502, "Expected exactly one of 'issuer' and 'authorization_endpoint'.")),
-    };
+    let several = || TokenError::discovery(500_502, "Expected exactly one of 'issuer' and 'authorization_endpoint'.");
+    let (name, url) = given("issuer").xor(given("authorization_endpoint")).ok_or_else(several)?;
     let malformed = || TokenError::discovery(50_050, &format!("The request is malformed: invalid format for '{name}' value."));
     let rest = url.strip_prefix("https://").filter(|rest| !rest.is_empty() && !rest.starts_with('/')).ok_or_else(malformed)?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));

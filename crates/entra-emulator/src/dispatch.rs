@@ -72,7 +72,7 @@ pub(crate) fn handle(world: &mut World, inbound: &Inbound, visit: &mut Visit, se
 }
 
 fn route(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Answer {
-    let is_sign_in = !matches!(&inbound.route, Route::Object { .. } | Route::Collection(_) | Route::Segment(_));
+    let is_sign_in = !inbound.route.is_graph();
     match (world.profile().place(&inbound.host), &inbound.route) {
         (_, Route::ManagedIdentity) | (Place::Anything, _) | (Place::Login, Route::Nowhere) => by_path(world, inbound, visit),
         (Place::Elsewhere, _) if is_sign_in => TokenError::tenant(first_segment(&inbound.path)).answer(visit).with_login_headers(visit),

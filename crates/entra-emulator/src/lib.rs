@@ -45,6 +45,7 @@ mod graph;
 mod issuer;
 mod jwt;
 mod metadata;
+mod policy;
 mod random;
 mod record;
 mod refusal;

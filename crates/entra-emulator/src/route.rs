@@ -33,6 +33,10 @@ pub enum Operation {
     Metadata,
     /// GET of OpenID or instance discovery, or of the keys that sign tokens.
     Discovery,
+    /// GET of an application management policy, or of those of an object.
+    ReadPolicy,
+    /// A change of an application management policy, or of whom it is assigned to.
+    WritePolicy,
     /// Anything else.
     Unknown,
     /// A change through the admin API, the seed or Rust.
@@ -65,6 +69,7 @@ pub(crate) enum Route {
         action: Option<Operation>,
     },
     Collection(ObjectKind),
+    Policy(PolicyPath),
     Token {
         tenant: String,
     },
@@ -81,6 +86,30 @@ pub(crate) enum Route {
     Segment(String),
     /// Anything else.
     Nowhere,
+}
+
+/// What of the application management policies is meant; ids are as written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum PolicyPath {
+    /// `policies/defaultAppManagementPolicy`
+    Default,
+    /// `policies/appManagementPolicies`
+    All,
+    /// `policies/appManagementPolicies/{id}`
+    One(String),
+    /// `policies/appManagementPolicies/{id}/appliesTo`
+    AppliesTo(String),
+    /// `{collection}/{id}/appManagementPolicies`, with `/$ref` or not.
+    Of { kind: ObjectKind, address: Result<Address, String>, reference: bool },
+    /// `{collection}/{id}/appManagementPolicies/{policy}/$ref`
+    Assigned { kind: ObjectKind, address: Result<Address, String>, policy: String },
+}
+
+impl Route {
+    /// Whether the path is one of Graph's.
+    pub(crate) const fn is_graph(&self) -> bool {
+        matches!(self, Self::Object { .. } | Self::Collection(_) | Self::Policy(_) | Self::Segment(_))
+    }
 }
 
 /// A request, taken apart.
@@ -132,6 +161,8 @@ impl Inbound {
             Route::Object { action: None, .. } if self.method == Method::PATCH => Operation::Patch,
             Route::Object { action: Some(action), .. } if post => *action,
             Route::Collection(_) if get => Operation::List,
+            Route::Policy(_) if get => Operation::ReadPolicy,
+            Route::Policy(_) => Operation::WritePolicy,
             Route::Token { .. } if post => Operation::Token,
             Route::ManagedIdentity if get => Operation::Token,
             Route::Metadata { .. } if get => Operation::Metadata,
@@ -161,6 +192,11 @@ fn route(path: &str) -> Route {
 
 /// Collections and actions are compared without regard to case, as Graph does: its own samples write `/serviceprincipals`.
 fn graph_route(segments: &[&str]) -> Route {
+    if let [first, rest @ ..] = segments
+        && first.eq_ignore_ascii_case("policies")
+    {
+        return policy_route(rest);
+    }
     let (kind, by_app_id, rest) = match segments {
         [] | [""] => return Route::Segment(String::new()),
         [first, rest @ ..] => {
@@ -176,12 +212,31 @@ fn graph_route(segments: &[&str]) -> Route {
     };
     match rest {
         [] => Route::Object { kind, address, action: None },
+        [name] if name.eq_ignore_ascii_case(APP_POLICIES) => Route::Policy(PolicyPath::Of { kind, address, reference: false }),
         [action] => match named_action(kind, action) {
             Some(action) => Route::Object { kind, address, action: Some(action) },
             None => Route::Segment((*action).to_owned()),
         },
+        [name, rest @ ..] if name.eq_ignore_ascii_case(APP_POLICIES) => match rest {
+            ["$ref"] => Route::Policy(PolicyPath::Of { kind, address, reference: true }),
+            [policy, "$ref"] => Route::Policy(PolicyPath::Assigned { kind, address, policy: (*policy).to_owned() }),
+            _ => Route::Segment(rest.concat()),
+        },
         [_, more, ..] => Route::Segment((*more).to_owned()),
     }
+}
+
+const APP_POLICIES: &str = "appManagementPolicies";
+
+fn policy_route(segments: &[&str]) -> Route {
+    let named = |name: &str, known: &str| name.eq_ignore_ascii_case(known);
+    Route::Policy(match segments {
+        [name] if named(name, "defaultAppManagementPolicy") => PolicyPath::Default,
+        [name] if named(name, APP_POLICIES) => PolicyPath::All,
+        [name, id] if named(name, APP_POLICIES) => PolicyPath::One((*id).to_owned()),
+        [name, id, last] if named(name, APP_POLICIES) && named(last, "appliesTo") => PolicyPath::AppliesTo((*id).to_owned()),
+        other => return Route::Segment(other.first().copied().unwrap_or_default().to_owned()),
+    })
 }
 
 fn collection(name: &str) -> Option<ObjectKind> {

@@ -15,6 +15,7 @@ use crate::delivery::Pending;
 use crate::directory::{Directory, Object};
 use crate::faults::Faults;
 use crate::issuer::Issuer;
+use crate::policy::Policies;
 use crate::random::Random;
 use crate::record::{Author, Record};
 use crate::refusal::Refusal;
@@ -54,6 +55,7 @@ pub(crate) struct World {
     /// Published keys of other issuers.
     pub(crate) issuers: BTreeMap<String, Value>,
     pub(crate) managed_identity: Option<ClientId>,
+    pub(crate) policies: Policies,
     keys: Arc<dyn KeySource>,
     keys_made: usize,
 }
@@ -73,6 +75,7 @@ impl World {
             pending: Vec::new(),
             issuers: BTreeMap::new(),
             managed_identity: None,
+            policies: Policies::default(),
             keys,
             keys_made: 0,
         }

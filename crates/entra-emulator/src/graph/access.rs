@@ -18,11 +18,13 @@ pub(crate) const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
 
 const WRITE_ALL: [&str; 2] = ["Application.ReadWrite.All", "Directory.ReadWrite.All"];
 const READ_ALL: [&str; 2] = ["Application.Read.All", "Directory.Read.All"];
+const WRITE_POLICIES: &str = "Policy.ReadWrite.ApplicationConfiguration";
+const READ_POLICIES: [&str; 3] = ["Policy.Read.All", "Policy.Read.ApplicationConfiguration", WRITE_POLICIES];
 const OWNED: &str = "Application.ReadWrite.OwnedBy";
 
 /// Whether the emulator knows an application permission of Graph.
 pub(crate) fn known_role(role: &str) -> bool {
-    role == OWNED || WRITE_ALL.contains(&role) || READ_ALL.contains(&role)
+    role == OWNED || WRITE_ALL.contains(&role) || READ_ALL.contains(&role) || READ_POLICIES.contains(&role)
 }
 
 /// An application that carries a good access token.
@@ -84,6 +86,16 @@ impl Caller {
     /// Whether it may list whole collections. Ownership is not enough for that.
     pub(crate) fn may_list(&self) -> bool {
         self.has(&WRITE_ALL) || self.has(&READ_ALL)
+    }
+
+    /// Whether it may read application management policies.
+    pub(crate) fn may_read_policies(&self) -> bool {
+        self.has(&READ_POLICIES)
+    }
+
+    /// Whether it may change them. Assigning one needs the right to read applications besides, which is not asked for here.
+    pub(crate) fn may_write_policies(&self) -> bool {
+        self.has(&[WRITE_POLICIES])
     }
 
     fn has(&self, roles: &[&str]) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use entra_types::ids::KeyId;
+use entra_types::ids::{KeyId, TenantId};
 use serde_json::{Map, Value};
 
 use super::{Source, new_key, policy};
@@ -16,6 +16,7 @@ use crate::world::World;
 /// The list of keys that a PATCH leaves. `passwords` is the other list of the same PATCH, with the passwords of new PFX files.
 pub(super) fn keys(
     world: &mut World,
+    tenant: TenantId,
     old: &Object,
     list: &Value,
     passwords: Option<&Value>,
@@ -31,7 +32,7 @@ pub(super) fn keys(
             Some(entry) => echoed(world, entry, given, "key")?.clone(),
             None => {
                 let entry = new_key(world, given, Source::Patch, linked_text(given, passwords), now)?;
-                policy::check_certificate(world, &entry)?;
+                policy::check_certificate(world, tenant, old, &entry)?;
                 entry
             }
         };

@@ -36,7 +36,7 @@ pub(super) fn add(
     if password.is_some() && !entry.is_sign() {
         return Err(Refusal::request("A password credential can only come with a key of type X509CertAndPassword."));
     }
-    policy::check_certificate(world, &entry)?;
+    policy::check_certificate(world, edit.tenant, &object, &entry)?;
     let locked = if entry.is_sign() { Locked::Sign } else { Locked::Verify };
     policy::check_lock(world, &object, locked, "keyCredentials", visit.now)?;
     if world.behaviour.refuse_duplicate_certificate && holds(&object, &entry) {

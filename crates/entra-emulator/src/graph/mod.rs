@@ -6,6 +6,7 @@ mod keys;
 mod new_key;
 mod passwords;
 mod patch;
+mod policies;
 mod policy;
 mod proof;
 mod read;
@@ -13,7 +14,7 @@ mod signing;
 
 use std::sync::Arc;
 
-use entra_types::ids::ObjectKind;
+use entra_types::ids::{ObjectKind, TenantId};
 use serde_json::{Map, Value};
 
 use access::Caller;
@@ -41,6 +42,7 @@ fn serve(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Result<Answ
         Route::Object { kind, address, .. } => (*kind, address.clone()),
         Route::Collection(kind) if inbound.operation() == Operation::List => return read::list(world, inbound, visit, &caller, *kind),
         Route::Collection(_) => return Err(Refusal::method()),
+        Route::Policy(path) => return policies::serve(world, inbound, visit, &caller, path),
         Route::Segment(segment) => return Err(Refusal::malformed(format!("Resource not found for the segment '{segment}'."))),
         _ => return Err(Refusal::malformed(format!("Invalid version: {}", inbound.path.trim_start_matches('/')))),
     };
@@ -77,6 +79,7 @@ fn locate(
 
 /// What a write works on: the object as now stored, whatever the replica showed.
 pub(crate) struct Edit {
+    pub(crate) tenant: TenantId,
     pub(crate) object: Object,
     pub(crate) seen: Arc<Object>,
 }
@@ -85,7 +88,7 @@ fn write(world: &mut World, inbound: &Inbound, visit: &Visit, caller: &Caller, s
     let operation = inbound.operation();
     let body = body(inbound)?;
     let stored = world.directory.stored(seen.id).ok_or_else(|| Refusal::not_found(&seen.id.to_string()))?;
-    let edit = Edit { object: stored.as_ref().clone(), seen: Arc::clone(seen) };
+    let edit = Edit { tenant: caller.tenant, object: stored.as_ref().clone(), seen: Arc::clone(seen) };
     world.throttle.write(caller.tenant, caller.client, world.behaviour.writes_per_window, visit.now)?;
     world.throttle.overlap(caller.tenant, seen.app_id, world.behaviour.conflict_window, visit.now)?;
     let (object, answer) = match operation {

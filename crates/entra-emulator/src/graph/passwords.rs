@@ -37,7 +37,7 @@ pub(super) fn add(
     check(&given)?;
     policy::check_lock(world, &object, Locked::Verify, "passwordCredentials", visit.now)?;
     let (start, end) = dates(&given, visit.now)?;
-    policy::check_secret(world, end.signed_duration_since(start))?;
+    policy::check_secret(world, edit.tenant, &object, end.signed_duration_since(start))?;
     let secret = world.random.secret();
     let raw = raw(world, &given, &secret, start, end);
     let mut answer = raw.clone();

@@ -20,7 +20,7 @@ pub(super) fn patch(world: &mut World, visit: &Visit, edit: Edit, body: &Map<Str
     let old = edit.object;
     let mut new = old.clone();
     if let Some(list) = body.get("keyCredentials") {
-        new.keys = entries::keys(world, &old, list, body.get("passwordCredentials"), visit.now)?;
+        new.keys = entries::keys(world, edit.tenant, &old, list, body.get("passwordCredentials"), visit.now)?;
     }
     if let Some(list) = body.get("passwordCredentials") {
         new.passwords = entries::passwords(world, &old, &new.keys, list, visit.now)?;

@@ -1,41 +1,38 @@
 //! Application management policies and the lock of a service principal's properties.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use entra_types::ids::ObjectKind;
+use entra_types::ids::{ObjectKind, TenantId};
 use http::StatusCode;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::credentials::KeyEntry;
 use crate::directory::Object;
+use crate::policy::Governing;
 use crate::refusal::Refusal;
 use crate::world::World;
 
-/// Id of the one policy that the emulator has.
-const POLICY: &str = "d015220e-9789-4e8e-bbcc-270fe419229d";
-
 /// Checks a new client secret.
-pub(super) fn check_secret(world: &World, life: TimeDelta) -> Result<(), Refusal> {
-    let policy = &world.behaviour.policy;
-    if policy.secrets_blocked {
-        let message = format!("Credential type not allowed as per assigned policy '{POLICY}'.");
+pub(super) fn check_secret(world: &World, tenant: TenantId, object: &Object, life: TimeDelta) -> Result<(), Refusal> {
+    let Some(governing) = Governing::of(world, tenant, object) else { return Ok(()) };
+    if governing.forbids_secrets() {
+        let message = format!("Credential type not allowed as per assigned policy '{}'.", governing.policy);
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "CredentialTypeNotAllowedAsPerAppPolicy", message));
     }
-    check_life(life, policy.max_secret_lifetime)
+    check_life(life, governing.longest_secret(), governing.policy)
 }
 
 /// Checks a new certificate.
-pub(super) fn check_certificate(world: &World, entry: &KeyEntry) -> Result<(), Refusal> {
-    super::new_key::life_of(entry).map_or(Ok(()), |life| check_life(life, world.behaviour.policy.max_certificate_lifetime))
+pub(super) fn check_certificate(world: &World, tenant: TenantId, object: &Object, entry: &KeyEntry) -> Result<(), Refusal> {
+    let (Some(governing), Some(life)) = (Governing::of(world, tenant, object), super::new_key::life_of(entry)) else { return Ok(()) };
+    check_life(life, governing.longest_certificate(), governing.policy)
 }
 
-fn check_life(life: TimeDelta, limit: Option<Duration>) -> Result<(), Refusal> {
-    let allowed = limit.and_then(|limit| TimeDelta::from_std(limit).ok());
+fn check_life(life: TimeDelta, allowed: Option<TimeDelta>, policy: Uuid) -> Result<(), Refusal> {
     if allowed.is_none_or(|allowed| life <= allowed) {
         return Ok(());
     }
-    let message = format!("Credential lifetime exceeds the max value allowed as per assigned policy '{POLICY}'.");
+    let message = format!("Credential lifetime exceeds the max value allowed as per assigned policy '{policy}'.");
     let details = json!([{"code": "InvalidKeyEndDate", "message": message, "target": "EndDate"}]);
     Err(Refusal { details, ..Refusal::new(StatusCode::BAD_REQUEST, "CredentialInvalidLifetimeAsPerAppPolicy", message) })
 }

@@ -115,7 +115,7 @@ fn shown(world: &mut World, object: &Object, select: Option<&[String]>, with_key
     }
 }
 
-fn check_options(inbound: &Inbound, known: &[&str]) -> Result<(), Refusal> {
+pub(super) fn check_options(inbound: &Inbound, known: &[&str]) -> Result<(), Refusal> {
     match inbound.query.iter().find(|(name, _)| name.starts_with('$') && !known.contains(&name.as_str())) {
         Some((name, _)) => Err(Refusal::malformed(format!("The query parameter '{name}' is not supported."))),
         None => Ok(()),

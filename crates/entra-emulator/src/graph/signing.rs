@@ -32,6 +32,7 @@ pub(super) fn add(
     policy::check_lock(world, &object, Locked::Sign, "keyCredentials", visit.now)?;
     let name = text(body, "displayName")?.unwrap_or(DEFAULT_NAME);
     let mut answer = add_signing_certificate(world, &mut object, name, body, visit.now)?;
+    object.keys.iter().rev().take(2).try_for_each(|entry| policy::check_certificate(world, edit.tenant, &object, entry))?;
     answer.insert("@odata.context".to_owned(), context(inbound, "microsoft.graph.selfSignedCertificate"));
     Ok((object, Answer::odata(&Value::Object(answer))))
 }

@@ -27,9 +27,9 @@ pub struct Federated {
 
 impl Federated {
     /// Names the audience that the cloud expects, where none is named.
-    pub(crate) fn completed(&self, profile: &Profile) -> Self {
-        let audiences = if self.audiences.is_empty() { vec![profile.exchange.to_owned()] } else { self.audiences.clone() };
-        Self { audiences, ..self.clone() }
+    pub(crate) fn completed(self, profile: &Profile) -> Self {
+        let audiences = if self.audiences.is_empty() { vec![profile.exchange.to_owned()] } else { self.audiences };
+        Self { audiences, ..self }
     }
 }
 

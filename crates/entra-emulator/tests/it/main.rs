@@ -9,6 +9,7 @@ mod https;
 mod identities;
 mod passwords;
 mod patching;
+mod policies;
 mod reading;
 mod replication;
 mod robustness;

@@ -1,27 +1,30 @@
 //! The admin API under `/_emulator/`: JSON, without authentication, not subject to faults.
 
+mod objects;
+mod policies;
+
 use std::fmt::Display;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entra_types::ids::{ClientId, KeyId, ObjectId, TenantId};
+use entra_types::ids::{ClientId, ObjectId, TenantId};
 use http::{Method, StatusCode};
 use keys::Certificate;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::administration::{self, AdministrationError};
+use crate::administration::AdministrationError;
 use crate::answer::Answer;
 use crate::emulator::Emulator;
 use crate::faults::Fault;
 use crate::registration::Registered;
 use crate::route::Inbound;
-use crate::seed::{self, ApplicationSeed, CertificateSeed, SecretSeed, Seed, SigningSeed, TenantSeed};
+use crate::seed::{ApplicationSeed, Seed, TenantSeed};
 
 const PREFIX: &str = "/_emulator/";
 
 /// Why the admin API refuses.
-struct Refused(StatusCode, String);
+pub(crate) struct Refused(StatusCode, String);
 
 type Outcome = Result<Value, Refused>;
 
@@ -66,7 +69,8 @@ fn serve(emulator: &Emulator, inbound: &Inbound) -> Outcome {
         ("POST", ["seed"]) => load(emulator, &String::from_utf8_lossy(&inbound.body)),
         ("POST", ["tenants"]) => read(inbound).and_then(|tenant: NewTenant| done(|| emulator.add_tenant(tenant.id))),
         ("POST", ["applications"]) => read(inbound).and_then(|new| register(emulator, new)),
-        (_, ["objects", id, rest @ ..]) => object(emulator, inbound, id.parse().map_err(Refused::bad)?, rest),
+        (_, ["objects", id, rest @ ..]) => objects::serve(emulator, inbound, id.parse().map_err(Refused::bad)?, rest),
+        (_, ["policies", tenant, rest @ ..]) => policies::serve(emulator, inbound, tenant.parse().map_err(Refused::bad)?, rest),
         ("GET", ["calls"]) => Ok(json!(emulator.calls().into_iter().filter(|call| call.sequence > after(inbound)).collect::<Vec<_>>())),
         ("DELETE", ["calls"]) => done(|| emulator.clear_calls()),
         ("GET", ["mutations"]) => Ok(mutations(emulator, inbound, None)),
@@ -120,78 +124,13 @@ fn load(emulator: &Emulator, text: &str) -> Outcome {
 }
 
 fn register(emulator: &Emulator, new: NewApplication) -> Outcome {
-    let seed = Seed { tenants: vec![TenantSeed { id: new.tenant, applications: vec![new.application] }], ..Seed::default() };
+    let seed = Seed {
+        tenants: vec![TenantSeed { id: new.tenant, applications: vec![new.application], default_policy: Map::new() }],
+        ..Seed::default()
+    };
     let made = emulator.load(seed).map_err(Refused::bad)?;
     let made = made.first().ok_or_else(|| Refused::bad("nothing was made"))?;
     Ok(json!({"appId": made.client_id, "application": made.application, "servicePrincipal": made.service_principal}))
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-struct Change {
-    properties: Map<String, Value>,
-    roles: Option<Vec<String>>,
-    owners: Option<Vec<String>>,
-}
-
-fn object(emulator: &Emulator, inbound: &Inbound, id: ObjectId, rest: &[&str]) -> Outcome {
-    let missing = || Refused::missing(format!("object {id}"));
-    match (inbound.method.as_str(), rest) {
-        ("GET", []) => emulator.object(id).ok_or_else(missing),
-        ("PATCH", []) => read(inbound).and_then(|wanted| change(emulator, id, wanted)),
-        ("DELETE", []) => Ok(emulator.delete(id).map(|()| Value::Null)?),
-        ("POST", ["secrets"]) => read(inbound).and_then(|secret| add_secret(emulator, id, &secret)),
-        ("POST", ["certificates"]) => read(inbound).and_then(|certificate| add_certificate(emulator, id, &certificate)),
-        ("POST", ["signingCertificates"]) => read(inbound).and_then(|signing| add_signing(emulator, id, &signing)),
-        ("DELETE", ["credentials", key]) => {
-            let key: KeyId = key.parse().map_err(Refused::bad)?;
-            Ok(emulator.remove_credential(id, key).map(|()| Value::Null)?)
-        }
-        ("GET", ["signer"]) => emulator.object(id).map(|_| signer(emulator, id)).ok_or_else(missing),
-        ("GET", ["mutations"]) => Ok(mutations(emulator, inbound, Some(id))),
-        _ => Err(Refused::missing(format!("{} {}", inbound.method, inbound.path))),
-    }
-}
-
-fn change(emulator: &Emulator, id: ObjectId, change: Change) -> Outcome {
-    for (name, value) in change.properties {
-        emulator.set_property(id, &name, value)?;
-    }
-    if let Some(roles) = change.roles {
-        emulator.set_roles(id, &roles.iter().map(String::as_str).collect::<Vec<_>>())?;
-    }
-    if let Some(owners) = change.owners {
-        let set = |world: &mut crate::world::World| {
-            let tenant = world.directory.tenant_of(id).ok_or(AdministrationError::FindObject(id))?;
-            seed::set_owners(world, tenant, id, &owners).map_err(Refused::bad)
-        };
-        emulator.with(set)?;
-    }
-    emulator.object(id).ok_or_else(|| Refused::missing(format!("object {id}")))
-}
-
-fn add_secret(emulator: &Emulator, id: ObjectId, secret: &SecretSeed) -> Outcome {
-    let key = emulator.with(|world| administration::edit(world, id, |world, object| Ok(seed::add_secret(world, object, secret))))?;
-    Ok(json!({"keyId": key}))
-}
-
-fn add_certificate(emulator: &Emulator, id: ObjectId, certificate: &CertificateSeed) -> Outcome {
-    let given = seed::described(certificate);
-    let key = emulator.with(|world| administration::edit(world, id, |world, object| administration::add_key(world, object, &given)))?;
-    Ok(json!({"keyId": key}))
-}
-
-fn add_signing(emulator: &Emulator, id: ObjectId, signing: &SigningSeed) -> Outcome {
-    Ok(emulator.with(|world| administration::edit(world, id, |world, object| seed::add_signing(world, object, signing)))?)
-}
-
-fn signer(emulator: &Emulator, id: ObjectId) -> Value {
-    let thumbprints = |certificates: Vec<Certificate>| certificates.iter().map(|one| one.thumbprint().to_string()).collect::<Vec<_>>();
-    json!({
-        "signer": emulator.signer(id).map(|certificate| certificate.thumbprint().to_string()),
-        "possible": thumbprints(emulator.possible_signers(id)),
-        "metadata": thumbprints(emulator.metadata_certificates(id)),
-    })
 }
 
 fn mutations(emulator: &Emulator, inbound: &Inbound, object: Option<ObjectId>) -> Value {
