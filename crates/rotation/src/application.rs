@@ -71,6 +71,11 @@ impl Application {
         &self.known
     }
 
+    /// Whether another resource on the object counts on this credential, or is removing it.
+    pub(crate) fn claims(&self, id: &KeyId) -> bool {
+        self.known.contains(id) || self.leaving.contains(id)
+    }
+
     /// KeyIds whose removal was licensed lately: a list that shows them is stale.
     pub(crate) fn leaving(&self) -> &BTreeSet<KeyId> {
         &self.leaving

@@ -80,7 +80,8 @@ impl Ledger {
                 }
             }),
             Fact::Retired(id, licence) => self.with(id, |entry| {
-                if matches!(entry.r#use, Use::Next | Use::Current) || entry.origin == Origin::Foreign {
+                let is_needed = policy.deleted_at.is_none() && matches!(entry.r#use, Use::Next | Use::Current);
+                if is_needed || entry.origin == Origin::Foreign {
                     return;
                 }
                 entry.r#use = Use::Retiring;

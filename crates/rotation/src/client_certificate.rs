@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use entra_types::Thumbprint;
+
 use crate::case::{Case, Check, Claim, Fact, Licence, Look, Mutation, Projection, Proof, Wait, look, note, wait};
 use crate::history::{Conclusion, Detail, Directory};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Target, Use};
@@ -61,17 +63,27 @@ pub(crate) fn target(case: &Case<'_>, directory: &Directory) -> Check<Target> {
 
 /// A key of ours whose certificate the object lists and that has not expired.
 pub(crate) fn proof(case: &Case<'_>) -> Option<Proof> {
+    proof_of(case, |_| true)
+}
+
+/// The same, by any certificate but this one.
+pub(crate) fn proof_but(case: &Case<'_>, but: &Entry) -> Option<Proof> {
+    proof_of(case, |thumbprint| Some(thumbprint) != but.thumbprint())
+}
+
+fn proof_of(case: &Case<'_>, may: impl Fn(Thumbprint) -> bool) -> Option<Proof> {
     if case.memory.proof_is_hopeless(case.policy.late.late()) {
         return None;
     }
     let listed = |thumbprint| !case.memory.history().holders(thumbprint).is_empty();
     let staged = [Use::Current, Use::Previous].into_iter().flat_map(|r#use| case.ledger.all(r#use)).find_map(|entry| {
         let name = entry.slot().filter(|name| case.memory.slot(*name) != Some(None))?;
-        (listed(entry.thumbprint()?) && entry.is_valid_at(case.now)).then(|| Proof::Slot(entry.id.clone(), name))
+        entry.thumbprint().filter(|thumbprint| may(*thumbprint) && listed(*thumbprint))?;
+        entry.is_valid_at(case.now).then(|| Proof::Slot(entry.id.clone(), name))
     });
     staged.or_else(|| {
         let held = case.memory.output()?.held_key()?;
-        (listed(held.thumbprint) && case.now < held.not_after).then_some(Proof::Output)
+        (may(held.thumbprint) && listed(held.thumbprint) && case.now < held.not_after).then_some(Proof::Output)
     })
 }
 

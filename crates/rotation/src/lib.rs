@@ -27,6 +27,7 @@ pub mod signer;
 pub mod time;
 pub mod window;
 
+mod adoption;
 mod apply;
 mod client_certificate;
 mod client_secret;
@@ -34,6 +35,7 @@ mod gates;
 mod op;
 mod proving;
 mod removal;
+mod revocation;
 mod rules;
 mod staging;
 mod token_signing;

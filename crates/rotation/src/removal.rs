@@ -93,7 +93,7 @@ fn activating(case: &Case<'_>) -> Option<Time> {
 }
 
 /// What of this entry Entra lists, by two identifiers: the keyId that the ledger holds, and the certificate behind it.
-fn removable(case: &Case<'_>, entry: &Entry) -> BTreeSet<KeyId> {
+pub(crate) fn removable(case: &Case<'_>, entry: &Entry) -> BTreeSet<KeyId> {
     let listed = match (&entry.detail, entry.thumbprint()) {
         (EntryDetail::ClientSecret { .. }, _) => client_secret::marked(case, entry),
         (EntryDetail::ClientCertificate { thumbprint, .. }, _) => case.memory.history().holders(*thumbprint),
@@ -118,6 +118,12 @@ fn linked(case: &Case<'_>, thumbprint: Thumbprint, signing: &Signing) -> BTreeSe
     }
     let shares = |view: &&Credential| view.custom_key_identifier.as_ref() == Some(link);
     history.entries().iter().filter(shares).filter_map(|view| view.key_id).collect()
+}
+
+/// What Entra calls a credential whose names the ledger does not hold, if the last read shows it.
+pub(crate) fn names_to_learn(case: &Case<'_>, entry: &Entry) -> Option<Fact> {
+    let made = token_signing::unidentified(case, entry).map(|group| token_signing::identified(case, entry, &group));
+    made.or_else(|| unnamed(case, entry))
 }
 
 /// The names of a credential that was given up before the ledger knew any: by our mark, and a certificate by its thumbprint as well.
@@ -192,10 +198,7 @@ pub(crate) fn clean_up(case: &Case<'_>, entry: &Entry) -> Check {
         return note(Fact::Dropped(entry.id.clone()));
     }
     case.directory_after(0, case.detail())?;
-    if let Some(group) = token_signing::unidentified(case, entry) {
-        return note(token_signing::identified(case, entry, &group));
-    }
-    if let Some(fact) = unnamed(case, entry) {
+    if let Some(fact) = names_to_learn(case, entry) {
         return note(fact);
     }
     if !removable(case, entry).is_empty() {
@@ -210,10 +213,14 @@ pub(crate) fn clean_up(case: &Case<'_>, entry: &Entry) -> Check {
     if case.looked_at().is_none_or(|read| read < settled) {
         return look(Look::Directory(case.detail()));
     }
-    let absent = case.memory.history().conclude(late.late(), |_, views| {
+    if case.pursue(is_absent(case, entry), Wait::Settling)? { note(Fact::Dropped(entry.id.clone())) } else { reread_with_keys(case) }
+}
+
+/// Whether nothing is listed that has a name of this entry.
+pub(crate) fn is_absent(case: &Case<'_>, entry: &Entry) -> Conclusion {
+    case.memory.history().conclude(case.policy.late.late(), |_, views| {
         !views.iter().any(|view| view.key_id.is_some_and(|id| entry.key_ids.contains(&id)) || carries_mark(case, view, entry))
-    });
-    if case.pursue(absent, Wait::Settling)? { note(Fact::Dropped(entry.id.clone())) } else { reread_with_keys(case) }
+    })
 }
 
 /// Whether a listed credential bears a name of this entry.

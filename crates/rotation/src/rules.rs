@@ -9,7 +9,7 @@ use crate::ledger::{Entry, Use};
 use crate::memory::Output;
 use crate::policy::Kind;
 use crate::reason::{Cause, Reason, Refusal};
-use crate::{client_certificate, client_secret, proving, removal, schedule, staging, token_signing};
+use crate::{adoption, client_certificate, client_secret, proving, removal, revocation, schedule, staging, token_signing};
 
 type Rule = fn(&Case<'_>) -> Check;
 
@@ -17,12 +17,14 @@ const RULES: &[Rule] = &[
     leave,
     obey_the_owners,
     keep_published,
+    revocation::anchor,
     obey_refusal,
     hold_still,
     wait_out_trouble,
     carry_on,
     tidy,
     watch,
+    adoption::adopt,
     begin,
     removal::retire,
     audit,
@@ -46,9 +48,14 @@ pub fn next(case: &Case<'_>) -> Step {
     Step::Rest(merge(soonest, at_rest(case)))
 }
 
-/// Deleted with Retain, the only policy: nothing in Entra changes, and the output stays.
+/// Deleted with Retain: nothing in Entra changes, and the output stays. With Revoke, what this resource made goes with it.
 fn leave(case: &Case<'_>) -> Check {
-    if case.policy.deleted_at.is_some() { stop(case.now + TimeDelta::hours(1), Wait::Deleting) } else { Ok(()) }
+    match case.policy.deleted_at {
+        None => Ok(()),
+        Some(_) if !case.policy.has_finalizer => stop(case.now + TimeDelta::hours(1), Wait::Deleting),
+        Some(_) if !case.policy.revoke_on_delete => act(Act::SetFinalizer(false)),
+        Some(deleted_at) => revocation::leave(case, deleted_at),
+    }
 }
 
 /// Without a grant, or beside an older resource, nothing is published either.

@@ -80,6 +80,15 @@ impl History {
         self.groups().into_iter().find(|group| group.thumbprint == Some(thumbprint))
     }
 
+    /// Everything that Entra may sign with.
+    pub(crate) fn possible_signers(&self, now: Time) -> Vec<Thumbprint> {
+        match self.signer(now) {
+            Signer::Nobody => vec![],
+            Signer::Preferred(group) | Signer::Only(group) => group.thumbprint.into_iter().collect(),
+            Signer::Several(several) => several,
+        }
+    }
+
     /// Who signs.
     pub fn signer(&self, now: Time) -> Signer {
         let mut able: Vec<Group> = self.groups().into_iter().filter(|group| group.can_sign_at(now)).collect();

@@ -3,6 +3,7 @@
 
 mod conditions;
 mod door;
+mod ends;
 mod gates;
 mod properties;
 mod secrets;

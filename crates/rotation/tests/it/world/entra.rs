@@ -114,7 +114,8 @@ impl World {
 
     fn removal(&mut self, entry: &Entry, removal: &Removal) -> Change {
         assert_eq!(entry.r#use, Use::Retiring, "removed without passing the one-way door");
-        assert_ne!(Some(&entry.id), self.output.as_ref().map(|shown| &shown.entry), "removes what the output names");
+        let named = self.policy.deleted_at.is_none().then_some(&entry.id);
+        assert!(named.is_none() || named != self.output.as_ref().map(|shown| &shown.entry), "removes what the output names");
         let (gone, kind) = (removal.key_ids().clone(), removal.kind());
         let goes = move |entry: &Value| entry["keyId"].as_str().and_then(|id| id.parse().ok()).is_some_and(|id: KeyId| gone.contains(&id));
         let (mut keys, mut passwords) = self.lists_as_read();
@@ -197,6 +198,22 @@ impl World {
         self.entra.keys.push(entry.clone());
         self.foreign.push(entry);
         self.remember();
+    }
+
+    /// A client certificate that somebody made by hand, and does not mind losing.
+    pub fn somebody_uploads(&mut self, facts: &CertificateFacts, key_id: &str) {
+        self.list_certificate(facts.thumbprint, key_id);
+        self.remember();
+    }
+
+    /// What was foreign may be removed from here on.
+    pub fn hand_over(&mut self, thumbprint: Thumbprint) {
+        self.foreign.retain(|entry| entry["customKeyIdentifier"] != json!(thumbprint.to_string()));
+    }
+
+    /// The certificates that the object lists.
+    pub fn certificates_listed(&self) -> Vec<Thumbprint> {
+        self.entra.keys.iter().filter_map(|key| key["customKeyIdentifier"].as_str()?.parse().ok()).collect()
     }
 
     pub fn somebody_removes_the_last_foreign_one(&mut self) {

@@ -1,0 +1,138 @@
+//! The end of a resource with `deletionPolicy: Revoke`: what it made goes with it. Rule 4 is waived, as nothing is published any more; two identifiers are not.
+
+use std::collections::BTreeSet;
+
+use entra_types::KeyId;
+
+use crate::case::{Act, Case, Check, Fact, Licence, Look, Mutation, Wait, act, all, look, note, stop, wait};
+use crate::client_certificate;
+use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Use};
+use crate::op::{OpState, Removal};
+use crate::removal::{is_absent, names_to_learn, quiet_list, removable};
+use crate::schedule;
+use crate::time::Time;
+
+/// Keeps the finalizer as `spec` asks for it, from before the first write on.
+pub(crate) fn anchor(case: &Case<'_>) -> Check {
+    let wanted = case.policy.revoke_on_delete;
+    let needed = !case.ledger.entries.is_empty() || case.policy.refusal.is_none();
+    match (wanted, case.policy.has_finalizer) {
+        (true, false) if needed => act(Act::SetFinalizer(true)),
+        (false, true) => act(Act::SetFinalizer(false)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes everything that this resource made, then lets it go. After 2·LATE of trouble it is let go all the same, and what remains is named.
+pub(crate) fn leave(case: &Case<'_>, deleted_at: Time) -> Check {
+    let patience = deleted_at + case.policy.late.late() * 2;
+    let own: Vec<&Entry> = case.ledger.entries.iter().filter(|entry| entry.origin != Origin::Foreign).collect();
+    if own.is_empty() {
+        return act(Act::SetFinalizer(false));
+    }
+    if let Some(refusal) = &case.policy.refusal {
+        return if case.now >= patience { let_go(case) } else { stop(patience, Wait::Refused(refusal.clone())) };
+    }
+    if case.ledger.rotation.failures > 0 {
+        if case.now >= patience {
+            return let_go(case);
+        }
+        if let Some(until) = schedule::next_attempt(case.ledger, case.policy, case.now).filter(|until| case.now < *until) {
+            return stop(until.min(patience), Wait::Revoking);
+        }
+    }
+    all(own.into_iter().filter(|entry| !stays(case, entry)).map(|entry| revoke(case, entry)))?;
+    case.live_directory(case.detail())?;
+    let_go(case)
+}
+
+/// What may not go: the certificate that signs, and the last key of an application that rolls itself.
+fn stays(case: &Case<'_>, entry: &Entry) -> bool {
+    let is_signer = || case.memory.history().possible_signers(case.now).iter().any(|signer| Some(*signer) == entry.thumbprint());
+    match entry.detail {
+        EntryDetail::TokenSigning(_) => is_signer(),
+        EntryDetail::ClientCertificate { .. } => case.policy.is_self_rolled() && entry.r#use == Use::Current,
+        EntryDetail::ClientSecret { .. } => false,
+    }
+}
+
+/// The resource goes; whatever Entra still lists of it is named.
+fn let_go(case: &Case<'_>) -> Check {
+    let own = case.ledger.entries.iter().filter(|entry| entry.origin != Origin::Foreign);
+    let left: BTreeSet<KeyId> = own.flat_map(|entry| entry.key_ids.iter().copied()).collect();
+    act(if left.is_empty() { Act::SetFinalizer(false) } else { Act::LetGo(left) })
+}
+
+fn revoke(case: &Case<'_>, entry: &Entry) -> Check {
+    match case.op(entry) {
+        Some(OpState::Open { until }) => return learn(case, entry, until),
+        Some(OpState::Applied { tick }) if entry.r#use == Use::Retiring => drop(case.directory_after(tick, case.detail())?),
+        _ => drop(case.live_directory(case.detail())?),
+    }
+    if let Some(fact) = names_to_learn(case, entry) {
+        return note(fact);
+    }
+    let key_ids = removable(case, entry);
+    if key_ids.is_empty() { forget(case, entry) } else { remove(case, entry, key_ids) }
+}
+
+/// What a write made whose answer was lost can still appear.
+fn learn(case: &Case<'_>, entry: &Entry, until: Time) -> Check {
+    if let Some(fact) = names_to_learn(case, entry) {
+        return note(fact);
+    }
+    let next = case.memory.history().read_at().map_or(case.now, |read| read + case.policy.late.late() / 3);
+    if next <= case.now { look(Look::Directory(case.detail())) } else { wait(next.min(until), Wait::Revoking) }
+}
+
+/// Nothing of it is listed. Our own answer and a read are enough where nothing depends on it any more; without the answer, rule 5.
+fn forget(case: &Case<'_>, entry: &Entry) -> Check {
+    let is_settled = match case.op(entry) {
+        Some(OpState::Applied { .. }) => entry.r#use == Use::Retiring,
+        Some(OpState::Unsent { .. } | OpState::Refused) | None => entry.key_ids.is_empty(),
+        Some(OpState::Open { .. } | OpState::Over) => false,
+    };
+    if is_settled {
+        return note(Fact::Dropped(entry.id.clone()));
+    }
+    let appears = entry.op.as_ref().map(|op| op.at + case.policy.late.open()).filter(|until| case.now < *until && entry.key_ids.is_empty());
+    if let Some(until) = appears {
+        return learn(case, entry, until);
+    }
+    if case.pursue(is_absent(case, entry), Wait::Revoking)? {
+        note(Fact::Dropped(entry.id.clone()))
+    } else {
+        case.look_again(Wait::Revoking)
+    }
+}
+
+fn remove(case: &Case<'_>, entry: &Entry, mut key_ids: BTreeSet<KeyId>) -> Check {
+    case.clock_agrees()?;
+    case.is_not_frozen(Some(&entry.id))?;
+    let kind = means(case, entry);
+    let kept = if kind.is_whole_list() { quiet_list(case, entry, false)? } else { BTreeSet::new() };
+    let licence = Licence { kept, ..Licence::of(kind) };
+    if entry.r#use != Use::Retiring {
+        return note(Fact::Retired(entry.id.clone(), Some(licence)));
+    }
+    if let Some((OpState::Applied { .. }, over)) = case.op(entry).zip(entry.op.as_ref().map(|op| op.at + case.policy.late.open()))
+        && case.now < over
+    {
+        // A replica may be behind.
+        return case.look_again(Wait::Revoking);
+    }
+    if !kind.is_whole_list() {
+        key_ids = key_ids.into_iter().take(1).collect();
+    }
+    let proof = if kind == OpKind::RemoveKey { client_certificate::proof_but(case, entry) } else { None };
+    case.send(entry, licence, Mutation::Remove(Removal::new(entry, kind, key_ids), proof))
+}
+
+/// A certificate proves the removal of others; the last one goes by an update.
+fn means(case: &Case<'_>, entry: &Entry) -> OpKind {
+    match entry.detail {
+        EntryDetail::ClientSecret { .. } => OpKind::RemovePassword,
+        EntryDetail::ClientCertificate { .. } if client_certificate::proof_but(case, entry).is_some() => OpKind::RemoveKey,
+        EntryDetail::ClientCertificate { .. } | EntryDetail::TokenSigning(_) => OpKind::RemoveByUpdate,
+    }
+}
