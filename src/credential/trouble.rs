@@ -129,7 +129,7 @@ fn reason(category: Category) -> Reason {
         Category::Throttled => Reason::Throttled,
         Category::Unavailable => Reason::Unavailable,
         Category::InvalidAnswer => Reason::InvalidAnswer,
-        Category::TokenRefused | Category::TenantNotFound => Reason::TenantNotReady,
+        Category::TokenRefused | Category::FederationRefused | Category::TenantNotFound => Reason::TenantNotReady,
         Category::ClockSkew => Reason::ClockSkew,
         Category::CredentialRefused => Reason::CredentialRefused,
         Category::CannotProve => Reason::CannotProve,

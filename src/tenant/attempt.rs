@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use entra::{Environment, Graph, Identity, NetworkError, NetworkOptions, SignIn};
+use entra::{Environment, Graph, Identity, InstanceMetadata, NetworkError, NetworkOptions, SignIn, TokenFile};
 
-use super::declared::{Address, Declared};
-use super::reason::{Reason, Trouble};
+use super::declared::{Address, Credential, Declared};
+use super::reason::{Reason, Trouble, Way};
 use super::reconcile::Context;
 use super::registry::SignedIn;
 use super::secret;
@@ -44,15 +44,31 @@ struct Steps {
 impl Steps {
     async fn take(&mut self, spec: &EntraTenantSpec, context: &Context) -> Result<SignedIn, Trouble> {
         let declared = Declared::read(spec, &context.settings)?;
-        let found = secret::read(&context.client, &context.settings.namespace, &declared).await?;
-        self.version = found.version;
-        let graph = self.open(&declared.address, found.sign_in, context)?;
+        let sign_in = self.sign_in(&declared.credential, context).await?;
+        let graph = self.open(&declared.address, sign_in, context)?;
         let identity = graph.identity().await.map_err(|failure| {
             // The status leaves out what differs with each attempt: here is the id to quote to Microsoft.
             tracing::info!(%failure, "sign-in failed");
-            Trouble::of(&failure, Some(context.seams.clock.now()))
+            Trouble::of(&failure, Way::of(&spec.sign_in), Some(context.seams.clock.now()))
         })?;
         Ok(SignedIn::of(graph, identity, declared.address))
+    }
+
+    async fn sign_in(&mut self, credential: &Credential, context: &Context) -> Result<SignIn, Trouble> {
+        match credential {
+            Credential::Stored(stored) => {
+                let found = secret::read(&context.client, &context.settings.namespace, stored).await?;
+                self.version = found.version;
+                Ok(found.sign_in)
+            }
+            // The file is read for each token: the kubelet renews what is in it.
+            Credential::WorkloadIdentity { client_id, token_file } => {
+                Ok(SignIn::WorkloadIdentity { client_id: *client_id, assertions: Arc::new(TokenFile::new(token_file)) })
+            }
+            Credential::ManagedIdentity { client_id } => {
+                Ok(SignIn::ManagedIdentity { client_id: *client_id, service: instance_metadata(context)? })
+            }
+        }
     }
 
     /// Another credential at the same address keeps the tenant's budget.
@@ -72,6 +88,15 @@ fn connect(address: &Address, sign_in: SignIn, context: &Context) -> Result<Grap
     let environment = Environment::new(Arc::clone(&context.seams.clock), Arc::clone(&context.seams.ids));
     let environment = environment.observed_by(Arc::new(context.metrics.clone()));
     Ok(Graph::new(wire, address.endpoints.clone(), address.tenant_id, sign_in, environment))
+}
+
+fn instance_metadata(context: &Context) -> Result<InstanceMetadata, Trouble> {
+    let root = &context.settings.ambient.instance_metadata;
+    let wire = context.seams.wires.open(&NetworkOptions::instance_metadata(root));
+    let wire = wire.map_err(|error| {
+        Trouble::new(Reason::InstanceMetadataUnavailable, format!("Cannot connect to the instance metadata service: {error}"))
+    })?;
+    Ok(InstanceMetadata::new(wire, root))
 }
 
 fn unconnectable(error: &NetworkError) -> Trouble {

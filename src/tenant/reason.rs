@@ -5,6 +5,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use entra::{Category, Failure, Retry};
 
+use crate::api::v1alpha1::SignIn;
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident $class:ident $remedy:literal,)*) => {
         /// Why the operator is not signed in to a tenant.
@@ -55,6 +57,16 @@ reasons! {
     SecretInvalid Refusal "Correct the Secret; it is read again as soon as it changes.",
     /// Entra refuses the credential.
     SignInRefused Refusal "Put a valid credential of that application into the Secret: for a client secret its value, not its ID.",
+    /// Nobody says as which client workload identity signs in.
+    ClientIDMissing Refusal "Set spec.signIn.workloadIdentity.clientID, or AZURE_CLIENT_ID in the operator's environment (workloadIdentity.clientID in the chart).",
+    /// There is no token for workload identity.
+    FederatedTokenMissing Refusal "Install the chart with workloadIdentity.enabled: true, and with workloadIdentity.webhook: false where no azure-workload-identity webhook runs; or mount a projected service account token and name its file in AZURE_FEDERATED_TOKEN_FILE.",
+    /// Entra does not take the token of the operator's service account.
+    FederationRefused Refusal "Give the application or managed identity a federated credential with exactly the issuer, subject and audience of the operator's service account token; a new one takes some minutes to be known.",
+    /// The machine does not have the managed identity.
+    IdentityNotAssigned Refusal "Assign the managed identity to the machines (or the scale set) that the operator runs on, or correct spec.signIn.managedIdentity.clientID.",
+    /// The instance metadata service cannot be reached or fails.
+    InstanceMetadataUnavailable Passing "The operator tries again; if it lasts, check that it runs on a machine of Azure, and that nothing keeps its pod from the instance metadata service (169.254.169.254).",
     /// Entra does not know the tenant.
     TenantUnknown Refusal "Check spec.tenantID and spec.cloud, and make another EntraTenant if one is wrong: they cannot change.",
     /// Entra does not know the operator's application in this tenant.
@@ -81,7 +93,7 @@ impl Reason {
         self.class() == Class::Refusal
     }
 
-    fn of(failure: &Failure) -> Self {
+    fn of(failure: &Failure, way: Way) -> Self {
         let code = failure.code.as_deref();
         match failure.category {
             // No application, or none with a service principal, in this tenant.
@@ -89,9 +101,13 @@ impl Reason {
             Category::TenantNotFound => Self::TenantUnknown,
             Category::ClockSkew => Self::ClockSkew,
             Category::Throttled => Self::Throttled,
+            Category::Unavailable | Category::InvalidAnswer if way == Way::ManagedIdentity => Self::InstanceMetadataUnavailable,
             Category::Unavailable => Self::Unreachable,
             Category::InvalidAnswer => Self::InvalidAnswer,
-            Category::TokenRefused | Category::CredentialRefused | Category::CannotProve | Category::Unauthorized => Self::SignInRefused,
+            // Nothing was sent, for want of a token.
+            Category::FederationRefused if failure.status.is_none() => Self::FederatedTokenMissing,
+            Category::FederationRefused => Self::FederationRefused,
+            Category::TokenRefused | Category::CredentialRefused | Category::CannotProve | Category::Unauthorized => way.refused(),
             Category::PermissionDenied
             | Category::TargetNotFound
             | Category::ProofRefused
@@ -101,6 +117,33 @@ impl Reason {
             | Category::ObjectFull
             | Category::InvalidRequest
             | Category::Conflict => Self::RequestRefused,
+        }
+    }
+}
+
+/// By which way the operator signs in, as far as remedies differ.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Way {
+    Secret,
+    WorkloadIdentity,
+    ManagedIdentity,
+}
+
+impl Way {
+    pub(super) const fn of(sign_in: &SignIn) -> Self {
+        match sign_in {
+            SignIn { workload_identity: Some(_), .. } => Self::WorkloadIdentity,
+            SignIn { managed_identity: Some(_), .. } => Self::ManagedIdentity,
+            _ => Self::Secret,
+        }
+    }
+
+    /// What it means that the sign-in was refused.
+    const fn refused(self) -> Reason {
+        match self {
+            Self::Secret => Reason::SignInRefused,
+            Self::WorkloadIdentity => Reason::FederationRefused,
+            Self::ManagedIdentity => Reason::IdentityNotAssigned,
         }
     }
 }
@@ -128,8 +171,8 @@ impl Trouble {
     }
 
     /// What a failure at the token endpoint means. `now` is our time when it was met, if known.
-    pub(super) fn of(failure: &Failure, now: Option<DateTime<Utc>>) -> Self {
-        let reason = Reason::of(failure);
+    pub(super) fn of(failure: &Failure, way: Way, now: Option<DateTime<Utc>>) -> Self {
+        let reason = Reason::of(failure, way);
         let cause = match reason {
             Reason::ClockSkew => skew(failure.date, now),
             Reason::Throttled => "there were too many requests".to_owned(),

@@ -51,6 +51,9 @@ categories! {
     InvalidAnswer,
     /// Our own sign-in was refused: wrong or expired secret, unknown certificate.
     TokenRefused,
+    /// Our sign-in with another issuer's token was refused, or there is no such token: no federated credential of our application fits its issuer,
+    /// subject and audience, or none that has reached all of Entra.
+    FederationRefused,
     /// Entra has no such tenant, or our own application is not in it.
     TenantNotFound,
     /// Our clock and Entra's disagree.

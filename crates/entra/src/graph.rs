@@ -62,6 +62,6 @@ impl Graph {
 
 impl fmt::Debug for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Graph").field("tenant_id", &self.tenant_id).field("client_id", &self.sign_in.client_id()).finish_non_exhaustive()
+        f.debug_struct("Graph").field("tenant_id", &self.tenant_id).field("sign_in", &self.sign_in).finish_non_exhaustive()
     }
 }

@@ -20,12 +20,17 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// What the token says beside who signed in.
-    pub(crate) fn of_token(client_id: ClientId, token: &str) -> Self {
+    /// What the token says. Who signed in is asked of it only where it is not known.
+    ///
+    /// Fails when nobody knows who signed in.
+    pub(crate) fn of_token(client_id: Option<ClientId>, token: &str) -> Result<Self, String> {
         let claims = claims(token).unwrap_or_default();
+        let claimed = || claims["appid"].as_str().and_then(|id| id.parse().ok());
+        let client_id =
+            client_id.or_else(claimed).ok_or("it does not say for which client it is: name the managed identity by its client ID")?;
         let object_id = claims["oid"].as_str().and_then(|id| id.parse().ok());
         let roles = claims["roles"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        Self { client_id, object_id, roles: roles.take(MAX_ROLES).map(|role| clean(role, 128)).collect() }
+        Ok(Self { client_id, object_id, roles: roles.take(MAX_ROLES).map(|role| clean(role, 128)).collect() })
     }
 }
 
@@ -44,7 +49,11 @@ mod tests {
     const GUID: &str = "8c9f3d52-0b1e-4c55-9d0e-6a2f6c1e7b10";
 
     fn identity(claims: &str) -> Identity {
-        Identity::of_token(GUID.parse().unwrap(), &format!("e30.{}.c2ln", BASE64URL_NOPAD.encode(claims.as_bytes())))
+        Identity::of_token(GUID.parse().ok(), &token(claims)).unwrap()
+    }
+
+    fn token(claims: &str) -> String {
+        format!("e30.{}.c2ln", BASE64URL_NOPAD.encode(claims.as_bytes()))
     }
 
     #[test]
@@ -61,9 +70,18 @@ mod tests {
     }
 
     #[test]
+    fn who_signed_in_is_read_from_the_token_where_it_is_not_known() {
+        let read = Identity::of_token(None, &token(&format!(r#"{{"appid":"{GUID}"}}"#))).unwrap();
+        assert_eq!(read.client_id.to_string(), GUID);
+        for unknown in ["opaque".to_owned(), token("{}"), token(r#"{"appid":"none"}"#)] {
+            assert!(Identity::of_token(None, &unknown).is_err(), "{unknown}");
+        }
+    }
+
+    #[test]
     fn an_opaque_token_says_nothing_and_breaks_nothing() {
         for token in ["opaque", "", "a.b.c", "..", "e30.%%%.x", "e30.W10.x"] {
-            let read = Identity::of_token(GUID.parse().unwrap(), token);
+            let read = Identity::of_token(GUID.parse().ok(), token).unwrap();
             assert_eq!((read.object_id, read.roles), (None, vec![]), "{token}");
         }
     }

@@ -7,6 +7,7 @@
 //! Whatever goes wrong is a [`Failure`], whose [`Category`] and [`Retry`] come from one table of Graph's and the token endpoint's codes.
 
 mod address;
+mod assertions;
 mod category;
 mod entries;
 mod environment;
@@ -14,6 +15,7 @@ mod failure;
 mod federation;
 mod graph;
 mod identity;
+mod instance_metadata;
 mod jwt;
 mod network;
 mod object;
@@ -30,16 +32,19 @@ mod signing_key;
 mod table;
 mod text;
 mod token;
+mod token_request;
 mod wire;
 mod write;
 
 pub use address::{Address, Name};
+pub use assertions::{AssertionError, Assertions, TokenFile};
 pub use category::Category;
 pub use entries::{certificate_entry, signing_entries, verify_entry};
 pub use environment::{Clock, Environment, Ids, Observer, Outcome, Unobserved};
 pub use failure::{Details, Failure, Retry};
 pub use graph::Graph;
 pub use identity::Identity;
+pub use instance_metadata::{INSTANCE_METADATA, InstanceMetadata};
 pub use jwt::Proof;
 pub use network::{NetworkError, NetworkOptions, network};
 pub use object::{Detail, DirectoryObject, Reading};

@@ -11,10 +11,21 @@ use crate::wire::{MAX_ANSWER, TIMEOUT, Wire, WireError, within_limits};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to reach Entra.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct NetworkOptions {
     /// PEM of the only certificate authorities to trust, instead of the system's. For stand-ins and inspecting proxies.
     pub ca: Option<String>,
+    /// Go directly, whatever proxy the environment names.
+    pub direct: bool,
+    /// The one root that this wire goes to, and the only one that may be plain http: that of the instance metadata service.
+    pub only: Option<String>,
+}
+
+impl NetworkOptions {
+    /// For the instance metadata service at `root`, by default [`INSTANCE_METADATA`](crate::INSTANCE_METADATA): directly, to nobody else.
+    pub fn instance_metadata(root: &str) -> Self {
+        Self { ca: None, direct: true, only: Some(root.trim_end_matches('/').to_owned()) }
+    }
 }
 
 /// Why no wire could be made.
@@ -29,18 +40,28 @@ pub enum NetworkError {
     Build(String),
 }
 
-/// A wire over HTTPS: no redirects, no repeats, ten seconds to connect. The proxy settings of the environment hold.
+/// A wire over HTTPS, or to the one root that is named: no redirects, no repeats, ten seconds to connect. The proxy settings of the environment hold
+/// unless it goes directly.
 ///
 /// # Errors
 /// [`NetworkError::ReadCa`] when the bundle holds no certificate, [`NetworkError::Build`] when TLS cannot be set up.
 pub fn network(options: &NetworkOptions) -> Result<Wire, NetworkError> {
     let client = client(options)?;
-    Ok(BoxCloneSyncService::new(service_fn(move |request| within_limits(exchange(client.clone(), request)))))
+    let only = options.only.clone();
+    Ok(BoxCloneSyncService::new(service_fn(move |request| {
+        let allowed = only.as_deref().is_none_or(|root| is_below(root, &request));
+        within_limits(exchange(client.clone(), request, allowed))
+    })))
+}
+
+/// Whether the request goes to this root.
+fn is_below(root: &str, request: &Request<Bytes>) -> bool {
+    request.uri().to_string().strip_prefix(root).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn client(options: &NetworkOptions) -> Result<reqwest::Client, NetworkError> {
     let mut builder = reqwest::Client::builder()
-        .https_only(true)
+        .https_only(options.only.is_none())
         .redirect(reqwest::redirect::Policy::none())
         // The default repeats requests that the server says it has not begun. Our caller decides what is sent again.
         .retry(reqwest::retry::never())
@@ -50,6 +71,9 @@ fn client(options: &NetworkOptions) -> Result<reqwest::Client, NetworkError> {
     if let Some(pem) = &options.ca {
         builder = builder.tls_certs_only(authorities(pem)?);
     }
+    if options.direct {
+        builder = builder.no_proxy();
+    }
     builder.build().map_err(|error| NetworkError::Build(chain(&error)))
 }
 
@@ -58,7 +82,10 @@ fn authorities(pem: &str) -> Result<Vec<reqwest::Certificate>, NetworkError> {
     if certificates.is_empty() { Err(NetworkError::ReadCa("it holds no certificate".to_owned())) } else { Ok(certificates) }
 }
 
-async fn exchange(client: reqwest::Client, request: Request<Bytes>) -> Result<Response<Bytes>, WireError> {
+async fn exchange(client: reqwest::Client, request: Request<Bytes>, allowed: bool) -> Result<Response<Bytes>, WireError> {
+    if !allowed {
+        return Err(WireError::Connect("this wire goes to one place only, and that is another".to_owned()));
+    }
     let request = request.try_into().map_err(|error: reqwest::Error| WireError::Connect(chain(&error)))?;
     let mut answer = client.execute(request).await.map_err(unanswered)?;
     let body = body(&mut answer).await?;

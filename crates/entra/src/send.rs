@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use keys::Sensitive;
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::graph::Graph;
 use crate::operation::Operation;
 use crate::pacing::Lane;
 use crate::refusal::Refusal;
-use crate::sign_in::SignIn;
+use crate::table::Asked;
 use crate::token::Token;
 use crate::wire::WireError;
 use crate::{retry_after, table, text};
@@ -33,6 +33,7 @@ pub(crate) struct Call {
     pub(crate) operation: Operation,
     pub(crate) object: String,
     lane: Lane,
+    asked: Asked,
     conceal: Option<Sensitive<String>>,
 }
 
@@ -40,17 +41,23 @@ pub(crate) struct Call {
 pub(crate) struct Content {
     method: Method,
     url: String,
+    header: Option<(HeaderName, HeaderValue)>,
     body: Option<(HeaderValue, Bytes)>,
 }
 
 impl Call {
     pub(crate) fn new(operation: Operation, object: String) -> Self {
-        Self { operation, object, lane: lane(operation), conceal: None }
+        Self { operation, object, lane: lane(operation), asked: table::asked(operation), conceal: None }
     }
 
     /// The same, with something that must not come back in a message.
-    pub(crate) fn concealing(self, secret: Sensitive<String>) -> Self {
-        Self { conceal: Some(secret), ..self }
+    pub(crate) fn concealing(self, secret: Option<Sensitive<String>>) -> Self {
+        Self { conceal: secret, ..self }
+    }
+
+    /// The same, of another service than the operation's usual one.
+    pub(crate) fn asking(self, asked: Asked) -> Self {
+        Self { asked, ..self }
     }
 
     /// A failure before anything was sent.
@@ -79,15 +86,20 @@ const fn lane(operation: Operation) -> Lane {
 
 impl Content {
     pub(crate) fn get(url: String) -> Self {
-        Self { method: Method::GET, url, body: None }
+        Self { method: Method::GET, url, header: None, body: None }
     }
 
     pub(crate) fn json(method: Method, url: String, body: &impl Serialize) -> Result<Self, serde_json::Error> {
-        Ok(Self { method, url, body: Some((JSON, serde_json::to_vec(body)?.into())) })
+        Ok(Self { method, url, header: None, body: Some((JSON, serde_json::to_vec(body)?.into())) })
     }
 
-    fn form(url: String, body: String) -> Self {
-        Self { method: Method::POST, url, body: Some((FORM, body.into())) }
+    pub(crate) fn form(url: String, body: String) -> Self {
+        Self { method: Method::POST, url, header: None, body: Some((FORM, body.into())) }
+    }
+
+    /// The same with a header.
+    pub(crate) fn with(self, header: (HeaderName, HeaderValue)) -> Self {
+        Self { header: Some(header), ..self }
     }
 }
 
@@ -174,23 +186,6 @@ impl Graph {
         self.exchange(call, content, None, read).await
     }
 
-    /// One request to the token endpoint.
-    pub(crate) async fn ask_for_token(&self, operation: Operation, sign_in: &SignIn) -> Result<Token, Failure> {
-        let client_id = sign_in.client_id();
-        let object = format!("client {client_id} of tenant {}", self.tenant_id);
-        let call = Call { conceal: sign_in.secret(), ..Call::new(operation, object) };
-        let url = self.endpoints.token_url(&self.tenant_id);
-        let (now, jti) = (self.environment.clock.now(), self.environment.ids.uuid());
-        let form = sign_in.form(&url, &self.endpoints.graph_scope(), now, jti);
-        let form = form.map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))?;
-        self.ask_unsigned(&call, &Content::form(url, form), |answer| Token::read(answer.bytes(), client_id, now)).await
-    }
-
-    /// Our token, held or fetched.
-    pub(crate) async fn token(&self) -> Result<Arc<Token>, Failure> {
-        self.tokens.get(|| self.environment.clock.now(), self.ask_for_token(Operation::GetToken, &self.sign_in)).await
-    }
-
     /// Drops a token that Graph refuses, or that may lack roles granted since. Not on `Authentication_MissingOrMalformed`: that is about the proof.
     async fn reconsider(&self, token: &Arc<Token>, failure: &Failure) {
         let age = self.environment.clock.now() - token.fetched;
@@ -234,6 +229,9 @@ impl Graph {
         if let Some(value) = authorization {
             request = request.header(AUTHORIZATION, value);
         }
+        if let Some((name, value)) = &content.header {
+            request = request.header(name, value);
+        }
         if let Some((content_type, _)) = &content.body {
             request = request.header(CONTENT_TYPE, content_type);
         }
@@ -265,7 +263,7 @@ impl Graph {
     fn refused(&self, call: &Call, answer: &Answer) -> Failure {
         let refusal = Refusal::read(answer.bytes());
         let message = refusal.message.unwrap_or_else(|| answer.nothing_said());
-        let (category, retry) = table::classify(call.operation, answer.status.as_u16(), refusal.code.as_deref(), &message);
+        let (category, retry) = table::classify(call.asked, answer.status.as_u16(), refusal.code.as_deref(), &message);
         let now = self.environment.clock.now();
         let pause = answer.header(RETRY_AFTER.as_str()).and_then(|value| retry_after::parse(value, answer.date().unwrap_or(now)));
         if let (Category::Throttled, Some(pause)) = (category, pause) {

@@ -63,7 +63,7 @@ impl Graph {
     /// # Errors
     /// [`ProofRefused`](crate::Category::ProofRefused) unless the proof is by a valid certificate of this very object, and those of the other writes.
     pub async fn add_signing_key(&self, address: &Address, key: &SigningKey, proof: &Proof) -> Result<Option<KeyId>, Failure> {
-        let call = Call::new(Operation::AddKey, address.describe()).concealing(key.password.clone());
+        let call = Call::new(Operation::AddKey, address.describe()).concealing(Some(key.password.clone()));
         let pfx = Sensitive::new(BASE64.encode(key.pfx.expose()));
         let body = Body {
             key_credential: KeyCredential {

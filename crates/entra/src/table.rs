@@ -4,12 +4,14 @@
 //! sections, "Microsoft Entra authentication and authorization error codes", and public issue threads where those pages are silent.
 
 use crate::category::Category::{self, *};
-use crate::failure::Retry::{self, Backoff, OnChange};
+use std::time::Duration;
+
+use crate::failure::Retry::{self, After, Backoff, OnChange};
 use crate::operation::Operation;
 
 /// Whose answers a row is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Asked {
+pub(crate) enum Asked {
     /// Graph, without a proof of possession.
     Graph,
     /// addKey and removeKey, which carry a proof.
@@ -20,11 +22,13 @@ enum Asked {
     Trial,
     /// Federation metadata.
     Metadata,
+    /// The instance metadata service, for ourselves.
+    InstanceMetadata,
 }
 
-use Asked::{Graph, Metadata, OwnToken, Trial, WithProof};
+use Asked::{Graph, InstanceMetadata, Metadata, OwnToken, Trial, WithProof};
 
-const ALL: &[Asked] = &[Graph, WithProof, OwnToken, Trial, Metadata];
+const ALL: &[Asked] = &[Graph, WithProof, OwnToken, Trial, Metadata, InstanceMetadata];
 const GRAPH: &[Asked] = &[Graph, WithProof];
 const LOGIN: &[Asked] = &[OwnToken, Trial];
 
@@ -63,6 +67,9 @@ static TABLE: &[Row] = &[
     row(LOGIN, EVERY, Is("AADSTS90055"), Throttled, Backoff),
     row(LOGIN, EVERY, Is("AADSTS90033"), Unavailable, Backoff),
     row(LOGIN, EVERY, Is("temporarily_unavailable"), Unavailable, Backoff),
+    // It is being updated, which takes 70 seconds at most.
+    row(&[InstanceMetadata], 410..=410, Any, Unavailable, After(Duration::from_secs(70))),
+    row(&[InstanceMetadata], 404..=404, Any, Unavailable, Backoff),
     row(ALL, 500..=599, Any, Unavailable, Backoff),
     row(ALL, 408..=408, Any, Unavailable, Backoff),
     row(ALL, 424..=425, Any, Unavailable, Backoff),
@@ -94,10 +101,20 @@ static TABLE: &[Row] = &[
     row(&[OwnToken], EVERY, Is("AADSTS7000215"), TokenRefused, Backoff),
     row(&[OwnToken], EVERY, Is("AADSTS700027"), TokenRefused, Backoff),
     row(&[OwnToken], EVERY, Is("AADSTS7000222"), TokenRefused, OnChange),
+    // No federated credential for this issuer, subject and audience; a new one is unknown for minutes.
+    row(LOGIN, EVERY, Is("AADSTS70021"), FederationRefused, Backoff),
+    row(LOGIN, EVERY, Is("AADSTS700211"), FederationRefused, Backoff),
+    row(LOGIN, EVERY, Is("AADSTS700212"), FederationRefused, Backoff),
+    row(LOGIN, EVERY, Is("AADSTS700213"), FederationRefused, Backoff),
+    row(LOGIN, EVERY, Is("AADSTS7002138"), FederationRefused, Backoff),
+    // A token of an algorithm that Entra does not take.
+    row(LOGIN, EVERY, Is("AADSTS5002738"), FederationRefused, OnChange),
     row(&[OwnToken], EVERY, Is("AADSTS500011"), InvalidRequest, OnChange),
     row(&[OwnToken], EVERY, Is("AADSTS70011"), InvalidRequest, OnChange),
     row(&[OwnToken], EVERY, Is("AADSTS1002012"), InvalidRequest, OnChange),
     row(&[OwnToken], EVERY, Present, TokenRefused, Backoff),
+    // No such identity on this machine, or a request that came through a proxy.
+    row(&[InstanceMetadata], 400..=499, Present, TokenRefused, OnChange),
     // A credential on trial. Only these three are about the credential.
     row(&[Trial], EVERY, Is("AADSTS7000215"), CredentialRefused, Backoff),
     row(&[Trial], EVERY, Is("AADSTS700027"), CredentialRefused, Backoff),
@@ -109,8 +126,7 @@ static TABLE: &[Row] = &[
 ];
 
 /// What an answer that is no success means, and when to try again (before any Retry-After).
-pub(crate) fn classify(operation: Operation, status: u16, code: Option<&str>, message: &str) -> (Category, Retry) {
-    let asked = asked(operation);
+pub(crate) fn classify(asked: Asked, status: u16, code: Option<&str>, message: &str) -> (Category, Retry) {
     let matches = |row: &&Row| row.asked.contains(&asked) && row.status.contains(&status) && row.code.matches(code, message);
     TABLE.iter().find(matches).map_or((InvalidAnswer, Backoff), |row| (row.category, row.retry))
 }
@@ -127,7 +143,8 @@ impl Code {
     }
 }
 
-const fn asked(operation: Operation) -> Asked {
+/// Whom an operation asks, as a rule.
+pub(crate) const fn asked(operation: Operation) -> Asked {
     match operation {
         Operation::GetToken => OwnToken,
         Operation::SignIn => Trial,
@@ -188,6 +205,12 @@ mod tests {
     #[case::own_secret_wrong(GetToken, 401, "AADSTS7000215", TokenRefused, Backoff)]
     #[case::own_secret_expired(GetToken, 401, "AADSTS7000222", TokenRefused, OnChange)]
     #[case::own_certificate_unknown(GetToken, 401, "AADSTS700027", TokenRefused, Backoff)]
+    #[case::no_federated_credential(GetToken, 401, "AADSTS70021", FederationRefused, Backoff)]
+    #[case::no_federated_issuer(GetToken, 401, "AADSTS700211", FederationRefused, Backoff)]
+    #[case::no_federated_audience(GetToken, 400, "AADSTS700212", FederationRefused, Backoff)]
+    #[case::no_federated_subject(GetToken, 400, "AADSTS700213", FederationRefused, Backoff)]
+    #[case::no_federated_match(GetToken, 400, "AADSTS7002138", FederationRefused, Backoff)]
+    #[case::federated_curve(GetToken, 401, "AADSTS5002738", FederationRefused, OnChange)]
     #[case::own_clock(GetToken, 401, "AADSTS700024", ClockSkew, Backoff)]
     #[case::own_application_elsewhere(GetToken, 400, "AADSTS700016", TenantNotFound, OnChange)]
     #[case::no_tenant(GetToken, 400, "AADSTS90002", TenantNotFound, OnChange)]
@@ -220,30 +243,47 @@ mod tests {
         #[case] retry: Retry,
     ) {
         let code = (!code.is_empty()).then_some(code);
-        assert_eq!(classify(operation, status, code, "some text"), (category, retry));
+        assert_eq!(classify(asked(operation), status, code, "some text"), (category, retry));
+    }
+
+    #[rstest]
+    #[case::not_assigned(400, "invalid_request", TokenRefused, OnChange)]
+    #[case::through_a_proxy(403, "forbidden", TokenRefused, OnChange)]
+    #[case::updating(404, "not_found", Unavailable, Backoff)]
+    #[case::updating_silently(404, "", Unavailable, Backoff)]
+    #[case::gone_for_a_moment(410, "", Unavailable, After(Duration::from_secs(70)))]
+    #[case::throttled(429, "", Throttled, Backoff)]
+    #[case::failing(500, "", Unavailable, Backoff)]
+    #[case::not_azure(400, "", InvalidAnswer, Backoff)]
+    fn the_instance_metadata_service_means(#[case] status: u16, #[case] code: &str, #[case] category: Category, #[case] retry: Retry) {
+        let code = (!code.is_empty()).then_some(code);
+        assert_eq!(classify(InstanceMetadata, status, code, "some text"), (category, retry));
     }
 
     #[test]
     fn the_limit_of_two_secrets_is_told_by_its_message_alone() {
         let message = "You can only add a maximum of 2 encrypted credentials. If you would like to add more, delete one.";
         for operation in [ReplaceCredentials, AddPassword] {
-            assert_eq!(classify(operation, 400, Some("Request_BadRequest"), message), (ObjectFull, OnChange));
+            assert_eq!(classify(asked(operation), 400, Some("Request_BadRequest"), message), (ObjectFull, OnChange));
         }
     }
 
     #[test]
     fn a_secret_that_is_not_there_is_not_an_object_that_is_not_there() {
         let message = "No password credential found with keyId '8c9f3d52-0b1e-4c55-9d0e-6a2f6c1e7b10'.";
-        assert_eq!(classify(RemovePassword, 400, Some("Request_BadRequest"), message), (InvalidRequest, Backoff));
-        assert_eq!(classify(RemovePassword, 404, Some("Request_ResourceNotFound"), message), (InvalidRequest, Backoff));
-        assert_eq!(classify(RemovePassword, 404, Some("Request_ResourceNotFound"), "Resource does not exist"), (TargetNotFound, Backoff));
+        assert_eq!(classify(asked(RemovePassword), 400, Some("Request_BadRequest"), message), (InvalidRequest, Backoff));
+        assert_eq!(classify(asked(RemovePassword), 404, Some("Request_ResourceNotFound"), message), (InvalidRequest, Backoff));
+        assert_eq!(
+            classify(asked(RemovePassword), 404, Some("Request_ResourceNotFound"), "Resource does not exist"),
+            (TargetNotFound, Backoff)
+        );
     }
 
     #[test]
     fn no_status_is_without_a_meaning() {
         for operation in Operation::ALL {
             for status in 0..=999 {
-                classify(operation, status, None, "");
+                classify(asked(operation), status, None, "");
             }
         }
     }

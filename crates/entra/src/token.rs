@@ -34,17 +34,20 @@ struct TokenAnswer {
     access_token: String,
     #[serde(default)]
     expires_in: Value,
+    /// Only the instance metadata service says it.
+    client_id: Option<String>,
 }
 
 impl Token {
-    /// Reads the answer of a token endpoint.
-    pub(crate) fn read(body: &[u8], client_id: ClientId, now: DateTime<Utc>) -> Result<Self, String> {
+    /// Reads an answer with a token. It tells who we are, where that is not known before.
+    pub(crate) fn read(body: &[u8], client_id: Option<ClientId>, now: DateTime<Utc>) -> Result<Self, String> {
         let answer: TokenAnswer = serde_json::from_slice(body).map_err(|_| "it holds no access_token".to_owned())?;
         let token = Sensitive::new(answer.access_token);
+        let told = || answer.client_id.as_deref().and_then(|id| id.parse().ok());
         let life = TimeDelta::seconds(seconds(&answer.expires_in).clamp(0, LONGEST_LIFE));
         Ok(Self {
             header: header(token.expose()).ok_or("its access_token is empty, too long or no header value")?,
-            identity: Identity::of_token(client_id, token.expose()),
+            identity: Identity::of_token(client_id.or_else(told), token.expose())?,
             fetched: now,
             usable_until: now + life - MARGIN.min(life / 2),
         })

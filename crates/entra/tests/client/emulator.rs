@@ -34,7 +34,7 @@ impl Ids for World {
 pub(crate) struct Tenant {
     pub(crate) emulator: Emulator,
     pub(crate) graph: Graph,
-    operator: Registered,
+    pub(crate) operator: Registered,
     pub(crate) payroll: Registered,
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn tenant() -> Tenant {
     Tenant { emulator, graph, operator, payroll }
 }
 
-fn graph(emulator: &Emulator, sign_in: SignIn) -> Graph {
+pub(crate) fn graph(emulator: &Emulator, sign_in: SignIn) -> Graph {
     graph_at(World(emulator.clone(), 0.into()), emulator, sign_in)
 }
 

@@ -4,6 +4,7 @@
 mod emulator;
 mod failures;
 mod faults;
+mod identities;
 mod jwts;
 mod metadata;
 mod pacing;

@@ -65,8 +65,13 @@ async fn get(options: &NetworkOptions, scheme: &str, address: SocketAddr) -> Res
     network(options).unwrap().oneshot(Request::get(uri).body(Bytes::new()).unwrap()).await
 }
 
+/// Whatever proxy the environment of the test names.
+fn direct() -> NetworkOptions {
+    NetworkOptions { direct: true, ..NetworkOptions::default() }
+}
+
 fn trusting(authority: &Authority) -> NetworkOptions {
-    NetworkOptions { ca: Some(authority.pem()) }
+    NetworkOptions { ca: Some(authority.pem()), ..direct() }
 }
 
 #[tokio::test]
@@ -83,7 +88,7 @@ async fn a_server_of_the_private_authority_is_trusted() {
 #[tokio::test]
 async fn a_server_of_an_unknown_authority_is_refused_before_anything_is_sent() {
     let address = server(&authority(), http("200 OK", b"hello")).await;
-    for options in [trusting(&authority()), NetworkOptions::default()] {
+    for options in [trusting(&authority()), direct()] {
         let error = get(&options, "https", address).await.unwrap_err();
         assert!(matches!(&error, WireError::Connect(reason) if reason.contains("certificate")), "{error:?}");
     }
@@ -92,7 +97,7 @@ async fn a_server_of_an_unknown_authority_is_refused_before_anything_is_sent() {
 #[tokio::test]
 async fn plain_http_is_not_spoken() {
     let address = server(&authority(), http("200 OK", b"hello")).await;
-    let error = get(&NetworkOptions::default(), "http", address).await.unwrap_err();
+    let error = get(&direct(), "http", address).await.unwrap_err();
     assert!(matches!(error, WireError::Connect(_)), "{error:?}");
 }
 
@@ -134,14 +139,41 @@ async fn a_port_without_a_server_is_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let error = get(&NetworkOptions::default(), "https", address).await.unwrap_err();
+    let error = get(&direct(), "https", address).await.unwrap_err();
     assert!(matches!(error, WireError::Connect(_)), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_bundle_without_a_certificate_is_refused() {
     for pem in ["", "hello", "-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n"] {
-        let error = network(&NetworkOptions { ca: Some(pem.to_owned()) }).unwrap_err();
+        let error = network(&NetworkOptions { ca: Some(pem.to_owned()), ..direct() }).unwrap_err();
         assert!(matches!(error, NetworkError::ReadCa(_) | NetworkError::Build(_)), "{error}");
     }
+}
+
+/// A server without TLS that answers every connection with this.
+async fn plain_server(answer: Vec<u8>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(&answer).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn plain_http_is_spoken_to_the_instance_metadata_service_and_to_nobody_else() {
+    let [near, far] = [plain_server(http("200 OK", b"near")).await, plain_server(http("200 OK", b"far")).await];
+    let root = format!("http://localhost:{}", near.port());
+    let options = NetworkOptions::instance_metadata(&format!("{root}/"));
+    assert_eq!(get(&options, "http", near).await.unwrap().body().as_ref(), b"near");
+    for (scheme, address) in [("http", far), ("https", near)] {
+        assert!(matches!(get(&options, scheme, address).await.unwrap_err(), WireError::Connect(_)), "{scheme} {address}");
+    }
+    let disguised = Request::get(format!("{root}@localhost:{}/x", far.port())).body(Bytes::new()).unwrap();
+    assert!(matches!(network(&options).unwrap().oneshot(disguised).await.unwrap_err(), WireError::Connect(_)));
 }

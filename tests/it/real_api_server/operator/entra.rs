@@ -187,7 +187,7 @@ async fn a_change_to_an_entry_of_somebody_else_is_noticed() {
     let endpoints = entra_types::Endpoints::custom(&entra.url(), &entra.url()).unwrap();
     let seams = entra_rotator::seams::Seams::real();
     let environment = entra::Environment::new(seams.clock, seams.ids);
-    let options = entra::NetworkOptions { ca: Some(entra.authority().to_owned()) };
+    let options = entra::NetworkOptions { ca: Some(entra.authority().to_owned()), ..entra::NetworkOptions::default() };
     let graph = entra::Graph::new(entra::network(&options).unwrap(), endpoints, tenant.id, sign_in, environment);
     let address = entra::Address::by_client(entra_types::ObjectKind::Application, target.client_id);
     let read = graph.read(&address, entra::Detail::Plain).await.unwrap().object;
