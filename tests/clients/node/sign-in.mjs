@@ -2,8 +2,8 @@
 //
 //     node sign-in.mjs WAY [FOLDER]
 //
-// FOLDER is the mounted Secret. Each attempt makes a new client, so that no cache answers, and prints a line of JSON: when it began
-// and ended, whether there was a token, else an error code, and a fingerprint of the credential that was used. Ends when its input does.
+// FOLDER is the mounted Secret. Each attempt makes a new client, but for the way that keeps one, and prints a line of JSON: when it
+// began and ended, whether there was a token, else an error code, and a fingerprint of the credential that was used. Ends when its input does.
 
 import { createHash } from "node:crypto";
 import { readFile, readdir, realpath } from "node:fs/promises";
@@ -13,6 +13,8 @@ import { ClientCertificateCredential, ClientSecretCredential, EnvironmentCredent
 
 const SCOPE = "https://graph.microsoft.com/.default";
 const PAUSE = 700;
+
+let kept;
 
 const WAYS = {
   async secret(folder) {
@@ -27,6 +29,15 @@ const WAYS = {
     const certificatePath = join(folder, "tls-combined.pem");
     await new ClientCertificateCredential(...ids(files), { certificatePath }, options(files)).getToken(SCOPE);
     return files["tls-combined.pem"];
+  },
+
+  // A credential object that is made at the start, and kept.
+  async "pem-once"(folder) {
+    const files = await mounted(folder);
+    const certificatePath = join(folder, "tls-combined.pem");
+    kept ??= { made: new ClientCertificateCredential(...ids(files), { certificatePath }, options(files)), files };
+    await kept.made.getToken(SCOPE);
+    return kept.files["tls-combined.pem"];
   },
 
   // Everything from the environment, a path of a certificate or a secret included.

@@ -2,10 +2,11 @@
 
     python sign_in.py WAY [FOLDER]
 
-FOLDER is the mounted Secret. Each attempt makes a new client, so that no cache answers, and prints a line of JSON: when it began and
-ended, whether there was a token, else an error code, and a fingerprint of the credential that was used. Ends when its input does.
+FOLDER is the mounted Secret. Each attempt makes a new client, but for the ways that keep one, and prints a line of JSON: when it
+began and ended, whether there was a token, else an error code, and a fingerprint of the credential that was used. Ends when its input does.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -27,28 +28,36 @@ class Refused(Exception):
 
 def msal_secret(folder):
     secret, files = mounted(folder, "AZURE_CLIENT_SECRET")
-    by_msal(files, secret.decode())
+    ask_msal(of_msal(files, secret.decode()))
     return secret
 
 
-def msal_pem(folder):
+def made_by_msal(folder):
     combined, files = mounted(folder, "tls-combined.pem")
-    by_msal(files, {"private_key": files["tls.key"].decode(), "public_certificate": files["tls.crt"].decode()})
+    return combined, of_msal(files, {"private_key": files["tls.key"].decode(), "public_certificate": files["tls.crt"].decode()})
+
+
+def msal_pem(folder, make=made_by_msal):
+    combined, client = make(folder)
+    ask_msal(client)
     return combined
 
 
 def msal_pfx(folder):
     store, files = mounted(folder, "keystore.p12")
     path = os.path.join(files.version, "keystore.p12")
-    by_msal(files, {"private_key_pfx_path": path, "passphrase": files["keystore.password"].decode()})
+    ask_msal(of_msal(files, {"private_key_pfx_path": path, "passphrase": files["keystore.password"].decode()}))
     return store
 
 
-def by_msal(files, credential):
+def of_msal(files, credential):
     authority = files["AZURE_AUTHORITY_HOST"].decode() + files["AZURE_TENANT_ID"].decode()
-    client = msal.ConfidentialClientApplication(
+    return msal.ConfidentialClientApplication(
         files["AZURE_CLIENT_ID"].decode(), client_credential=credential, authority=authority, instance_discovery=False
     )
+
+
+def ask_msal(client):
     answer = client.acquire_token_for_client([SCOPE])
     if "access_token" not in answer:
         raise Refused(" ".join(f"AADSTS{code}" for code in answer.get("error_codes", [])) or answer.get("error"))
@@ -56,34 +65,43 @@ def by_msal(files, credential):
 
 def identity_secret(folder):
     secret, files = mounted(folder, "AZURE_CLIENT_SECRET")
-    by_identity(ClientSecretCredential, files, client_secret=secret.decode())
+    ask_identity(ClientSecretCredential, files, client_secret=secret.decode())
     return secret
 
 
-def identity_pem(folder):
+def made_by_identity(folder):
     combined, files = mounted(folder, "tls-combined.pem")
-    by_identity(CertificateCredential, files, certificate_path=os.path.join(folder, "tls-combined.pem"))
+    return combined, of_identity(CertificateCredential, files, certificate_path=os.path.join(folder, "tls-combined.pem"))
+
+
+def identity_pem(folder, make=made_by_identity):
+    combined, credential = make(folder)
+    credential.get_token(SCOPE)
     return combined
 
 
 def identity_pfx(folder):
     store, files = mounted(folder, "keystore.p12")
-    by_identity(CertificateCredential, files, certificate_data=store, password=files["keystore.password"])
+    ask_identity(CertificateCredential, files, certificate_data=store, password=files["keystore.password"])
     return store
 
 
-def by_identity(kind, files, **credential):
+def ask_identity(kind, files, **credential):
+    with of_identity(kind, files, **credential) as made:
+        made.get_token(SCOPE)
+
+
+def of_identity(kind, files, **credential):
     tenant, client = files["AZURE_TENANT_ID"].decode(), files["AZURE_CLIENT_ID"].decode()
     authority = files["AZURE_AUTHORITY_HOST"].decode()
-    with kind(tenant, client, **credential, authority=authority, disable_instance_discovery=True) as signed:
-        signed.get_token(SCOPE)
+    return kind(tenant, client, **credential, authority=authority, disable_instance_discovery=True)
 
 
 def identity_environment(_):
     """Everything from the environment, a path of a certificate or a secret included."""
     secret = os.environ.get("AZURE_CLIENT_SECRET", "").encode() or read(os.environ["AZURE_CLIENT_CERTIFICATE_PATH"])
-    with EnvironmentCredential(disable_instance_discovery=True) as signed:
-        signed.get_token(SCOPE)
+    with EnvironmentCredential(disable_instance_discovery=True) as made:
+        made.get_token(SCOPE)
     return secret
 
 
@@ -110,9 +128,11 @@ WAYS = {
     "msal-secret": msal_secret,
     "msal-pem": msal_pem,
     "msal-pfx": msal_pfx,
+    "msal-pem-once": functools.partial(msal_pem, make=functools.cache(made_by_msal)),
     "identity-secret": identity_secret,
     "identity-pem": identity_pem,
     "identity-pfx": identity_pfx,
+    "identity-pem-once": functools.partial(identity_pem, make=functools.cache(made_by_identity)),
     "identity-environment": identity_environment,
 }
 

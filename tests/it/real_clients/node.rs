@@ -12,9 +12,10 @@ const ENVIRONMENT_PEM: User = certificate("environment", Environment::WithPath);
 const FILE_SECRET: User = secret("secret", Environment::Empty);
 const RESTARTED: User = secret("environment", Environment::Restarted);
 const KEPT: User = secret("environment", Environment::Kept);
+const ONCE: User = certificate("pem-once", Environment::Empty);
 
 /// All that are tested here.
-pub(super) const USERS: [User; 5] = [PEM, ENVIRONMENT_PEM, FILE_SECRET, RESTARTED, KEPT];
+pub(super) const USERS: [User; 6] = [PEM, ENVIRONMENT_PEM, FILE_SECRET, RESTARTED, KEPT, ONCE];
 
 const fn secret(way: &'static str, environment: Environment) -> User {
     User { language: Node, way, output: SECRET, credential: "AZURE_CLIENT_SECRET", environment }
@@ -40,4 +41,9 @@ fn processes_that_are_restarted_with_a_new_environment_are_never_refused_through
 #[test]
 fn a_process_that_keeps_its_environment_works_until_the_overlap_is_over() {
     verdict::assert_works_until_the_overlap_is_over(KEPT, verdict::UNKNOWN_SECRET);
+}
+
+#[test]
+fn a_client_that_is_made_once_works_until_the_overlap_is_over() {
+    verdict::assert_works_until_the_overlap_is_over(ONCE, verdict::UNKNOWN_CERTIFICATE);
 }

@@ -16,8 +16,12 @@ const IDENTITY_SECRET: User = secret("identity-secret", Environment::Empty);
 const RESTARTED: User = secret("identity-environment", Environment::Restarted);
 const KEPT: User = secret("identity-environment", Environment::Kept);
 
+const MSAL_ONCE: User = certificate("msal-pem-once", Environment::Empty);
+const IDENTITY_ONCE: User = certificate("identity-pem-once", Environment::Empty);
+
 /// All that are tested here.
-pub(super) const USERS: [User; 7] = [MSAL_PEM, IDENTITY_PEM, ENVIRONMENT_PEM, MSAL_SECRET, IDENTITY_SECRET, RESTARTED, KEPT];
+pub(super) const USERS: [User; 9] =
+    [MSAL_PEM, IDENTITY_PEM, ENVIRONMENT_PEM, MSAL_SECRET, IDENTITY_SECRET, RESTARTED, KEPT, MSAL_ONCE, IDENTITY_ONCE];
 
 const fn secret(way: &'static str, environment: Environment) -> User {
     User { language: Python, way, output: SECRET, credential: "AZURE_CLIENT_SECRET", environment }
@@ -45,6 +49,13 @@ fn processes_that_are_restarted_with_a_new_environment_are_never_refused_through
 #[test]
 fn a_process_that_keeps_its_environment_works_until_the_overlap_is_over() {
     verdict::assert_works_until_the_overlap_is_over(KEPT, verdict::UNKNOWN_SECRET);
+}
+
+#[rstest]
+#[case::msal(MSAL_ONCE)]
+#[case::azure_identity(IDENTITY_ONCE)]
+fn a_client_that_is_made_once_works_until_the_overlap_is_over(#[case] user: User) {
+    verdict::assert_works_until_the_overlap_is_over(user, verdict::UNKNOWN_CERTIFICATE);
 }
 
 #[rstest]

@@ -11,6 +11,8 @@ const LINGERING: f64 = 1.0;
 
 /// How Entra refuses a secret that it does not know, or not any more.
 pub(super) const UNKNOWN_SECRET: &str = "AADSTS7000215";
+/// Likewise of a certificate.
+pub(super) const UNKNOWN_CERTIFICATE: &str = "AADSTS700027";
 
 /// Every attempt got a token, through all rotations and with every credential that was published.
 pub(super) fn assert_never_refused(user: User) {
