@@ -1,15 +1,17 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::Parser;
+use entra_types::{ClientId, InvalidId};
 use rotation::Lateness;
 use uuid::Uuid;
 
 use crate::api::v1alpha1::GoDuration;
-use crate::settings::{Settings, WATCH_TIMEOUT};
+use crate::settings::{Ambient, Settings, WATCH_TIMEOUT};
 use crate::telemetry::LogLevel;
 
 /// Rotates the credentials of Microsoft Entra service principals and publishes them in Kubernetes Secrets.
@@ -51,7 +53,23 @@ pub struct Args {
     /// Serve EntraTenants with cloud: Custom, which lets whoever may write EntraTenants choose the hosts that the operator signs in to.
     #[arg(long)]
     allow_custom_endpoints: bool,
+
+    /// The file with the token that signs the operator in where an EntraTenant has signIn.workloadIdentity; it is read anew for each sign-in.
+    #[arg(long, env = "AZURE_FEDERATED_TOKEN_FILE", hide_env_values = true, value_name = "FILE", value_parser = path)]
+    federated_token_file: Option<Given<PathBuf>>,
+
+    /// The client ID that signs in by workload identity where an EntraTenant names none.
+    #[arg(long, env = "AZURE_CLIENT_ID", hide_env_values = true, value_name = "ID", value_parser = client_id)]
+    azure_client_id: Option<Given<ClientId>>,
+
+    /// The root of the instance metadata service, for EntraTenants with signIn.managedIdentity; another one is for tests only.
+    #[arg(long, hide = true, value_name = "URL", default_value = entra::INSTANCE_METADATA, value_parser = metadata_root)]
+    imds_endpoint: String,
 }
+
+/// A value that may be empty: whoever sets up environments for others sets some variables to nothing.
+#[derive(Clone, Debug)]
+struct Given<T>(Option<T>);
 
 /// What the process itself is set to, beside the operator's [`Settings`].
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -66,8 +84,20 @@ impl Args {
     /// The operator's settings, and the process's.
     pub fn into_settings(self) -> (Settings, ProcessSettings) {
         // By name, so that an argument that nothing uses does not compile.
-        let Self { namespace, identity, lease_name, lease_duration, listen, log_level, watch_namespaces, late, allow_custom_endpoints } =
-            self;
+        let Self {
+            namespace,
+            identity,
+            lease_name,
+            lease_duration,
+            listen,
+            log_level,
+            watch_namespaces,
+            late,
+            allow_custom_endpoints,
+            federated_token_file,
+            azure_client_id,
+            imds_endpoint,
+        } = self;
         let settings = Settings {
             namespace,
             identity: identity.unwrap_or_else(unique_identity),
@@ -77,6 +107,11 @@ impl Args {
             late: Lateness::new(TimeDelta::from(late)),
             watch_timeout: WATCH_TIMEOUT,
             allow_custom_endpoints,
+            ambient: Ambient {
+                client_id: azure_client_id.and_then(|given| given.0),
+                federated_token_file: federated_token_file.and_then(|given| given.0),
+                instance_metadata: imds_endpoint,
+            },
         };
         (settings, ProcessSettings { listen, log_level })
     }
@@ -111,6 +146,24 @@ const ALPHANUMERIC: &str = "lower-case letters, digits and hyphens, which begin 
 fn is_label(text: &str) -> bool {
     let is_middle = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
     !text.is_empty() && text.bytes().all(|byte| is_middle(&byte)) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+fn path(text: &str) -> Result<Given<PathBuf>, String> {
+    let path = Some(PathBuf::from(text)).filter(|_| !text.is_empty());
+    let is_whole = path.as_ref().is_none_or(|path| path.is_absolute());
+    is_whole.then_some(Given(path)).ok_or_else(|| "the path of a file begins with a slash".to_owned())
+}
+
+fn client_id(text: &str) -> Result<Given<ClientId>, String> {
+    let parsed = Some(text).filter(|text| !text.is_empty()).map(str::parse).transpose();
+    parsed.map(Given).map_err(|error: InvalidId| error.to_string())
+}
+
+fn metadata_root(text: &str) -> Result<String, String> {
+    let is_root = |rest: &str| !rest.is_empty() && rest.chars().all(|char| char.is_ascii_alphanumeric() || ".-:[]".contains(char));
+    let root = text.trim_end_matches('/');
+    let rest = root.strip_prefix("http://").or_else(|| root.strip_prefix("https://"));
+    rest.filter(|rest| is_root(rest)).map(|_| root.to_owned()).ok_or_else(|| "give a URL of scheme and host only".to_owned())
 }
 
 fn lease_duration(text: &str) -> Result<GoDuration, String> {
@@ -159,6 +212,7 @@ mod tests {
                     late: Lateness::default(),
                     watch_timeout: WATCH_TIMEOUT,
                     allow_custom_endpoints: false,
+                    ambient: Ambient::default(),
                 }
             )
         );
@@ -169,12 +223,23 @@ mod tests {
     fn everything_can_be_said() {
         let args = ["--identity=b", "--lease-name=turns", "--lease-duration=1m", "--listen=[::1]:9", "--log-level=info,entra=debug"];
         let more = ["--watch-namespace=payroll", "--watch-namespace=crm", "--late=90s", "--allow-custom-endpoints"];
-        let (settings, process) = parse(&[args.as_slice(), more.as_slice()].concat()).unwrap();
+        let last = [
+            "--federated-token-file=/var/run/secrets/azure/tokens/azure-identity-token",
+            "--azure-client-id=11111111-2222-4333-8444-555555555555",
+            "--imds-endpoint=http://127.0.0.1:40342/",
+        ];
+        let (settings, process) = parse(&[args.as_slice(), more.as_slice(), last.as_slice()].concat()).unwrap();
         assert_eq!((settings.identity.as_str(), settings.lease_name.as_str()), ("b", "turns"));
         assert_eq!(settings.lease_duration, Duration::from_secs(60));
         assert_eq!(settings.watch_namespaces, ["payroll", "crm"]);
         assert_eq!(settings.late.late(), TimeDelta::seconds(90));
         assert!(settings.allow_custom_endpoints);
+        let ambient = Ambient {
+            client_id: "11111111-2222-4333-8444-555555555555".parse().ok(),
+            federated_token_file: Some(PathBuf::from("/var/run/secrets/azure/tokens/azure-identity-token")),
+            instance_metadata: "http://127.0.0.1:40342".to_owned(),
+        };
+        assert_eq!(settings.ambient, ambient);
         assert_eq!(process, ProcessSettings { listen: "[::1]:9".parse().unwrap(), log_level: "info,entra=debug".parse().unwrap() });
     }
 
@@ -186,6 +251,8 @@ mod tests {
     #[case("--watch-namespace=a")]
     #[case("--lease-name=a.b-c.d")]
     #[case("--identity=host_1/x")]
+    #[case("--azure-client-id=")]
+    #[case("--federated-token-file=")]
     fn accepted(#[case] arg: &str) {
         parse(&[arg]).unwrap();
     }
@@ -206,6 +273,11 @@ mod tests {
     #[case("--identity=a b", "a replica is named by")]
     #[case("--listen=localhost", "invalid socket address syntax")]
     #[case("--log-level=entra=loud", "error parsing level filter: expected one of")]
+    #[case("--azure-client-id=payroll", "\"payroll\" is not a GUID")]
+    #[case("--federated-token-file=token", "the path of a file begins with a slash")]
+    #[case("--imds-endpoint=ftp://host", "give a URL of scheme and host only")]
+    #[case("--imds-endpoint=http://user@host", "give a URL of scheme and host only")]
+    #[case("--imds-endpoint=http://host/path", "give a URL of scheme and host only")]
     #[case("--unknown", "unexpected argument")]
     fn refused(#[case] arg: &str, #[case] why: &str) {
         let error = parse(&[arg]).unwrap_err();
@@ -221,6 +293,8 @@ mod tests {
     fn the_environment_of_a_pod_is_heard() {
         let command = Args::command();
         let heard: Vec<_> = command.get_arguments().filter_map(|arg| Some((arg.get_long()?, arg.get_env()?.to_str()?))).collect();
-        assert_eq!(heard, [("namespace", "POD_NAMESPACE"), ("identity", "POD_NAME"), ("log-level", "LOG_LEVEL")]);
+        let of_pod = [("namespace", "POD_NAMESPACE"), ("identity", "POD_NAME"), ("log-level", "LOG_LEVEL")];
+        let of_webhook = [("federated-token-file", "AZURE_FEDERATED_TOKEN_FILE"), ("azure-client-id", "AZURE_CLIENT_ID")];
+        assert_eq!(heard, [of_pod.as_slice(), of_webhook.as_slice()].concat());
     }
 }

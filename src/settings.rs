@@ -1,7 +1,9 @@
 //! What the person who runs the operator sets.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use entra_types::ClientId;
 use kube::runtime::watcher;
 use rotation::Lateness;
 
@@ -27,6 +29,25 @@ pub struct Settings {
     pub watch_timeout: Duration,
     /// Whether EntraTenants with `cloud: Custom` are served.
     pub allow_custom_endpoints: bool,
+    /// What the operator's own pod and node offer to sign in with.
+    pub ambient: Ambient,
+}
+
+/// What the operator's own pod and node offer to sign in with, without a Secret.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ambient {
+    /// The application or managed identity that workload identity signs in as, where an EntraTenant names none.
+    pub client_id: Option<ClientId>,
+    /// The file in which the kubelet keeps the token of the operator's service account that Entra takes.
+    pub federated_token_file: Option<PathBuf>,
+    /// The root of the instance metadata service.
+    pub instance_metadata: String,
+}
+
+impl Default for Ambient {
+    fn default() -> Self {
+        Self { client_id: None, federated_token_file: None, instance_metadata: entra::INSTANCE_METADATA.to_owned() }
+    }
 }
 
 impl Settings {

@@ -51,6 +51,7 @@ fn settings(identity: &str) -> Settings {
         late: Lateness::default(),
         watch_timeout: crate::settings::WATCH_TIMEOUT,
         allow_custom_endpoints: false,
+        ambient: crate::settings::Ambient::default(),
     }
 }
 

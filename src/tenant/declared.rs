@@ -1,16 +1,17 @@
 //! What an EntraTenant declares, parsed.
 
+use std::path::PathBuf;
+
 use entra_types::{ClientId, Cloud, Endpoints, InvalidUrl, TenantId};
 
 use super::reason::{Reason, Trouble};
-use crate::api::v1alpha1::{CloudName, EntraTenantSpec, SecretKeyRef, SecretRef, SignIn};
-use crate::settings::Settings;
+use crate::api::v1alpha1::{CloudName, EntraTenantSpec, SecretKeyRef, SecretRef, SignIn, SignInByWorkloadIdentity};
+use crate::settings::{Ambient, Settings};
 
 /// How to sign in where.
 #[derive(Clone, Debug)]
 pub(super) struct Declared {
     pub(super) address: Address,
-    pub(super) client_id: ClientId,
     pub(super) credential: Credential,
 }
 
@@ -23,27 +24,80 @@ pub(super) struct Address {
     pub(super) ca: Option<String>,
 }
 
-/// The Secret to sign in with.
+/// What to sign in with.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Credential {
+    /// What lies in a Secret.
+    Stored(Stored),
+    /// The token in this file.
+    WorkloadIdentity { client_id: ClientId, token_file: PathBuf },
+    /// The machine that the operator runs on.
+    ManagedIdentity { client_id: Option<ClientId> },
+}
+
+/// The Secret to sign in with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Stored {
+    pub(super) client_id: ClientId,
+    pub(super) kind: StoredKind,
+}
+
+/// What the Secret holds.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum StoredKind {
     ClientSecret(SecretKeyRef),
     ClientCertificate(SecretRef),
 }
 
-impl Credential {
+impl Stored {
     pub(super) fn secret_name(&self) -> &str {
-        match self {
-            Self::ClientSecret(key) => &key.name,
-            Self::ClientCertificate(secret) => &secret.name,
+        match &self.kind {
+            StoredKind::ClientSecret(key) => &key.name,
+            StoredKind::ClientCertificate(secret) => &secret.name,
         }
     }
 }
 
 impl Declared {
     pub(super) fn read(spec: &EntraTenantSpec, settings: &Settings) -> Result<Self, Trouble> {
-        let (client_id, credential) = sign_in(&spec.sign_in)?;
-        Ok(Self { address: Address::read(spec, settings)?, client_id: id("a clientID", client_id)?, credential })
+        let credential = Credential::read(&spec.sign_in, &settings.ambient)?;
+        Ok(Self { address: Address::read(spec, settings)?, credential })
     }
+}
+
+impl Credential {
+    fn read(given: &SignIn, ambient: &Ambient) -> Result<Self, Trouble> {
+        let SignIn { workload_identity, managed_identity, client_certificate, client_secret } = given;
+        match (workload_identity, managed_identity, client_certificate, client_secret) {
+            (Some(workload), None, None, None) => Self::workload(workload, ambient),
+            (None, Some(managed), None, None) => Ok(Self::ManagedIdentity { client_id: client(managed.client_id.as_deref())? }),
+            (None, None, Some(certificate), None) => {
+                Self::stored(&certificate.client_id, StoredKind::ClientCertificate(certificate.secret_ref.clone()))
+            }
+            (None, None, None, Some(secret)) => Self::stored(&secret.client_id, StoredKind::ClientSecret(secret.secret_ref.clone())),
+            _ => Err(unusable("spec.signIn must hold one of workloadIdentity, managedIdentity, clientCertificate, clientSecret")),
+        }
+    }
+
+    fn stored(client_id: &str, kind: StoredKind) -> Result<Self, Trouble> {
+        Ok(Self::Stored(Stored { client_id: id("a clientID", client_id)?, kind }))
+    }
+
+    fn workload(given: &SignInByWorkloadIdentity, ambient: &Ambient) -> Result<Self, Trouble> {
+        let cannot = |reason, why: &str| Trouble::new(reason, format!("Cannot sign in by workload identity: {why}"));
+        let client_id = client(given.client_id.as_deref())?.or(ambient.client_id);
+        let client_id = client_id.ok_or_else(|| {
+            cannot(Reason::ClientIDMissing, "neither spec.signIn.workloadIdentity.clientID nor AZURE_CLIENT_ID says as which client")
+        })?;
+        let token_file = ambient.federated_token_file.clone();
+        let token_file = token_file
+            .ok_or_else(|| cannot(Reason::FederatedTokenMissing, "the operator's environment has no AZURE_FEDERATED_TOKEN_FILE"))?;
+        Ok(Self::WorkloadIdentity { client_id, token_file })
+    }
+}
+
+fn client(given: Option<&str>) -> Result<Option<ClientId>, Trouble> {
+    given.map(|text| id("a clientID", text)).transpose()
 }
 
 impl Address {
@@ -89,14 +143,6 @@ pub fn endpoints(spec: &EntraTenantSpec) -> Result<Endpoints, EndpointsError> {
         }
     };
     Ok(cloud.endpoints())
-}
-
-fn sign_in(given: &SignIn) -> Result<(&str, Credential), Trouble> {
-    match (&given.client_secret, &given.client_certificate) {
-        (Some(secret), None) => Ok((&secret.client_id, Credential::ClientSecret(secret.secret_ref.clone()))),
-        (None, Some(certificate)) => Ok((&certificate.client_id, Credential::ClientCertificate(certificate.secret_ref.clone()))),
-        (Some(_), Some(_)) | (None, None) => Err(unusable("spec.signIn must hold one of clientCertificate, clientSecret")),
-    }
 }
 
 fn id<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, text: &str) -> Result<T, Trouble> {

@@ -44,10 +44,11 @@ fn previous(tenant: &EntraTenant) -> EntraTenantStatus {
 }
 
 fn status(tenant: &EntraTenant, previous: &EntraTenantStatus, standing: &Standing, context: &Context) -> Option<EntraTenantStatus> {
+    let client_id = client_id(&tenant.spec, &context.settings.ambient);
     let facts = Facts {
         access: &standing.found,
         generation: standing.generation()?,
-        client_id: client_id(&tenant.spec),
+        client_id: client_id.as_deref(),
         credentials: (context.credentials)(&tenant.name_any()),
     };
     report::status(previous, &facts, context.seams.clock.now())

@@ -14,9 +14,10 @@ use tokio::time::Instant;
 
 use super::abandon::Books;
 use super::namespaces::{Labels, Namespaces, selects};
-use super::reason::{Reason, Trouble};
+use super::reason::{Reason, Trouble, Way};
 use super::standing::Standing;
-use crate::api::v1alpha1::{EntraTenant, EntraTenantSpec, NamespaceSelector};
+use crate::api::v1alpha1::{EntraTenant, EntraTenantSpec, NamespaceSelector, SignIn};
+use crate::settings::Ambient;
 
 /// A Secret without its contents.
 pub(super) type SecretMeta = PartialObjectMeta<Secret>;
@@ -112,7 +113,8 @@ impl Tenants {
     /// signed in to again soon. Nothing changes by failures of anything but getting a token, by those that pass by themselves, and by
     /// those of a tenant that is not ready.
     pub fn suspect(&self, name: &str, failure: &Failure) {
-        let trouble = Trouble::of(failure, None);
+        let Some(way) = self.object(name).map(|object| Way::of(&object.spec.sign_in)) else { return };
+        let trouble = Trouble::of(failure, way, None);
         if failure.operation != Operation::GetToken || !trouble.reason.is_refusal() {
             return;
         }
@@ -250,11 +252,17 @@ fn secret_name(spec: &EntraTenantSpec) -> Option<&str> {
     by_secret.or(by_certificate).map(String::as_str)
 }
 
-/// As whom a spec signs in.
-pub(super) fn client_id(spec: &EntraTenantSpec) -> Option<&str> {
-    let by_secret = spec.sign_in.client_secret.as_ref().map(|sign_in| &sign_in.client_id);
-    let by_certificate = spec.sign_in.client_certificate.as_ref().map(|sign_in| &sign_in.client_id);
-    by_secret.or(by_certificate).map(String::as_str)
+/// As whom a spec signs in, as far as that is known before.
+pub(super) fn client_id(spec: &EntraTenantSpec, ambient: &Ambient) -> Option<String> {
+    let SignIn { workload_identity, managed_identity, client_certificate, client_secret } = &spec.sign_in;
+    let by_secret = client_secret.as_ref().map(|sign_in| sign_in.client_id.clone());
+    let by_certificate = client_certificate.as_ref().map(|sign_in| sign_in.client_id.clone());
+    let by_workload = workload_identity.as_ref().and_then(|sign_in| {
+        let declared = sign_in.client_id.clone();
+        declared.or_else(|| ambient.client_id.map(|client_id| client_id.to_string()))
+    });
+    let by_machine = managed_identity.as_ref().and_then(|sign_in| sign_in.client_id.clone());
+    by_secret.or(by_certificate).or(by_workload).or(by_machine)
 }
 
 fn signals(receiver: watch::Receiver<()>) -> impl Stream<Item = ()> + Send {

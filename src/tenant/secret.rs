@@ -14,7 +14,7 @@ use kube::{Client, Resource as _};
 use zeroize::Zeroize as _;
 
 use super::call::{CallError, within_deadline};
-use super::declared::{Credential, Declared};
+use super::declared::{Stored, StoredKind};
 use super::reason::{Reason, Trouble};
 
 /// More than any client secret of Entra's has.
@@ -27,15 +27,15 @@ pub(super) struct Found {
 }
 
 /// Reads the declared Secret live, in the operator's own namespace.
-pub(super) async fn read(client: &Client, namespace: &str, declared: &Declared) -> Result<Found, Trouble> {
-    let name = declared.credential.secret_name();
+pub(super) async fn read(client: &Client, namespace: &str, stored: &Stored) -> Result<Found, Trouble> {
+    let name = stored.secret_name();
     let object = format!("Secret {namespace}/{name}");
     let text = fetch(client, namespace, name).await.map_err(|error| unread(&object, &error))?;
     // Neither this error nor the next may show what was read.
     let secret: Secret = serde_json::from_str(text.expose())
         .map_err(|_| Trouble::new(Reason::ClusterUnavailable, format!("Cannot read {object}: the answer is no Secret")))?;
     let version = secret.metadata.resource_version.clone();
-    let sign_in = Contents(secret.data.unwrap_or_default()).sign_in(declared);
+    let sign_in = Contents(secret.data.unwrap_or_default()).sign_in(stored);
     let sign_in = sign_in.map_err(|why| Trouble::new(Reason::SecretInvalid, format!("Cannot sign in with {object}: {why}")))?;
     Ok(Found { sign_in, version })
 }
@@ -70,10 +70,10 @@ fn said(error: &CallError) -> String {
 struct Contents(BTreeMap<String, ByteString>);
 
 impl Contents {
-    fn sign_in(mut self, declared: &Declared) -> Result<SignIn, String> {
-        match &declared.credential {
-            Credential::ClientSecret(reference) => self.client_secret(declared.client_id, &reference.key),
-            Credential::ClientCertificate(_) => self.client_certificate(declared.client_id),
+    fn sign_in(mut self, stored: &Stored) -> Result<SignIn, String> {
+        match &stored.kind {
+            StoredKind::ClientSecret(reference) => self.client_secret(stored.client_id, &reference.key),
+            StoredKind::ClientCertificate(_) => self.client_certificate(stored.client_id),
         }
     }
 

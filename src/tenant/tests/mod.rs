@@ -4,6 +4,7 @@ mod abandoned;
 mod changes;
 mod cluster;
 mod failures;
+mod identities;
 mod namespaces;
 mod net;
 mod registry;

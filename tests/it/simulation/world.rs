@@ -114,6 +114,7 @@ impl World {
             late: Lateness::default(),
             watch_timeout: Duration::from_secs(10 * 86_400),
             allow_custom_endpoints: true,
+            ambient: entra_rotator::settings::Ambient::default(),
         };
         let ids = Arc::new(Counted(AtomicU64::new(1)));
         let keys = Arc::new(Fixtures(AtomicUsize::new(0)));
