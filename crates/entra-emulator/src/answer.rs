@@ -24,9 +24,17 @@ pub(crate) struct Visit {
     pub(crate) lag: TimeDelta,
     pub(crate) caller: Option<ClientId>,
     pub(crate) object: Option<(ObjectKind, ObjectId)>,
+    /// Resource units that it costs; 0 until that is known.
+    pub(crate) units: usize,
+    /// The highest share of a limit that is used.
+    pub(crate) share: f64,
     /// The login host of this cloud, whose error page refusals name.
     pub(crate) login: &'static str,
 }
+
+/// Shares of a limit up to this one are not worth a header.
+const NOTABLE_SHARE: f64 = 0.8;
+const USED_SHARE: HeaderName = HeaderName::from_static("x-ms-throttle-limit-percentage");
 
 /// An answer that was not sent yet.
 #[derive(Clone, Debug)]
@@ -62,6 +70,11 @@ impl Answer {
         if let Some(after) = refusal.retry_after.as_deref() {
             answer.set(RETRY_AFTER, after);
         }
+        if let Some(throttled) = &refusal.throttled {
+            answer.set(HeaderName::from_static("x-ms-throttle-scope"), &throttled.scope);
+            answer.set(HeaderName::from_static("x-ms-throttle-information"), throttled.information);
+            answer.set(USED_SHARE, &format!("{:.2}", throttled.share));
+        }
         answer
     }
 
@@ -79,6 +92,12 @@ impl Answer {
         self.set(HeaderName::from_static("client-request-id"), &visit.client_request_id);
         self.set(HeaderName::from_static("x-ms-ags-diagnostic"), DIAGNOSTIC);
         self.set(HeaderName::from_static("odata-version"), "4.0");
+        if visit.units > 0 {
+            self.set(HeaderName::from_static("x-ms-resource-unit"), &visit.units.to_string());
+        }
+        if visit.share > NOTABLE_SHARE {
+            self.set(USED_SHARE, &format!("{:.2}", visit.share));
+        }
         self.set(HeaderName::from_static("strict-transport-security"), "max-age=31536000");
         self.set(CACHE_CONTROL, "no-cache");
         self

@@ -45,6 +45,18 @@ pub struct Behaviour {
     pub key_reads_per_minute: usize,
     /// Writes per application, tenant and 150 seconds before 429. Default 3000; 0 is no limit.
     pub writes_per_window: usize,
+    /// Size of the tenant, from which its resource units follow. Default S, the smallest.
+    pub tenant_size: TenantSize,
+    /// Resource units of an application in all tenants per 20 seconds. Default 150 000; 0 is no limit.
+    pub app_units_per_window: usize,
+    /// Writes of an application in all tenants per 300 seconds. Default 70 000; 0 is no limit.
+    pub app_writes_per_window: usize,
+    /// Writes of everybody in a tenant per 300 seconds. Default 18 000; 0 is no limit.
+    pub tenant_writes_per_window: usize,
+    /// Writes per minute to one application that is for personal accounts. Default 60; 0 is no limit.
+    pub personal_writes_per_minute: usize,
+    /// Requests that are answered 429 count against the limits too. Default true: Microsoft warns of immediate retries for that reason.
+    pub throttled_requests_count: bool,
     /// Entries in both credential lists of one object before 403 `Directory_ResourceSizeExceeded`. Default 1000.
     pub max_credentials: usize,
     /// The federation metadata of an application lists only the active certificate. Default false: all valid ones, the active one first.
@@ -91,6 +103,12 @@ impl Default for Behaviour {
             conflict_window: Duration::ZERO,
             key_reads_per_minute: 150,
             writes_per_window: 3000,
+            tenant_size: TenantSize::S,
+            app_units_per_window: 150_000,
+            app_writes_per_window: 70_000,
+            tenant_writes_per_window: 18_000,
+            personal_writes_per_minute: 60,
+            throttled_requests_count: true,
             max_credentials: 1000,
             metadata_active_only: false,
             activation_delay: Duration::ZERO,
@@ -102,6 +120,34 @@ impl Default for Behaviour {
             token_lifetime: Duration::from_secs(3599),
             assertion_skew: Duration::from_secs(300),
             date_skew: 0,
+        }
+    }
+}
+
+/// See [`Behaviour::tenant_size`].
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TenantSize {
+    /// Fewer than 50 users: 3,500 resource units per application and 10 seconds.
+    #[serde(rename = "S")]
+    S,
+    /// 50 to 500 users: 5,000.
+    #[serde(rename = "M")]
+    M,
+    /// More than 500 users: 8,000.
+    #[serde(rename = "L")]
+    L,
+    /// No limit.
+    Unlimited,
+}
+
+impl TenantSize {
+    pub(crate) const fn resource_units(self) -> usize {
+        match self {
+            Self::S => 3_500,
+            Self::M => 5_000,
+            Self::L => 8_000,
+            Self::Unlimited => 0,
         }
     }
 }

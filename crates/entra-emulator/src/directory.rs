@@ -36,6 +36,11 @@ impl Object {
         self.properties.get(name)?.as_str()
     }
 
+    /// Whether people can sign in to it with personal accounts, which lowers some limits.
+    pub(crate) fn is_for_personal_accounts(&self) -> bool {
+        self.property("signInAudience").is_some_and(|audience| audience.contains("PersonalMicrosoftAccount"))
+    }
+
     /// The object as a GET shows it, with or without the bytes of certificates.
     pub(crate) fn to_json(&self, with_key: bool) -> Map<String, Value> {
         let key = |entry: &KeyEntry| if with_key { Value::Object(entry.raw.clone()) } else { without("key", &entry.raw) };

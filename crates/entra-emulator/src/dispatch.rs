@@ -24,6 +24,8 @@ pub(crate) fn arrive(world: &mut World, inbound: &Inbound, now: DateTime<Utc>) -
         lag: world.lag.clone().choose(inbound.operation(), &mut world.random),
         caller: None,
         object: None,
+        units: 0,
+        share: 0.0,
         login: world.profile().login.first().copied().unwrap_or_default(),
     };
     let call = Call {

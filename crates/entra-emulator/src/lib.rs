@@ -64,7 +64,7 @@ mod world;
 pub use entra_types::Cloud;
 
 pub use administration::AdministrationError;
-pub use behaviour::{AddKeyBody, AutomaticSigner, Behaviour, DefaultIdentifier, Policy, ProofRules, SignEntryType};
+pub use behaviour::{AddKeyBody, AutomaticSigner, Behaviour, DefaultIdentifier, Policy, ProofRules, SignEntryType, TenantSize};
 pub use clock::{SystemTime, TimeSource, TokioTime};
 pub use cloud::parse_cloud;
 pub use emulator::{BuildError, Builder, Emulator, Observer};

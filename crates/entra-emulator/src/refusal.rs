@@ -8,18 +8,31 @@ use serde_json::{Value, json};
 use crate::answer::Visit;
 
 /// A refusal of Graph: an HTTP status and an OData error.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: String,
     pub(crate) details: Value,
     pub(crate) retry_after: Option<String>,
+    /// Which limit was hit, where it was one of the service's own.
+    pub(crate) throttled: Option<Box<Throttled>>,
+}
+
+/// A limit that was hit.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Throttled {
+    /// `x-ms-throttle-scope`
+    pub(crate) scope: String,
+    /// `x-ms-throttle-information`
+    pub(crate) information: &'static str,
+    /// `x-ms-throttle-limit-percentage`: what is used, the refused requests included, by what may be.
+    pub(crate) share: f64,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code: code.into(), message: message.into(), details: Value::Null, retry_after: None }
+        Self { status, code: code.into(), message: message.into(), details: Value::Null, retry_after: None, throttled: None }
     }
 
     /// 400 `Request_BadRequest`: most validation.

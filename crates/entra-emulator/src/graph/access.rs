@@ -11,6 +11,7 @@ use crate::directory::Object;
 use crate::jwt::Jwt;
 use crate::refusal::Refusal;
 use crate::route::{Inbound, Operation};
+use crate::throttle::Asker;
 use crate::world::World;
 
 /// Graph's own appId, which is an audience of its tokens too.
@@ -67,6 +68,11 @@ impl Caller {
             service_principal: token.claim("oid").and_then(|id| id.parse().ok()),
             roles: roles.iter().filter_map(|role| role.as_str().map(str::to_owned)).collect(),
         })
+    }
+
+    /// This caller, for the limits that it counts against.
+    pub(crate) fn asks(&self, visit: &Visit) -> Asker {
+        Asker { tenant: self.tenant, client: self.client, now: visit.now }
     }
 
     /// Whether it may do this to an object. Adding and removing keys of its own application object needs no permission at all.

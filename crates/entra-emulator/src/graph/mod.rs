@@ -27,6 +27,7 @@ use crate::directory::{Address, Object};
 use crate::record::Author;
 use crate::refusal::Refusal;
 use crate::route::{Inbound, Operation, Route};
+use crate::throttle;
 use crate::world::World;
 
 /// Answers a request to Graph.
@@ -38,6 +39,8 @@ pub(crate) fn answer(world: &mut World, inbound: &Inbound, visit: &mut Visit) ->
 fn serve(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Result<Answer, Refusal> {
     let caller = Caller::of(world, inbound, visit)?;
     visit.caller = Some(caller.client);
+    visit.units = throttle::cost(inbound);
+    visit.share = world.throttle.request(&world.behaviour, caller.asks(visit), inbound)?;
     let (kind, address) = match &inbound.route {
         Route::Object { kind, address, .. } => (*kind, address.clone()),
         Route::Collection(kind) if inbound.operation() == Operation::List => return read::list(world, inbound, visit, &caller, *kind),
@@ -89,7 +92,9 @@ fn write(world: &mut World, inbound: &Inbound, visit: &Visit, caller: &Caller, s
     let body = body(inbound)?;
     let stored = world.directory.stored(seen.id).ok_or_else(|| Refusal::not_found(&seen.id.to_string()))?;
     let edit = Edit { tenant: caller.tenant, object: stored.as_ref().clone(), seen: Arc::clone(seen) };
-    world.throttle.write(caller.tenant, caller.client, world.behaviour.writes_per_window, visit.now)?;
+    if world.registration_of(stored, visit.now).is_some_and(Object::is_for_personal_accounts) {
+        world.throttle.personal(&world.behaviour, caller.asks(visit), seen.app_id)?;
+    }
     world.throttle.overlap(caller.tenant, seen.app_id, world.behaviour.conflict_window, visit.now)?;
     let (object, answer) = match operation {
         Operation::Patch => patch::patch(world, visit, edit, &body),

@@ -44,7 +44,7 @@ pub(super) fn add(
     answer.insert("secretText".to_owned(), secret.as_str().into());
     answer.insert("@odata.context".to_owned(), context(inbound, "microsoft.graph.passwordCredential"));
     object.passwords.push(PasswordEntry { raw, secret: Some(Secret::new(secret)) });
-    patch::check_secret_limit(&object)?;
+    patch::check_secret_limit(world, &object, visit.now)?;
     Ok((object, Answer::odata(&Value::Object(answer))))
 }
 

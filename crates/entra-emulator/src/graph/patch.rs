@@ -1,5 +1,6 @@
 //! PATCH of an object.
 
+use chrono::{DateTime, Utc};
 use entra_types::ids::ObjectKind;
 use serde_json::{Map, Value};
 
@@ -35,7 +36,7 @@ pub(super) fn patch(world: &mut World, visit: &Visit, edit: Edit, body: &Map<Str
         return Err(unknown(name));
     }
     check_locks(world, visit, &old, &new)?;
-    check_secret_limit(&new)?;
+    check_secret_limit(world, &new, visit.now)?;
     Ok((new, Answer::no_content()))
 }
 
@@ -100,8 +101,9 @@ fn in_group(object: &Object, entry: &crate::credentials::KeyEntry) -> bool {
 }
 
 /// An application for personal accounts holds at most two secrets.
-pub(super) fn check_secret_limit(object: &Object) -> Result<(), Refusal> {
-    let personal = object.property("signInAudience").is_some_and(|audience| audience.contains("PersonalMicrosoftAccount"));
+pub(super) fn check_secret_limit(world: &World, object: &Object, now: DateTime<Utc>) -> Result<(), Refusal> {
+    let of_registration = || world.registration_of(object, now).is_some_and(Object::is_for_personal_accounts);
+    let personal = object.is_for_personal_accounts() || object.property("signInAudience").is_none() && of_registration();
     let secrets = object.passwords.iter().filter(|entry| entry.secret.is_some()).count();
     if personal && secrets > 2 {
         return Err(Refusal::request("You can only add a maximum of 2 encrypted credentials."));

@@ -71,7 +71,7 @@ pub(super) fn get(world: &mut World, inbound: &Inbound, visit: &Visit, caller: &
     let select = select(inbound, object.kind)?;
     let with_key = select.as_ref().is_some_and(|names| names.iter().any(|name| name == "keyCredentials"));
     if with_key {
-        world.throttle.key_read(caller.tenant, world.behaviour.key_reads_per_minute, visit.now)?;
+        world.throttle.key_read(&world.behaviour, caller.asks(visit))?;
     }
     let mut body = shown(world, object, select.as_deref(), with_key);
     let names = select.map(|names| format!("({})", names.join(","))).unwrap_or_default();

@@ -17,4 +17,5 @@ mod rolling;
 mod seeding;
 mod signing;
 mod stage;
+mod throttling;
 mod tokens;
