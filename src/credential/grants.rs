@@ -22,6 +22,14 @@ pub(crate) struct Granted {
     _sealed: (),
 }
 
+impl Granted {
+    /// Whether a grant still covers the target.
+    pub(crate) fn still_holds(&self, resource: &ServicePrincipalCredential, tenant: &Tenant) -> bool {
+        let wanted = Wanted { address: self.address, kind: kind(resource) };
+        covering(&resource.namespace().unwrap_or_default(), &wanted, tenant).is_ok()
+    }
+}
+
 /// What a resource names, parsed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {

@@ -92,7 +92,7 @@ impl Pass<'_> {
             if let Err(upset) = done {
                 return self.upset(&upset).await;
             }
-            if self.must_change_locks() {
+            if self.must_change_locks() || !self.is_still_granted() {
                 return Ok(End::After(Duration::ZERO));
             }
         }
@@ -159,6 +159,12 @@ impl Pass<'_> {
     /// Without a clientID in the spec the application is known after the first read only; then its lock is taken in another pass.
     fn must_change_locks(&self) -> bool {
         matches!(self.app, AppKey::Object(..)) && self.client().is_some()
+    }
+
+    /// A grant that was withdrawn since the pass began is decided on in another pass: nothing more is done by it.
+    fn is_still_granted(&self) -> bool {
+        let tenant = self.context.tenants.get(&self.resource.spec.tenant_ref.name);
+        self.granted.as_ref().is_none_or(|granted| tenant.is_some_and(|tenant| granted.still_holds(&self.resource, &tenant)))
     }
 
     /// The application's id, from the record or from the last read.
