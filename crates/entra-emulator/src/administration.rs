@@ -17,7 +17,7 @@ use crate::graph::{self, Source};
 use crate::record::Author;
 use crate::refusal::Refusal;
 use crate::registration::{NewSecret, Registered, Registration};
-use crate::token::Federated;
+use crate::token::{AssignedIdentity, Federated};
 use crate::world::World;
 
 /// Why a change could not be made.
@@ -207,9 +207,14 @@ impl Emulator {
         self.with(|world| world.issuers.insert(issuer.to_owned(), key_set));
     }
 
-    /// The client that the instance metadata service speaks for when none is named.
+    /// The client that the instance metadata service speaks for when none is named: the machine's system-assigned identity.
     pub fn set_managed_identity(&self, client: Option<ClientId>) {
-        self.with(|world| world.managed_identity = client);
+        self.with(|world| world.machine.own = client);
+    }
+
+    /// Gives the machine a user-assigned identity. The instance metadata service knows no others.
+    pub fn assign_identity(&self, identity: AssignedIdentity) {
+        self.with(|world| world.machine.assigned.push(identity));
     }
 
     /// Removes every entry with this keyId from both lists.

@@ -38,6 +38,10 @@ pub struct Behaviour {
     pub saml_removal_fails: bool,
     /// A removal that reaches a replica which has not seen the entry yet is told that there is no such entry. Default true.
     pub removal_reads_replica: bool,
+    /// Removals that come soon after another write to the same pair fail with 500 now and then. Default never.
+    pub removal_failures: RemovalFailures,
+    /// The first token-signing certificate of a service principal becomes the preferred one by itself. Default false: claimed once, never shown.
+    pub first_certificate_preferred: bool,
     /// A write within this time after another one to the same application or its service principal gets 409. Default 0, which is never.
     #[serde(with = "seconds")]
     pub conflict_window: Duration,
@@ -100,6 +104,8 @@ impl Default for Behaviour {
             expired_entries_block_patch: false,
             saml_removal_fails: true,
             removal_reads_replica: true,
+            removal_failures: RemovalFailures::default(),
+            first_certificate_preferred: false,
             conflict_window: Duration::ZERO,
             key_reads_per_minute: 150,
             writes_per_window: 3000,
@@ -212,13 +218,38 @@ pub struct ProofRules {
     /// The longest `exp - nbf`. Default 10 min.
     #[serde(with = "seconds")]
     pub max_lifetime: Duration,
+    /// `nbf` must be there. Default true.
+    pub not_before_required: bool,
     /// Accept Graph's own appId (00000003-…) as audience. Default false: callers who used it were refused.
     pub graph_audience: bool,
 }
 
 impl Default for ProofRules {
     fn default() -> Self {
-        Self { ps256: true, skew: Duration::from_secs(300), max_lifetime: Duration::from_secs(600), graph_audience: false }
+        Self {
+            ps256: true,
+            skew: Duration::from_secs(300),
+            max_lifetime: Duration::from_secs(600),
+            not_before_required: true,
+            graph_audience: false,
+        }
+    }
+}
+
+/// See [`Behaviour::removal_failures`].
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct RemovalFailures {
+    /// How long after a write. Default 0, which is never.
+    #[serde(with = "seconds")]
+    pub within: Duration,
+    /// How many of 100. Default 50.
+    pub percent: u8,
+}
+
+impl Default for RemovalFailures {
+    fn default() -> Self {
+        Self { within: Duration::ZERO, percent: 50 }
     }
 }
 

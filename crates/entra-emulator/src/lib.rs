@@ -64,7 +64,9 @@ mod world;
 pub use entra_types::Cloud;
 
 pub use administration::AdministrationError;
-pub use behaviour::{AddKeyBody, AutomaticSigner, Behaviour, DefaultIdentifier, Policy, ProofRules, SignEntryType, TenantSize};
+pub use behaviour::{
+    AddKeyBody, AutomaticSigner, Behaviour, DefaultIdentifier, Policy, ProofRules, RemovalFailures, SignEntryType, TenantSize,
+};
 pub use clock::{SystemTime, TimeSource, TokioTime};
 pub use cloud::parse_cloud;
 pub use emulator::{BuildError, Builder, Emulator, Observer};
@@ -76,5 +78,5 @@ pub use route::Operation;
 pub use seed::{ApplicationSeed, CertificateSeed, ObjectSeed, SecretSeed, Seed, SeedError, SigningSeed, TenantSeed};
 pub use serve::{Authority, AuthorityError, default_hosts};
 pub use service::{EmulatorService, Exchange};
-pub use token::Federated;
+pub use token::{AssignedIdentity, Federated};
 pub use world::{FixtureKeys, KeySource};

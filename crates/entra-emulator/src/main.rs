@@ -28,6 +28,11 @@ struct Arguments {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
 
+    /// Address and port of an instance metadata service over plain HTTP, for clients that sign in by managed identity. Without it there is none
+    /// but the one that the main address serves over HTTPS. Python finds it by AZURE_POD_IDENTITY_AUTHORITY_HOST.
+    #[arg(long, value_name = "ADDRESS")]
+    metadata_listen: Option<SocketAddr>,
+
     /// File that receives the PEM of the certificate authority, made anew at every start. Without it the PEM is printed.
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
@@ -75,16 +80,36 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     let hosts = if arguments.hostnames.is_empty() { default_hosts(arguments.listen.ip()) } else { arguments.hostnames };
     let authority = Authority::new(&hosts)?;
-    let listener = TcpListener::bind(arguments.listen).await.map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
+    let listener = bind(arguments.listen).await?;
     match &arguments.ca_out {
         Some(path) => std::fs::write(path, authority.ca_pem()).map_err(|error| format!("cannot write {}: {error}", path.display()))?,
         None => print!("{}", authority.ca_pem()),
     }
+    let machine = match arguments.metadata_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     println!("entra-emulator listens on https://{}", listener.local_addr()?);
+    if let Some(machine) = &machine {
+        println!("instance metadata on http://{}", machine.local_addr()?);
+    }
     std::io::stdout().flush()?;
     tokio::select! {
         ended = emulator.serve(listener, &authority) => Ok(ended?),
+        ended = metadata(&emulator, machine) => Ok(ended?),
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
+/// Serves instance metadata where a listener for it was asked for.
+async fn metadata(emulator: &Emulator, listener: Option<TcpListener>) -> std::io::Result<()> {
+    match listener {
+        Some(listener) => emulator.serve_instance_metadata(listener).await,
+        None => std::future::pending().await,
     }
 }
 

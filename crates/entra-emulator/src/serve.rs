@@ -110,17 +110,52 @@ impl Emulator {
     /// When the listener fails for good.
     pub async fn serve(&self, listener: TcpListener, authority: &Authority) -> io::Result<()> {
         let acceptor = TlsAcceptor::from(Arc::clone(&authority.config));
-        let mut connections = JoinSet::new();
-        loop {
-            let (stream, _) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) if is_of_one_connection(&error) => continue,
-                Err(error) => return Err(error),
-            };
-            while connections.try_join_next().is_some() {}
-            connections.spawn(converse(self.clone(), acceptor.clone(), stream));
-        }
+        each(listener, |stream| converse(self.clone(), acceptor.clone(), stream)).await
     }
+
+    /// Serves the instance metadata service over plain HTTP, as a machine in Azure has it, and nothing else, until dropped.
+    ///
+    /// # Errors
+    /// When the listener fails for good.
+    pub async fn serve_instance_metadata(&self, listener: TcpListener) -> io::Result<()> {
+        each(listener, |stream| {
+            let emulator = self.clone();
+            async move {
+                let service = service_fn(move |request| of_machine(emulator.clone(), request));
+                talk(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            }
+        })
+        .await
+    }
+}
+
+/// Runs every connection as a task of its own.
+async fn each<F: Future<Output = ()> + Send + 'static>(listener: TcpListener, converse: impl Fn(TcpStream) -> F) -> io::Result<()> {
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, _) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) if is_of_one_connection(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        while connections.try_join_next().is_some() {}
+        connections.spawn(converse(stream));
+    }
+}
+
+fn talk(ended: Result<(), hyper::Error>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+async fn of_machine(emulator: Emulator, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+    if request.uri().path().starts_with("/metadata/") {
+        return exchange(emulator, request).await;
+    }
+    let mut nothing = Response::new(Full::default());
+    *nothing.status_mut() = StatusCode::NOT_FOUND;
+    Ok(nothing)
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {
@@ -134,9 +169,7 @@ async fn converse(emulator: Emulator, acceptor: TlsAcceptor, stream: TcpStream) 
         Err(error) => return tracing::info!(%error, "TLS handshake failed; does the client trust the emulator's authority?"),
     };
     let service = service_fn(move |request| exchange(emulator.clone(), request));
-    if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
-        tracing::debug!(%error, "connection ended");
-    }
+    talk(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
 }
 
 async fn exchange(emulator: Emulator, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {

@@ -163,9 +163,13 @@ impl Throttle {
 
     /// Refuses a write that comes within `window` after the last one to the same application or its service principal.
     pub(crate) fn overlap(&self, tenant: TenantId, target: ClientId, window: Duration, now: DateTime<Utc>) -> Result<(), Refusal> {
-        let last = self.last_write.get(&(tenant, target));
-        let since = last.and_then(|last| now.signed_duration_since(last).to_std().ok());
-        if since.is_some_and(|since| since < window) { Err(Refusal::conflict()) } else { Ok(()) }
+        if self.was_written(tenant, target, window, now) { Err(Refusal::conflict()) } else { Ok(()) }
+    }
+
+    /// Whether the application or its service principal was written within this time.
+    pub(crate) fn was_written(&self, tenant: TenantId, target: ClientId, within: Duration, now: DateTime<Utc>) -> bool {
+        let since = self.last_write.get(&(tenant, target)).and_then(|last| now.signed_duration_since(last).to_std().ok());
+        since.is_some_and(|since| since < within)
     }
 
     /// Notes that an object was written.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entra_types::ids::{ClientId, KeyId, ObjectId, ObjectKind, TenantId};
+use entra_types::ids::{KeyId, ObjectId, ObjectKind, TenantId};
 use keys::{KeyError, PrivateKey};
 use serde_json::Value;
 
@@ -21,6 +21,7 @@ use crate::record::{Author, Record};
 use crate::refusal::Refusal;
 use crate::replicas::Lag;
 use crate::throttle::Throttle;
+use crate::token::Machine;
 
 /// Where the private keys of signing certificates come from.
 pub trait KeySource: Send + Sync {
@@ -54,7 +55,7 @@ pub(crate) struct World {
     pub(crate) pending: Vec<Pending>,
     /// Published keys of other issuers.
     pub(crate) issuers: BTreeMap<String, Value>,
-    pub(crate) managed_identity: Option<ClientId>,
+    pub(crate) machine: Machine,
     pub(crate) policies: Policies,
     keys: Arc<dyn KeySource>,
     keys_made: usize,
@@ -74,7 +75,7 @@ impl World {
             lag: Lag::default(),
             pending: Vec::new(),
             issuers: BTreeMap::new(),
-            managed_identity: None,
+            machine: Machine::default(),
             policies: Policies::default(),
             keys,
             keys_made: 0,

@@ -19,7 +19,8 @@ use crate::emulator::Emulator;
 use crate::faults::Fault;
 use crate::registration::Registered;
 use crate::route::Inbound;
-use crate::seed::{ApplicationSeed, Seed, TenantSeed};
+use crate::seed::{self, ApplicationSeed, Seed, TenantSeed};
+use crate::token::AssignedIdentity;
 
 const PREFIX: &str = "/_emulator/";
 
@@ -69,8 +70,14 @@ fn serve(emulator: &Emulator, inbound: &Inbound) -> Outcome {
         ("POST", ["seed"]) => load(emulator, &String::from_utf8_lossy(&inbound.body)),
         ("POST", ["tenants"]) => read(inbound).and_then(|tenant: NewTenant| done(|| emulator.add_tenant(tenant.id))),
         ("POST", ["applications"]) => read(inbound).and_then(|new| register(emulator, new)),
+        ("POST", ["objects"]) => {
+            let single = read(inbound)?;
+            Ok(json!({"id": emulator.with(|world| seed::make_one(world, &single)).map_err(Refused::bad)?}))
+        }
         (_, ["objects", id, rest @ ..]) => objects::serve(emulator, inbound, id.parse().map_err(Refused::bad)?, rest),
         (_, ["policies", tenant, rest @ ..]) => policies::serve(emulator, inbound, tenant.parse().map_err(Refused::bad)?, rest),
+        ("PUT", ["issuers"]) => read(inbound).and_then(|new: NewIssuer| done(|| emulator.set_issuer(&new.issuer, new.key_set()))),
+        ("PUT", ["managedIdentity"]) => read(inbound).and_then(|new: Machine| done(|| new.apply(emulator))),
         ("GET", ["calls"]) => Ok(json!(emulator.calls().into_iter().filter(|call| call.sequence > after(inbound)).collect::<Vec<_>>())),
         ("DELETE", ["calls"]) => done(|| emulator.clear_calls()),
         ("GET", ["mutations"]) => Ok(mutations(emulator, inbound, None)),
@@ -115,6 +122,33 @@ struct NewApplication {
     tenant: TenantId,
     #[serde(flatten)]
     application: ApplicationSeed,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewIssuer {
+    issuer: String,
+    keys: Vec<Value>,
+}
+
+impl NewIssuer {
+    fn key_set(&self) -> Value {
+        json!({"keys": self.keys})
+    }
+}
+
+/// The identities of the machine, all of them.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct Machine {
+    system_assigned: Option<ClientId>,
+    user_assigned: Vec<AssignedIdentity>,
+}
+
+impl Machine {
+    fn apply(self, emulator: &Emulator) {
+        emulator.with(|world| world.machine = crate::token::Machine { own: self.system_assigned, assigned: self.user_assigned });
+    }
 }
 
 fn load(emulator: &Emulator, text: &str) -> Outcome {

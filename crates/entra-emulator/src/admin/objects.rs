@@ -36,6 +36,7 @@ pub(super) fn serve(emulator: &Emulator, inbound: &Inbound, id: ObjectId, rest: 
         ("POST", ["secrets"]) => read(inbound).and_then(|secret| add_secret(emulator, id, &secret)),
         ("POST", ["certificates"]) => read(inbound).and_then(|certificate| add_certificate(emulator, id, &certificate)),
         ("POST", ["signingCertificates"]) => read(inbound).and_then(|signing| add_signing(emulator, id, &signing)),
+        ("POST", ["federated"]) => read(inbound).and_then(|federated| Ok(emulator.add_federated(id, federated).map(|()| Value::Null)?)),
         ("DELETE", ["credentials", key]) => {
             let key: KeyId = key.parse().map_err(Refused::bad)?;
             Ok(emulator.remove_credential(id, key).map(|()| Value::Null)?)

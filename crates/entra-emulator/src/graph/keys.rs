@@ -79,8 +79,9 @@ fn body_of(world: &World, inbound: &Inbound, entry: &KeyEntry) -> Answer {
 }
 
 pub(super) fn remove(world: &mut World, visit: &Visit, edit: Edit, body: &Map<String, Value>) -> Result<(Object, Answer), Refusal> {
-    let mut object = edit.object;
     only(body, &["keyId", "proof"])?;
+    stumble(world, visit, &edit)?;
+    let mut object = edit.object;
     let signer = Proof::check(world, &object, body, visit)?.signer;
     let id = key_id(body)?;
     let unseen = world.behaviour.removal_reads_replica && !edit.seen.keys.iter().any(|entry| entry.key_id() == Some(id));
@@ -97,6 +98,14 @@ pub(super) fn remove(world: &mut World, visit: &Visit, edit: Edit, body: &Map<St
     }
     object.keys.remove(place);
     Ok((object, Answer::no_content()))
+}
+
+/// The service fails now and then when it removes what it has hardly stored, where the switch says so.
+pub(super) fn stumble(world: &mut World, visit: &Visit, edit: &Edit) -> Result<(), Refusal> {
+    let failures = &world.behaviour.removal_failures;
+    let soon = world.throttle.was_written(edit.tenant, edit.object.app_id, failures.within, visit.now);
+    let fails = soon && world.random.below(100) < usize::from(failures.percent);
+    if fails { Err(Refusal::server(StatusCode::INTERNAL_SERVER_ERROR)) } else { Ok(()) }
 }
 
 /// Whether an entry is part of a token-signing certificate.

@@ -6,6 +6,7 @@ mod keys;
 mod new_key;
 mod passwords;
 mod patch;
+mod pfx;
 mod policies;
 mod policy;
 mod proof;

@@ -3,11 +3,10 @@
 use chrono::{DateTime, Utc};
 use data_encoding::{BASE64, HEXUPPER};
 use entra_types::ids::KeyId;
-use keys::{Certificate, PrivateKey};
-use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
+use keys::Certificate;
 use serde_json::{Map, Value};
 
-use super::text;
+use super::{pfx, text};
 use crate::behaviour::DefaultIdentifier;
 use crate::clock::{in_seconds, parse, with_seven_digits};
 use crate::credentials::{Entry as _, KeyEntry};
@@ -49,7 +48,7 @@ pub(crate) fn new_key(
     let bytes = BASE64.decode(material.as_bytes()).map_err(|_| invalid("KeyCredentialsInvalidValue"))?;
     let certificate = match (kind, password) {
         (Kind::Verify, _) => certificate(&bytes),
-        (Kind::Sign, Some(password)) => pfx_certificate(&bytes, password),
+        (Kind::Sign, Some(password)) => pfx::certificate(&bytes, password),
         (Kind::Sign, None) => return Err(Refusal::request("A password credential must come with a key of type X509CertAndPassword.")),
     };
     let certificate = certificate.ok_or_else(|| invalid("KeyCredentialsInvalidValue"))?;
@@ -92,15 +91,6 @@ fn kind(given: &Map<String, Value>) -> Result<Kind, Refusal> {
 pub(crate) fn certificate(bytes: &[u8]) -> Option<Certificate> {
     let pem = || Certificate::from_pem(std::str::from_utf8(bytes).ok()?).ok();
     Certificate::from_der(bytes).ok().or_else(pem)
-}
-
-/// The certificate of a PFX that the password opens and that holds the certificate's RSA key.
-fn pfx_certificate(bytes: &[u8], password: &str) -> Option<Certificate> {
-    let store = KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Strict).ok()?;
-    let (_, chain) = store.private_key_chain()?;
-    let certificate = Certificate::from_der(chain.certs().first()?.as_der()).ok()?;
-    let key = PrivateKey::from_pkcs8_der(chain.key().as_der()).ok()?;
-    key.matches(&certificate).then_some(certificate)
 }
 
 /// Start and end as they will be stored: as given, else the certificate's.

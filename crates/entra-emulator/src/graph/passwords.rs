@@ -4,7 +4,7 @@ use chrono::{DateTime, Months, Utc};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::keys::{belongs_to_signing, key_id, unknown_key};
+use super::keys::{belongs_to_signing, key_id, stumble, unknown_key};
 use super::new_key::{instant, stored};
 use super::policy::{self, Locked};
 use super::{Edit, context, only, patch, text};
@@ -86,8 +86,9 @@ fn raw(world: &mut World, given: &Map<String, Value>, secret: &str, start: DateT
 }
 
 pub(super) fn remove(world: &mut World, visit: &Visit, edit: Edit, body: &Map<String, Value>) -> Result<(Object, Answer), Refusal> {
-    let mut object = edit.object;
     only(body, &["keyId"])?;
+    stumble(world, visit, &edit)?;
+    let mut object = edit.object;
     let id = key_id(body)?;
     let unseen = world.behaviour.removal_reads_replica && !edit.seen.passwords.iter().any(|entry| entry.key_id() == Some(id));
     let place = object.passwords.iter().position(|entry| entry.key_id() == Some(id)).filter(|_| !unseen);

@@ -1,7 +1,8 @@
 //! PATCH of an object.
 
-use chrono::{DateTime, Utc};
-use entra_types::ids::ObjectKind;
+use chrono::{DateTime, TimeDelta, Utc};
+use entra_types::ids::{ObjectKind, TenantId};
+use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::policy::{self, Locked};
@@ -36,8 +37,27 @@ pub(super) fn patch(world: &mut World, visit: &Visit, edit: Edit, body: &Map<Str
         return Err(unknown(name));
     }
     check_locks(world, visit, &old, &new)?;
+    check_unique(world, visit, edit.tenant, &new)?;
     check_secret_limit(world, &new, visit.now)?;
     Ok((new, Answer::no_content()))
+}
+
+/// A URI identifies one application of a tenant.
+fn check_unique(world: &World, visit: &Visit, tenant: TenantId, new: &Object) -> Result<(), Refusal> {
+    let uris =
+        |object: &Object| -> Vec<Value> { object.properties.get("identifierUris").and_then(Value::as_array).cloned().unwrap_or_default() };
+    let own = uris(new);
+    if own.is_empty() {
+        return Ok(());
+    }
+    let others = world.directory.all_seen(tenant, visit.now, TimeDelta::zero());
+    let is_taken =
+        others.filter(|other| other.kind == new.kind && other.id != new.id).any(|other| uris(other).iter().any(|uri| own.contains(uri)));
+    if !is_taken {
+        return Ok(());
+    }
+    let message = "Another object with the same value for property identifierUris already exists.";
+    Err(Refusal::new(StatusCode::BAD_REQUEST, "Request_MultipleObjectsWithSameKeyValue", message))
 }
 
 fn unknown(name: &str) -> Refusal {
@@ -87,6 +107,9 @@ fn check_locks(world: &World, visit: &Visit, old: &Object, new: &Object) -> Resu
     }
     if keys(old, false) != keys(new, false) {
         policy::check_lock(world, old, Locked::Verify, "keyCredentials", visit.now)?;
+    }
+    if old.properties.get("tokenEncryptionKeyId") != new.properties.get("tokenEncryptionKeyId") {
+        policy::check_lock(world, old, Locked::Encryption, "tokenEncryptionKeyId", visit.now)?;
     }
     let secrets = |object: &Object| -> Vec<_> { object.passwords.iter().filter(|entry| entry.secret.is_some()).cloned().collect() };
     if secrets(old) != secrets(new) {

@@ -44,6 +44,8 @@ pub(super) enum Locked {
     Verify,
     /// Token-signing certificates.
     Sign,
+    /// Which key tokens are encrypted with.
+    Encryption,
 }
 
 /// Refuses a change that `servicePrincipalLockConfiguration` of the application forbids on its service principals.
@@ -53,7 +55,11 @@ pub(super) fn check_lock(world: &World, object: &Object, what: Locked, property:
     }
     let lock = world.registration_of(object, now).and_then(|application| application.properties.get("servicePrincipalLockConfiguration"));
     let is_on = |name: &str| lock.and_then(|lock| lock.get(name)?.as_bool()).unwrap_or(false);
-    let part = if what == Locked::Sign { "credentialsWithUsageSign" } else { "credentialsWithUsageVerify" };
+    let part = match what {
+        Locked::Verify => "credentialsWithUsageVerify",
+        Locked::Sign => "credentialsWithUsageSign",
+        Locked::Encryption => "tokenEncryptionKeyId",
+    };
     if is_on("isEnabled") && (is_on("allProperties") || is_on(part)) {
         let message = format!("Property {property} is invalid.");
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "CannotUpdateLockedServicePrincipalProperty", message));

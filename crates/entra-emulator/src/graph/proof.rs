@@ -41,8 +41,9 @@ fn says_what_it_must(token: &Jwt, object: &Object, rules: &ProofRules) -> bool {
 }
 
 fn is_in_time(token: &Jwt, rules: &ProofRules, visit: &Visit) -> bool {
-    let (Some(start), Some(end)) = (token.date("nbf"), token.date("exp")) else { return false };
     let (now, skew) = (visit.arrived.timestamp_millis() as f64 / 1000.0, rules.skew.as_secs_f64());
+    let start = token.date("nbf").or_else(|| (!rules.not_before_required).then_some(now));
+    let (Some(start), Some(end)) = (start, token.date("exp")) else { return false };
     end - start <= rules.max_lifetime.as_secs_f64() && start <= now + skew && now < end + skew
 }
 

@@ -30,6 +30,7 @@ const APPLICATION: &[&str] = &[
     "api",
     "appRoles",
     "servicePrincipalLockConfiguration",
+    "tokenEncryptionKeyId",
 ];
 const SERVICE_PRINCIPAL: &[&str] = &[
     "id",
@@ -54,6 +55,7 @@ const SERVICE_PRINCIPAL: &[&str] = &[
     "servicePrincipalType",
     "signInAudience",
     "tags",
+    "tokenEncryptionKeyId",
     "keyCredentials",
     "passwordCredentials",
     "appRoles",

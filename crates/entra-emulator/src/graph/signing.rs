@@ -31,8 +31,12 @@ pub(super) fn add(
     only(body, &["displayName", "endDateTime"])?;
     policy::check_lock(world, &object, Locked::Sign, "keyCredentials", visit.now)?;
     let name = text(body, "displayName")?.unwrap_or(DEFAULT_NAME);
+    let is_first = !object.keys.iter().any(KeyEntry::is_sign);
     let mut answer = add_signing_certificate(world, &mut object, name, body, visit.now)?;
     object.keys.iter().rev().take(2).try_for_each(|entry| policy::check_certificate(world, edit.tenant, &object, entry))?;
+    if let Some(thumbprint) = answer.get("thumbprint").filter(|_| is_first && world.behaviour.first_certificate_preferred) {
+        object.properties.insert("preferredTokenSigningKeyThumbprint".to_owned(), thumbprint.clone());
+    }
     answer.insert("@odata.context".to_owned(), context(inbound, "microsoft.graph.selfSignedCertificate"));
     Ok((object, Answer::odata(&Value::Object(answer))))
 }

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use entra_types::ids::{KeyId, ObjectId, ObjectKind, TenantId};
 use serde_json::{Map, Value};
 
-use super::{ApplicationSeed, CertificateSeed, ObjectSeed, SecretSeed, Seed, SeedError, SigningSeed};
+use super::{ApplicationSeed, CertificateSeed, ObjectSeed, SecretSeed, Seed, SeedError, SigningSeed, SingleSeed};
 use crate::administration::{self, AdministrationError};
 use crate::clock::in_seconds;
 use crate::directory::{Address, Object};
@@ -36,7 +36,8 @@ fn load(world: &mut World, seed: Seed) -> Result<Vec<Registered>, SeedError> {
     world.behaviour = seed.behaviour.unwrap_or_else(|| world.behaviour.clone());
     world.lag = seed.lag.unwrap_or_else(|| world.lag.clone());
     world.issuers.extend(seed.issuers);
-    world.managed_identity = seed.managed_identity.or(world.managed_identity);
+    world.machine.own = seed.managed_identity.or(world.machine.own);
+    world.machine.assigned.extend(seed.assigned_identities);
     let mut made = Vec::new();
     for tenant in &seed.tenants {
         world.directory.add_tenant(tenant.id);
@@ -72,6 +73,22 @@ fn make(world: &mut World, tenant: TenantId, seed: &ApplicationSeed) -> Result<R
     administration::edit(world, registered.application, |world, object| fill(world, object, &seed.application))?;
     administration::edit(world, registered.service_principal, |world, object| fill(world, object, &seed.service_principal))?;
     Ok(registered)
+}
+
+/// Makes one of the two objects alone: the other may be there already, or never be.
+pub(crate) fn make_one(world: &mut World, wanted: &SingleSeed) -> Result<ObjectId, SeedError> {
+    let failed = |source| SeedError::Make { name: wanted.display_name.clone(), source };
+    let registration = Registration {
+        display_name: wanted.display_name.clone(),
+        application: wanted.object.id,
+        service_principal: wanted.object.id,
+        roles: wanted.object.roles.clone(),
+        ..Registration::default()
+    };
+    let id = administration::create(world, wanted.tenant, wanted.kind, wanted.app_id, &registration).map_err(failed)?;
+    administration::edit(world, id, |world, object| fill(world, object, &wanted.object)).map_err(failed)?;
+    set_owners(world, wanted.tenant, id, &wanted.object.owners)?;
+    Ok(id)
 }
 
 fn fill(world: &mut World, object: &mut Object, seed: &ObjectSeed) -> Result<(), AdministrationError> {

@@ -6,18 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use entra_types::Cloud;
-use entra_types::ids::{ClientId, KeyId, ObjectId, TenantId};
+use entra_types::ids::{ClientId, KeyId, ObjectId, ObjectKind, TenantId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-pub(crate) use load::{add_secret, add_signing, described, set_owners};
+pub(crate) use load::{add_secret, add_signing, described, make_one, set_owners};
 
 use crate::administration::AdministrationError;
 use crate::behaviour::Behaviour;
 use crate::cloud;
 use crate::faults::Fault;
 use crate::replicas::Lag;
-use crate::token::Federated;
+use crate::token::{AssignedIdentity, Federated};
 
 /// Longer seeds are refused.
 const MAX_LENGTH: usize = 16 << 20;
@@ -71,8 +71,10 @@ pub struct Seed {
     pub cloud: Option<Cloud>,
     /// Published keys (JSON Web Key Sets) of issuers that federated credentials trust, by issuer.
     pub issuers: BTreeMap<String, Value>,
-    /// The client that the instance metadata service speaks for.
+    /// The client that the instance metadata service speaks for where none is named: the machine's system-assigned identity.
     pub managed_identity: Option<ClientId>,
+    /// User-assigned identities of the machine.
+    pub assigned_identities: Vec<AssignedIdentity>,
     /// Switches. Absent: as they are.
     pub behaviour: Option<Behaviour>,
     /// Lag. Absent: as it is.
@@ -137,6 +139,18 @@ pub struct ObjectSeed {
     pub key_credentials: Vec<Map<String, Value>>,
     /// Raw entries of `passwordCredentials`, unchecked. A `secretText` in one signs in.
     pub password_credentials: Vec<Map<String, Value>>,
+}
+
+/// One object alone, as the admin API makes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SingleSeed {
+    pub(crate) tenant: TenantId,
+    pub(crate) kind: ObjectKind,
+    pub(crate) app_id: ClientId,
+    pub(crate) display_name: String,
+    #[serde(flatten)]
+    pub(crate) object: ObjectSeed,
 }
 
 /// A client secret, in plain text.

@@ -85,6 +85,14 @@ impl TokenError {
         Self::client(number, text)
     }
 
+    /// The subject would fit but for upper and lower case.
+    pub(super) fn federated_case(subject: &str) -> Self {
+        let text = format!(
+            "No matching federated identity record found for presented assertion subject '{subject}'. The subject matches with case-insensitive comparison, but not with case-sensitive comparison. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. See documentation at: https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
+        );
+        Self::client(7_002_138, text)
+    }
+
     pub(super) fn algorithm(name: &str) -> Self {
         Self::client(5_002_738, format!("Invalid JWT token. '{name}' is not a supported signature algorithm."))
     }

@@ -47,7 +47,8 @@ pub(super) fn check(world: &World, identity: &Identity, token: &Jwt, arrived: Da
     }
     let of_subject: Vec<_> = of_issuer.into_iter().filter(|trusted| trusted.subject == subject).collect();
     if of_subject.is_empty() {
-        return Err(TokenError::federated(700_213, "subject", subject));
+        let is_close = identity.federated().any(|trusted| trusted.issuer == issuer && trusted.subject.eq_ignore_ascii_case(subject));
+        return Err(if is_close { TokenError::federated_case(subject) } else { TokenError::federated(700_213, "subject", subject) });
     }
     let audiences = audiences(token);
     if !of_subject.iter().any(|trusted| trusted.audiences.iter().any(|known| audiences.contains(&known.as_str()))) {

@@ -18,7 +18,8 @@ use uuid::Uuid;
 
 pub(crate) use error::TokenError;
 pub use federated::Federated;
-pub(crate) use managed::answer as managed_identity;
+pub use managed::AssignedIdentity;
+pub(crate) use managed::{Machine, answer as managed_identity};
 
 use crate::answer::{Answer, Visit};
 use crate::cloud::Place;

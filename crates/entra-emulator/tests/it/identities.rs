@@ -1,7 +1,7 @@
 //! Sign-in without a credential of one's own: workload identity and managed identity.
 
 use bytes::Bytes;
-use entra_emulator::Federated;
+use entra_emulator::{AssignedIdentity, Federated};
 use http::Request;
 use keys::fixtures;
 use serde_json::{Value, json};
@@ -52,7 +52,9 @@ async fn issuer_subject_and_audience_must_fit_exactly() {
     let stage = trusting().await;
     let cases = [
         ("iss", json!("https://oidc.example/other"), 700_211),
-        ("sub", json!("system:serviceaccount:Payroll:default"), 700_213),
+        ("sub", json!("system:serviceaccount:payroll:other"), 700_213),
+        ("sub", json!("system:serviceaccount:Payroll:default"), 7_002_138),
+        ("iss", json!("https://OIDC.example/cluster"), 700_211),
         ("aud", json!("api://azureadtokenexchange"), 700_212),
         ("exp", json!(stage.now().timestamp() - 301), 700_024),
     ];
@@ -73,28 +75,96 @@ async fn a_key_that_the_issuer_does_not_publish_and_elliptic_curves_are_refused(
     }
 }
 
+const SERVICE: &str = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://graph.microsoft.com";
+
+async fn machine(stage: &Stage, query: &str) -> Reply {
+    get(stage, &format!("{SERVICE}{query}"), true).await
+}
+
+#[tokio::test]
+async fn the_case_of_a_subject_is_told_in_the_words_of_entra() {
+    let stage = trusting().await;
+    let mut claims = claims(&stage);
+    claims["sub"] = json!(SUBJECT.to_uppercase());
+    let text = sign_in(&stage, json!({"alg": "RS256"}), &claims).await.json()["error_description"].as_str().unwrap().to_owned();
+    assert!(text.contains("The subject matches with case-insensitive comparison, but not with case-sensitive comparison."), "{text}");
+}
+
+#[tokio::test]
+async fn a_token_without_an_end_or_of_an_issuer_without_keys_is_refused() {
+    let stage = trusting().await;
+    let mut endless = claims(&stage);
+    endless.as_object_mut().unwrap().remove("exp");
+    assert_eq!(sign_in(&stage, json!({"alg": "RS256"}), &endless).await.json()["error_codes"], json!([700_024]));
+    stage.emulator.set_issuer(ISSUER, json!({"keys": []}));
+    assert_eq!(sign_in(&stage, json!({"alg": "RS256"}), &claims(&stage)).await.json()["error_codes"], json!([50_013]));
+}
+
 #[tokio::test]
 async fn a_managed_identity_gets_its_token_from_the_metadata_service() {
     let stage = Stage::new().await;
     stage.emulator.set_managed_identity(Some(stage.operator.client_id));
-    let url = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://graph.microsoft.com";
-    let body = get(&stage, url, true).await.json();
+    let body = machine(&stage, "").await.json();
     assert_eq!((&body["token_type"], &body["resource"]), (&json!("Bearer"), &json!("https://graph.microsoft.com")));
     assert_eq!(body["expires_on"], (stage.now().timestamp() + 3599).to_string());
     let request = stage.request_with(body["access_token"].as_str().unwrap(), http::Method::GET, &stage.application(), &Value::Null);
     assert_eq!(stage.send(request).await.status, 200);
-    let named = get(&stage, &format!("{url}&client_id={}", stage.target.client_id), true).await.json();
-    assert_eq!(named["client_id"], stage.target.client_id.to_string());
 }
 
 #[tokio::test]
-async fn the_metadata_service_refuses_unmarked_requests_and_unknown_identities() {
+async fn an_assigned_identity_is_asked_for_by_client_object_or_resource_id() {
     let stage = Stage::new().await;
-    let url = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://graph.microsoft.com";
-    for (url, marked) in
-        [(url.to_owned(), false), (url.to_owned(), true), (format!("{url}&client_id=x"), true), (url.replace("2018", "1999"), true)]
-    {
+    let resource = "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/payroll";
+    stage.emulator.set_managed_identity(Some(stage.operator.client_id));
+    let (app_id, resource_id) = (stage.target.client_id, Some(resource.to_owned()));
+    stage.emulator.assign_identity(AssignedIdentity { app_id, resource_id });
+    let queries = [
+        format!("&client_id={app_id}"),
+        format!("&object_id={}", stage.target.service_principal),
+        format!("&msi_res_id={}", resource.to_lowercase()),
+        format!("&mi_res_id={resource}"),
+    ];
+    for query in queries {
+        let reply = machine(&stage, &query).await;
+        assert_eq!((reply.status, &reply.json()["client_id"]), (200, &json!(app_id.to_string())), "{query}");
+    }
+    let own = machine(&stage, "").await.json();
+    assert_eq!(own["client_id"], stage.operator.client_id.to_string(), "the machine's own is meant where none is named");
+    let both = machine(&stage, &format!("&client_id={app_id}&object_id={}", stage.target.service_principal)).await;
+    assert_eq!(both.status, 400);
+}
+
+#[tokio::test]
+async fn an_identity_that_is_not_assigned_gets_no_token() {
+    let stage = Stage::new().await;
+    let refused = |reply: &Reply, text: &str| {
+        let body = reply.json();
+        assert_eq!((reply.status, &body["error"]), (400, &json!("invalid_request")));
+        assert!(body["error_description"].as_str().unwrap().starts_with(text), "{body}");
+    };
+    refused(&machine(&stage, "").await, "Identity not found");
+    let assign = |app_id| stage.emulator.assign_identity(AssignedIdentity { app_id, resource_id: None });
+    assign(stage.target.client_id);
+    assert_eq!(machine(&stage, "").await.json()["client_id"], stage.target.client_id.to_string(), "the only one is meant");
+    for query in [format!("&client_id={}", stage.operator.client_id), "&client_id=x".to_owned(), "&msi_res_id=/x".to_owned()] {
+        refused(&machine(&stage, &query).await, "Identity not found");
+    }
+    assign(stage.operator.client_id);
+    refused(&machine(&stage, "").await, "Multiple user assigned identities exist");
+}
+
+#[tokio::test]
+async fn the_metadata_service_refuses_unmarked_and_unfinished_requests() {
+    let stage = Stage::new().await;
+    stage.emulator.set_managed_identity(Some(stage.operator.client_id));
+    let cases = [
+        (SERVICE.to_owned(), false, "invalid_request"),
+        (SERVICE.replace("2018", "1999"), true, "invalid_request"),
+        (SERVICE.replace("&resource=https://graph.microsoft.com", ""), true, "invalid_request"),
+        (SERVICE.replace("graph.microsoft.com", "graph.microsoft.us"), true, "invalid_resource"),
+    ];
+    for (url, marked, error) in cases {
         let reply = get(&stage, &url, marked).await;
-        assert_eq!((reply.status, &reply.json()["error"]), (400, &json!("invalid_request")));
+        assert_eq!((reply.status, &reply.json()["error"]), (400, &json!(error)), "{url}");
     }
 }
