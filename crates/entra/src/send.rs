@@ -1,6 +1,6 @@
 //! One HTTP exchange: budget, token, request, judgement.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -15,7 +15,7 @@ use crate::environment::Outcome;
 use crate::failure::{Details, Failure, Retry};
 use crate::graph::Graph;
 use crate::operation::Operation;
-use crate::pacing::Lane;
+use crate::pacing::{Lane, Pacing, Permit};
 use crate::refusal::Refusal;
 use crate::table::Asked;
 use crate::token::Token;
@@ -133,6 +133,11 @@ impl Answer {
         self.header(DATE.as_str()).and_then(retry_after::http_date)
     }
 
+    /// How much of a limit of Graph's is used, once that is much: 0.8 to 1.8.
+    fn limit_used(&self) -> Option<f64> {
+        self.header("x-ms-throttle-limit-percentage")?.trim().parse().ok()
+    }
+
     fn request_id(&self) -> Option<String> {
         self.header("request-id").or_else(|| self.header("x-ms-request-id")).map(ToOwned::to_owned)
     }
@@ -145,8 +150,8 @@ impl Answer {
 impl Graph {
     /// One request to Graph under our token. A token that Graph refuses is forgotten.
     pub(crate) async fn ask<T>(&self, call: &Call, content: &Content, read: impl Fn(&Answer) -> Result<T, String>) -> Result<T, Failure> {
-        let token = self.admit_with_token(call).await?;
-        let result = self.exchange(call, content, Some(token.header()), read).await;
+        let (permit, token) = self.admit_with_token(call).await?;
+        let result = self.exchange(call, content, permit, Some(token.header()), read).await;
         if let Err(failure) = &result {
             self.reconsider(&token, failure).await;
         }
@@ -163,16 +168,16 @@ impl Graph {
     ) -> Result<T, Failure> {
         match self.ask(call, content, &read).await {
             Err(failure) if is_token_refused(&failure) => {
-                let token = self.admit_with_token(call).await?;
-                self.exchange(call, content, Some(token.header()), read).await
+                let (permit, token) = self.admit_with_token(call).await?;
+                self.exchange(call, content, permit, Some(token.header()), read).await
             }
             result => result,
         }
     }
 
-    async fn admit_with_token(&self, call: &Call) -> Result<Arc<Token>, Failure> {
-        self.admit(call)?;
-        self.token().await
+    async fn admit_with_token(&self, call: &Call) -> Result<(Permit, Arc<Token>), Failure> {
+        let permit = self.admit(call)?;
+        Ok((permit, self.token().await?))
     }
 
     /// One request without our token: its sender, if any, is named in the body.
@@ -182,8 +187,8 @@ impl Graph {
         content: &Content,
         read: impl Fn(&Answer) -> Result<T, String>,
     ) -> Result<T, Failure> {
-        self.admit(call)?;
-        self.exchange(call, content, None, read).await
+        let permit = self.admit(call)?;
+        self.exchange(call, content, permit, None, read).await
     }
 
     /// Drops a token that Graph refuses, or that may lack roles granted since. Not on `Authentication_MissingOrMalformed`: that is about the proof.
@@ -194,10 +199,11 @@ impl Graph {
         }
     }
 
-    fn admit(&self, call: &Call) -> Result<(), Failure> {
+    fn admit(&self, call: &Call) -> Result<Permit, Failure> {
         let now = self.environment.clock.now();
-        let taken = self.pacing.lock().unwrap_or_else(PoisonError::into_inner).take(call.lane, now);
-        taken.map_err(|ready| {
+        let taken = self.pacing().take(call.lane, &self.share, now);
+        let permit = taken.map(|()| Permit::new(&self.pacing, &self.environment.clock, call.lane, &self.share));
+        permit.map_err(|ready| {
             self.environment.observer.request(call.operation, Outcome::HeldBack);
             let wait = (ready - now).to_std().unwrap_or_default().max(retry_after::LEAST);
             let message = format!("not sent: the budget of requests to tenant {} is used up for the moment", self.tenant_id);
@@ -209,17 +215,27 @@ impl Graph {
         &self,
         call: &Call,
         content: &Content,
+        mut permit: Permit,
         authorization: Option<HeaderValue>,
         read: impl Fn(&Answer) -> Result<T, String>,
     ) -> Result<T, Failure> {
         let request = self
             .request(content, authorization)
             .map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))?;
+        permit.sent();
         let sent = self.wire.clone().oneshot(request).await;
+        if matches!(sent, Err(WireError::Connect(_))) {
+            permit.not_sent();
+        }
+        drop(permit);
         let result = self.judge(call, sent, read);
         let outcome = result.as_ref().map_or_else(|failure| Outcome::Failed(failure.category), |_| Outcome::Success);
         self.environment.observer.request(call.operation, outcome);
         result
+    }
+
+    fn pacing(&self) -> MutexGuard<'_, Pacing> {
+        self.pacing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn request(&self, content: &Content, authorization: Option<HeaderValue>) -> Result<Request<Bytes>, http::Error> {
@@ -247,6 +263,9 @@ impl Graph {
     ) -> Result<T, Failure> {
         let answer = Answer::of(sent).map_err(|error| call.broken(&error))?;
         tracing::debug!(operation = %call.operation, object = call.object, status = answer.status.as_u16(), request_id = answer.request_id(), "answered");
+        if let Some(used) = answer.limit_used() {
+            self.pacing().strain(used, self.environment.clock.now());
+        }
         if !answer.status.is_success() {
             return Err(self.refused(call, &answer));
         }
@@ -267,7 +286,7 @@ impl Graph {
         let now = self.environment.clock.now();
         let pause = answer.header(RETRY_AFTER.as_str()).and_then(|value| retry_after::parse(value, answer.date().unwrap_or(now)));
         if let (Category::Throttled, Some(pause)) = (category, pause) {
-            self.pacing.lock().unwrap_or_else(PoisonError::into_inner).close(call.lane, now, pause);
+            self.pacing().close(call.lane, now, pause);
         }
         let retry = match (retry, pause) {
             (Retry::Backoff, Some(pause)) => Retry::After(pause),

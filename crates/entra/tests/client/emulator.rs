@@ -334,6 +334,26 @@ async fn our_budget_keeps_us_below_graphs_throttle() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_writes_than_the_quota_holds_are_sent_over_time_without_one_refusal() {
+    const WRITES: usize = 6500;
+    let tenant = tenant();
+    let shares = ["", "payroll", "billing"].map(|name| tenant.graph.for_share(name));
+    let (mut held_back, begin) = (0, tokio::time::Instant::now());
+    for number in 0..WRITES {
+        while let Err(failure) = shares[number % 3].set_notification_addresses(&tenant.service_principal(), &[]).await {
+            assert_eq!((failure.category, failure.status), (Category::Throttled, None), "{failure}");
+            let Retry::After(wait) = failure.retry else { panic!("{failure:?}") };
+            tokio::time::advance(wait).await;
+            held_back += 1;
+        }
+    }
+    let refused = tenant.emulator.calls().iter().filter(|call| call.answered == Some(429)).count();
+    println!("{WRITES} writes in {:?}, held back {held_back} times, refused {refused} times", begin.elapsed());
+    assert_eq!((refused, tenant.writes()), (0, WRITES));
+    assert!(held_back > 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn graphs_own_throttle_is_obeyed() {
     let tenant = tenant();
     tenant.emulator.adjust(|behaviour| behaviour.key_reads_per_minute = 1);
