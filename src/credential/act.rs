@@ -1,12 +1,17 @@
 //! Does one thing in the cluster or in Entra.
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt as _;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use std::fmt::Debug;
+
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Resource, ResourceExt as _};
 use rotation::{Act, Answer, EntryId, Kind, OpKind, Output, Projection, SlotName};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use super::cluster::ask;
-use super::layout::{self, Data, client_certificate, client_secret, token_signing};
+use super::layout::{Data, Names, Object, client_secret, token_signing};
 use super::pass::Pass;
 use super::slots;
 use super::trouble::{ClusterError, Upset};
@@ -76,7 +81,7 @@ impl Pass<'_> {
     }
 
     async fn delete_slot(&mut self, slot: SlotName, uid: &str) -> Acted {
-        let name = slots::name(&self.resource.spec.secret_name, slot);
+        let name = slots::name(self.resource.spec.output().name(), slot);
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
         let secrets = self.context.secrets(&self.namespace());
@@ -102,9 +107,8 @@ impl Pass<'_> {
             return Ok(());
         };
         let Some(entry) = self.ledger.entry(&projection.entry) else { return Ok(()) };
-        let (name, uid) = (self.resource.name_any(), self.resource.uid().unwrap_or_default());
-        let secret = layout::secret(&self.namespace(), &self.resource.spec.secret_name, (&name, &uid), entry, data);
-        match self.write_output(secret).await {
+        let object = self.layout().object(entry, data);
+        match self.write_output(object).await {
             Ok(written) => {
                 self.see_output(Some(&written));
                 Ok(())
@@ -118,18 +122,34 @@ impl Pass<'_> {
         }
     }
 
+    async fn write_output(&self, object: Object) -> Result<Object, ClusterError> {
+        match object {
+            Object::Secret(secret) => self.write_as(self.context.secrets(&self.namespace()), secret).await.map(Object::Secret),
+            Object::ConfigMap(map) => self.write_as(self.context.config_maps(&self.namespace()), map).await.map(Object::ConfigMap),
+        }
+    }
+
     /// The first publication is a POST, later ones are applied under the uid and resourceVersion that were seen last.
-    async fn write_output(&self, mut secret: Secret) -> Result<Secret, ClusterError> {
-        let secrets = self.context.secrets(&self.namespace());
-        let name = secret.name_any();
+    async fn write_as<K>(&self, api: Api<K>, mut object: K) -> Result<K, ClusterError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + Debug,
+    {
+        let (name, title) = (object.name_any(), format!("{} {}", K::kind(&()), object.name_any()));
         let Some(version) = self.desk.output.clone().filter(|_| !matches!(self.desk.memory.output(), Some(Output::Absent))) else {
             let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-            return ask(format!("create Secret {name}"), secrets.create(&params, &secret)).await;
+            return ask(format!("create {title}"), api.create(&params, &object)).await;
         };
-        secret.metadata.uid = Some(version.uid);
-        secret.metadata.resource_version = Some(version.resource_version);
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        ask(format!("update Secret {name}"), secrets.patch(&name, &params, &Patch::Apply(&secret))).await
+        object.meta_mut().uid = Some(version.uid);
+        object.meta_mut().resource_version = Some(version.resource_version);
+        if version.superfluous.is_empty() {
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            return ask(format!("update {title}"), api.patch(&name, &params, &Patch::Apply(&object))).await;
+        }
+        // What others put there belongs to them by its managed fields, and goes only when it is named.
+        let mut patch = serde_json::to_value(&object).unwrap_or_default();
+        version.superfluous.iter().for_each(|key| patch["data"][key] = Value::Null);
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        ask(format!("update {title}"), api.patch(&name, &params, &Patch::Merge(&patch))).await
     }
 
     /// What the output shall hold; `None` when the key for it is nowhere any more.
@@ -137,22 +157,27 @@ impl Pass<'_> {
         let Some(names) = self.names.clone() else {
             return Err(Upset::Key("The clientID of the target is not known yet.".to_owned()));
         };
-        if self.policy.is_signing() {
-            let history = self.desk.memory.history();
-            let read = |thumbprint: &entra_types::Thumbprint| {
-                let facts = history.certificate_by(*thumbprint)?;
-                Some((*thumbprint, keys::Certificate::from_der(&facts.der).ok()?))
-            };
-            let current = projection.current.thumbprint();
-            let wanted = projection.bundle.iter().chain(&current).chain(&projection.next).chain(&projection.previous);
-            let known = wanted.filter_map(read).collect();
-            return Ok(token_signing::build(&names, projection, &known));
+        match self.policy.kind {
+            Kind::ClientSecret => {
+                let secret = self.client_secret(&projection.entry).await?;
+                Ok(secret.map(|secret| client_secret::build(&names, &secret.value)))
+            }
+            Kind::ClientCertificate { .. } => {
+                let pair = self.key_pair(&projection.entry).await?;
+                Ok(pair.and_then(|pair| self.layout().of_key_pair(&pair.key, &pair.certificate)))
+            }
+            Kind::TokenSigning(_) => Ok(self.signing_contents(&names, projection)),
         }
-        if self.policy.kind == Kind::ClientSecret {
-            let secret = self.client_secret(&projection.entry).await?;
-            return Ok(secret.map(|secret| client_secret::build(&names, &secret.value)));
-        }
-        let pair = self.key_pair(&projection.entry).await?;
-        Ok(pair.map(|pair| client_certificate::build(&names, &pair.key, &pair.certificate)))
+    }
+
+    fn signing_contents(&self, names: &Names, projection: &Projection) -> Option<Data> {
+        let history = self.desk.memory.history();
+        let read = |thumbprint: &entra_types::Thumbprint| {
+            let facts = history.certificate_by(*thumbprint)?;
+            Some((*thumbprint, keys::Certificate::from_der(&facts.der).ok()?))
+        };
+        let current = projection.current.thumbprint();
+        let wanted = projection.bundle.iter().chain(&current).chain(&projection.next).chain(&projection.previous);
+        token_signing::build(names, projection, &wanted.filter_map(read).collect())
     }
 }

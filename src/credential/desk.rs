@@ -29,6 +29,8 @@ pub(crate) struct Desk {
 pub(crate) struct OutputVersion {
     pub(crate) uid: String,
     pub(crate) resource_version: String,
+    /// Keys that do not belong there.
+    pub(crate) superfluous: Vec<String>,
     /// When it was read or written: a watch may lag behind that for a moment.
     pub(crate) at: Instant,
 }

@@ -28,12 +28,14 @@ pub(super) fn name(fact: &Fact) -> &'static str {
         Fact::Dropped(_) => "Removed",
         Fact::Failed(_) => "Failed",
         Fact::ForeignSigner(_) => "ForeignSigner",
+        Fact::ForeignFound(_) => "ForeignFound",
         Fact::Identified(..) => "Created",
         Fact::Licensed(..) => "Licensed",
         Fact::Promoted(..) => "Promoted",
         Fact::Published(_) => "Published",
         Fact::Recovered => "Recovered",
         Fact::Retargeted => "Retargeted",
+        Fact::Seeded(_) => "Seeded",
         Fact::Retired(..) => "Retiring",
     }
 }
@@ -67,6 +69,9 @@ fn describe(fact: &Fact) -> Option<(EventType, String)> {
         Fact::ForeignSigner(claim) => {
             normal(format!("A signing certificate that somebody else made is in use; it is recorded as {}.", claim.id))
         }
+        Fact::ForeignFound(claim) => {
+            normal(format!("The pinned signing certificate is one that somebody else made; it is recorded as {}.", claim.id))
+        }
         Fact::Identified(id, identity) => normal(format!("Entra made signing certificate {} for credential {id}.", identity.thumbprint)),
         Fact::Announced(id) => normal(format!("The output shows credential {id} as the next one.")),
         Fact::Promoted(id, _) => normal(format!("Credential {id} is accepted and becomes the current one.")),
@@ -77,6 +82,9 @@ fn describe(fact: &Fact) -> Option<(EventType, String)> {
         Fact::Failed(trouble) => Some((EventType::Warning, format!("{} {}", trouble.message, trouble.reason.remedy()))),
         Fact::Retargeted => Some((EventType::Warning, "The target was deleted and made anew in Entra; starting afresh.".to_owned())),
         Fact::Adopted(claim) => normal(format!("A credential that somebody else made was handed over; it is recorded as {}.", claim.id)),
+        Fact::Seeded(claim) => {
+            normal(format!("The certificate in the output works; the application rolls it from here on. It is recorded as {}.", claim.id))
+        }
         Fact::Approved(id) => normal(format!("Credential {id} was approved.")),
         Fact::Reinstated(id) => normal(format!("Credential {id} is pinned and becomes the current one again.")),
         Fact::ForeignLost(_, lost) => {

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use rotation::{Reason, Refusal};
 
 use super::registry::AppKey;
-use crate::api::v1alpha1::{AllowAdoption, CredentialKind, Grant, ServicePrincipalCredential, TargetObject};
+use crate::api::v1alpha1::{AllowAdoption, CredentialKind, Grant, OutputRef, ServicePrincipalCredential, TargetObject};
 use crate::tenant::{Access, Selection, SignedIn, Tenant};
 
 /// A target that a grant covers. Nothing reads or writes Entra without one, and only this module makes them.
@@ -25,7 +25,7 @@ pub(crate) struct Granted {
 impl Granted {
     /// Whether a grant still covers the target.
     pub(crate) fn still_holds(&self, resource: &ServicePrincipalCredential, tenant: &Tenant) -> bool {
-        let wanted = Wanted { address: self.address, kind: kind(resource) };
+        let wanted = Wanted { address: self.address, kind: resource.spec.kind() };
         covering(&resource.namespace().unwrap_or_default(), &wanted, tenant).is_ok()
     }
 }
@@ -43,7 +43,7 @@ impl Wanted {
     /// Parses the target. The object follows from the kind unless `target.object` says otherwise.
     pub(crate) fn of(resource: &ServicePrincipalCredential) -> Result<Self, InvalidId> {
         let target = &resource.spec.target;
-        let kind = kind(resource);
+        let kind = resource.spec.kind();
         let object = match (target.object, kind) {
             (Some(TargetObject::Application), _) | (None, CredentialKind::ClientCertificate | CredentialKind::ClientSecret) => {
                 ObjectKind::Application
@@ -63,15 +63,6 @@ impl Wanted {
             (Name::ByClient(client), _) | (Name::ById(_), Some(client)) => AppKey::Client(tenant, client),
             (Name::ById(object), None) => AppKey::Object(tenant, object),
         }
-    }
-}
-
-/// The kind of credential that a resource declares; admission sees to it that there is exactly one.
-pub(crate) fn kind(resource: &ServicePrincipalCredential) -> CredentialKind {
-    if resource.spec.token_signing_certificate.is_some() {
-        CredentialKind::TokenSigningCertificate
-    } else {
-        CredentialKind::ClientCertificate
     }
 }
 
@@ -105,7 +96,7 @@ pub(crate) fn is_undecided(resource: &ServicePrincipalCredential, wanted: &Wante
 pub(crate) fn own_client(resource: &ServicePrincipalCredential, tenant: &Tenant, home: &str) -> Option<ClientId> {
     let Access::Ready(signed_in) = &tenant.access else { return None };
     let is_at_home = resource.namespace().as_deref() == Some(home);
-    let keeps_sign_in = sign_in_secret(tenant, kind(resource)).is_some_and(|name| name == resource.spec.secret_name);
+    let keeps_sign_in = sign_in_secret(tenant, resource.spec.kind()).is_some_and(|name| OutputRef::Secret(name) == resource.spec.output());
     (!(is_at_home && keeps_sign_in)).then_some(signed_in.client_id)
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use entra::{Category, Detail as GraphDetail, SignIn};
 use entra_types::KeyId;
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt as _;
 use rotation::history::{CertificateFacts, Directory};
 use rotation::{Detail, EntryId, FreshKey, Kind, Look, Output, SignInResult, SlotName};
 use tokio::time::Instant;
@@ -14,10 +13,11 @@ use super::cluster::ask;
 use super::desk::OutputVersion;
 use super::grants::Granted;
 use super::keyring::{ClientSecret, KeyPair};
-use super::layout::{self, client_certificate, client_secret};
+use super::layout::{Data, Layout, Object, client_certificate, client_secret, facts};
 use super::pass::Pass;
 use super::trouble::Upset;
 use super::{issue, slots};
+use crate::api::v1alpha1::OutputRef;
 
 type Looked = Result<(), Upset>;
 
@@ -70,29 +70,30 @@ impl Pass<'_> {
     }
 
     pub(super) async fn read_output(&mut self) -> Looked {
-        let name = self.resource.spec.secret_name.clone();
-        let secrets = self.context.secrets(&self.namespace());
-        let found = ask(format!("read Secret {name}"), secrets.get_opt(&name)).await.map_err(Upset::Cluster)?;
-        self.see_output(found.as_ref());
-        Ok(())
+        self.data_of_output().await.map(drop)
+    }
+
+    /// How the output looks.
+    pub(super) fn layout(&self) -> Layout {
+        Layout::of(&self.resource, self.names.clone())
     }
 
     /// Records the output as read or as answered to a write.
-    pub(super) fn see_output(&mut self, secret: Option<&Secret>) {
+    pub(super) fn see_output(&mut self, object: Option<&Object>) {
         let now = self.context.now();
-        let Some(secret) = secret else {
+        let Some(object) = object else {
             self.desk.output = None;
             return self.desk.memory.saw_output(Output::Absent, vec![], now);
         };
-        let inspected =
-            layout::inspect(secret, (&self.resource.name_any(), &self.policy.uid), self.policy.is_signing(), self.names.as_ref());
-        let version = secret.metadata.uid.clone().zip(secret.metadata.resource_version.clone());
-        self.desk.output = version.map(|(uid, resource_version)| OutputVersion { uid, resource_version, at: Instant::now() });
+        let inspected = self.layout().inspect(object);
+        let version = object.metadata().uid.clone().zip(object.metadata().resource_version.clone());
+        let superfluous = inspected.superfluous;
+        self.desk.output = version.map(|(uid, resource_version)| OutputVersion { uid, resource_version, superfluous, at: Instant::now() });
         self.desk.memory.saw_output(inspected.output, inspected.certificates, now);
     }
 
     pub(super) async fn read_slot(&mut self, name: SlotName) -> Looked {
-        let secret = slots::name(&self.resource.spec.secret_name, name);
+        let secret = slots::name(self.resource.spec.output().name(), name);
         let secrets = self.context.secrets(&self.namespace());
         let found = ask(format!("read Secret {secret}"), secrets.get_opt(&secret)).await.map_err(Upset::Cluster)?;
         self.see_slot(name, found.as_ref());
@@ -139,12 +140,22 @@ impl Pass<'_> {
         Ok(key_id.zip(value).map(|(key_id, value)| ClientSecret { key_id, value }))
     }
 
-    async fn data_of_output(&mut self) -> Result<Option<layout::Data>, Upset> {
-        let name = self.resource.spec.secret_name.clone();
-        let secrets = self.context.secrets(&self.namespace());
-        let found = ask(format!("read Secret {name}"), secrets.get_opt(&name)).await.map_err(Upset::Cluster)?;
+    async fn data_of_output(&mut self) -> Result<Option<Data>, Upset> {
+        let resource = std::sync::Arc::clone(&self.resource);
+        let namespace = self.namespace();
+        let found = match resource.spec.output() {
+            OutputRef::Secret(name) => {
+                let secrets = self.context.secrets(&namespace);
+                ask(format!("read Secret {name}"), secrets.get_opt(name)).await.map(|found| found.map(Object::Secret))
+            }
+            OutputRef::ConfigMap(name) => {
+                let maps = self.context.config_maps(&namespace);
+                ask(format!("read ConfigMap {name}"), maps.get_opt(name)).await.map(|found| found.map(Object::ConfigMap))
+            }
+        };
+        let found = found.map_err(Upset::Cluster)?;
         self.see_output(found.as_ref());
-        Ok(found.map(|secret| secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect()))
+        Ok(found.map(|object| object.data()))
     }
 
     /// The key pair of an entry: from memory, from its slot, or from the output if that holds it.
@@ -230,6 +241,6 @@ impl Pass<'_> {
 }
 
 fn certificates(object: &entra::DirectoryObject) -> BTreeMap<KeyId, CertificateFacts> {
-    let read = |view: entra_types::Credential| Some((view.key_id?, layout::facts(&keys::Certificate::from_der(&view.der?).ok()?)));
+    let read = |view: entra_types::Credential| Some((view.key_id?, facts(&keys::Certificate::from_der(&view.der?).ok()?)));
     object.keys.views().filter_map(read).collect()
 }

@@ -78,6 +78,7 @@ impl Pass<'_> {
     async fn steps(&mut self) -> Result<End, Cut> {
         for _ in 0..STEPS {
             let application = self.context.application(&self.policy.uid);
+            self.desk.memory.others_own(application.named());
             let step = next(&self.case(&application));
             debug!(step = step_name(&step), "next");
             let done = match step {
@@ -144,7 +145,7 @@ impl Pass<'_> {
     fn notice_foreign_hands(&mut self) -> Option<Duration> {
         const WATCH_LAG: Duration = Duration::from_secs(10);
         let seen = self.desk.output.as_ref()?;
-        let watched = self.context.outputs.version(&self.namespace(), &self.resource.spec.secret_name);
+        let watched = self.context.outputs.version(&self.namespace(), self.resource.spec.output());
         if watched.is_some_and(|(uid, version)| uid == seen.uid && version == seen.resource_version) {
             return None;
         }

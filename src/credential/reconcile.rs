@@ -17,7 +17,7 @@ use super::desk::Desk;
 use super::grants::{self, Granted, Wanted};
 use super::layout::Names;
 use super::pass::{End, PASS, Pass};
-use super::policy::policy;
+use super::policy::{Surroundings, policy};
 use super::record;
 use super::refuse::{Unreadable, refuse};
 use crate::api::v1alpha1::{CredentialKind, ServicePrincipalCredential};
@@ -96,7 +96,10 @@ async fn pass(context: &Context, desk: &mut Desk, resource: Arc<ServicePrincipal
     // Without a tenant nothing is sent anywhere; the nil id only keeps such resources together.
     let tenant_id = recorded.or(named).unwrap_or_else(|| TenantId::new(Uuid::nil()));
     let granted = entitle(&resource, wanted, tenant.as_ref(), tenant_id, &context.settings.namespace);
-    let policy = policy(&resource, wanted, tenant.as_ref(), tenant_id, granted.as_ref().err(), &context.settings);
+    let policy = {
+        let surroundings = Surroundings { settings: &context.settings, now: context.now() };
+        policy(&resource, wanted, tenant.as_ref(), tenant_id, granted.as_ref(), &surroundings)
+    };
     let read = desk.memory.history().latest().map(|directory| directory.client_id);
     let known = ledger.target.as_ref().map(|target| target.client_id).or(read);
     let app = wanted.app(tenant_id, known);

@@ -55,10 +55,11 @@ pub(crate) fn ledger(status: &ServicePrincipalCredentialStatus, kind: Credential
         next_seq,
         entries,
         rotation: status.rotation.as_ref().map(read_rotation).transpose()?.unwrap_or_default(),
-        foreign: status
-            .foreign_credentials
-            .as_ref()
-            .map(|foreign| Foreign { count: foreign.count.unwrap_or_default(), soonest_expiry: instant(foreign.soonest_expiry) }),
+        foreign: status.foreign_credentials.as_ref().map(|foreign| Foreign {
+            count: foreign.count.unwrap_or_default(),
+            soonest_expiry: instant(foreign.soonest_expiry),
+            unrecorded: foreign.unrecorded.iter().filter_map(|id| id.parse().ok()).collect(),
+        }),
     })
 }
 
@@ -91,7 +92,7 @@ fn read_entry(entry: &CredentialEntry, kind: CredentialKind) -> Result<Entry, Un
         not_after: instant(entry.not_after),
         published_at: instant(entry.published_at),
         key_ids: entry.key_ids.iter().map(|id| parse(field("keyIDs"), id)).collect::<Result<_, _>>()?,
-        adopted_at: None,
+        adopted_at: instant(entry.adopted_at),
         detail: read_detail(entry, kind, &field)?,
         op: entry.op.as_ref().map(|op| read_op(op, &field)).transpose()?,
     })
@@ -148,7 +149,7 @@ fn read_rotation(rotation: &RotationProgress) -> Result<Rotation, Unreadable> {
     Ok(Rotation {
         reason: rotation.reason.as_deref().map(|text| parse::<Cause>("rotation.reason", text)).transpose()?,
         started_at: instant(rotation.started_at),
-        approved_at: None,
+        approved_at: instant(rotation.approved_at),
         failures: rotation.failures.unwrap_or_default(),
         next_attempt: instant(rotation.next_attempt),
         last_failure: rotation.last_failure.as_ref().map(read_failure).transpose()?,
@@ -171,10 +172,11 @@ pub(crate) fn write(ledger: &Ledger, status: &mut ServicePrincipalCredentialStat
     status.target = ledger.target.as_ref().map(write_target);
     status.credentials = ledger.entries.iter().map(write_entry).collect();
     status.rotation = (ledger.rotation != Rotation::default()).then(|| write_rotation(&ledger.rotation));
-    status.foreign_credentials = ledger
-        .foreign
-        .as_ref()
-        .map(|foreign| ForeignCredentials { count: Some(foreign.count), soonest_expiry: foreign.soonest_expiry.map(Into::into) });
+    status.foreign_credentials = ledger.foreign.as_ref().map(|foreign| ForeignCredentials {
+        count: Some(foreign.count),
+        soonest_expiry: foreign.soonest_expiry.map(Into::into),
+        unrecorded: foreign.unrecorded.iter().map(ToString::to_string).collect(),
+    });
 }
 
 fn write_target(target: &Target) -> ResolvedTarget {
@@ -207,6 +209,7 @@ fn write_entry(entry: &Entry) -> CredentialEntry {
         issued_at: entry.issued_at.into(),
         not_after: entry.not_after.map(Into::into),
         published_at: entry.published_at.map(Into::into),
+        adopted_at: entry.adopted_at.map(Into::into),
         announced_at: signing.and_then(|signing| signing.announced_at).map(Into::into),
         key_ids: entry.key_ids.iter().map(ToString::to_string).collect(),
         thumbprint: entry.thumbprint().map(|thumbprint| thumbprint.to_string()),
@@ -247,6 +250,7 @@ fn write_rotation(rotation: &Rotation) -> RotationProgress {
     RotationProgress {
         reason: rotation.reason.map(|cause| cause.to_string()),
         started_at: rotation.started_at.map(Into::into),
+        approved_at: rotation.approved_at.map(Into::into),
         failures: (rotation.failures > 0).then_some(rotation.failures),
         next_attempt: rotation.next_attempt.map(Into::into),
         last_failure: rotation.last_failure.as_ref().map(|failure| FailureStatus {

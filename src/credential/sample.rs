@@ -1,6 +1,7 @@
 //! What the metrics show of a resource.
 
 use kube::ResourceExt as _;
+use rotation::Kind;
 
 use super::pass::Pass;
 use crate::api::v1alpha1::ServicePrincipalCredentialStatus;
@@ -26,7 +27,11 @@ impl Pass<'_> {
 
     /// The kind of credential as a metric label.
     pub(super) fn kind(&self) -> &'static str {
-        if self.policy.is_signing() { "TokenSigningCertificate" } else { "ClientCertificate" }
+        match self.policy.kind {
+            Kind::ClientSecret => "ClientSecret",
+            Kind::ClientCertificate { .. } => "ClientCertificate",
+            Kind::TokenSigning(_) => "TokenSigningCertificate",
+        }
     }
 }
 

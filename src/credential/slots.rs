@@ -40,7 +40,7 @@ pub(super) fn secret(resource: &ServicePrincipalCredential, slot: SlotName, entr
     let annotations = [(OWNER_UID, uid.clone()), (ENTRY, entry.to_string())];
     Secret {
         metadata: ObjectMeta {
-            name: Some(name(&resource.spec.secret_name, slot)),
+            name: Some(name(resource.spec.output().name(), slot)),
             namespace: resource.namespace(),
             owner_references: owner.map(|owner| vec![owner]),
             labels: Some([(SLOT_LABEL.to_owned(), uid)].into()),

@@ -52,6 +52,7 @@ fn resolved(policy: &Policy) -> ResolvedPolicy {
         renew_before: duration(renew_before),
         overlap: duration(overlap),
         soak: policy.is_signing().then(|| duration(soak)).flatten(),
+        note: None,
     }
 }
 

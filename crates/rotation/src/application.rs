@@ -71,6 +71,11 @@ impl Application {
         &self.known
     }
 
+    /// Every credential on the object that another resource's ledger names.
+    pub fn named(&self) -> BTreeSet<KeyId> {
+        self.known.union(&self.leaving).copied().collect()
+    }
+
     /// Whether another resource on the object counts on this credential, or is removing it.
     pub(crate) fn claims(&self, id: &KeyId) -> bool {
         self.known.contains(id) || self.leaving.contains(id)

@@ -6,8 +6,9 @@ use chrono::TimeDelta;
 use entra_types::KeyId;
 
 use crate::case::{Claim, Fact, Licence, Trouble};
-use crate::id::{EntryId, MARK};
-use crate::ledger::{Detail, Entry, Failure, Foreign, Ledger, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
+use crate::foreign;
+use crate::id::EntryId;
+use crate::ledger::{Detail, Entry, Failure, Ledger, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
 use crate::memory::{Attempt, Memory};
 use crate::policy::Policy;
 use crate::schedule;
@@ -39,7 +40,7 @@ impl Ledger {
             learn_outcome(entry, memory);
             forget_slot(entry, memory);
         }
-        ledger.foreign = foreign(&ledger, memory).or(ledger.foreign);
+        ledger.foreign = foreign::count(&ledger, memory).or(ledger.foreign);
         ledger
     }
 
@@ -48,9 +49,13 @@ impl Ledger {
         match fact {
             Fact::Claimed(claim) => self.claim(claim, Origin::Made, Use::Next, stamp, policy),
             Fact::ForeignSigner(claim) => self.claim(claim, Origin::Foreign, Use::Current, stamp, policy),
+            Fact::ForeignFound(claim) => self.claim(claim, Origin::Foreign, Use::Previous, stamp, policy),
             Fact::Licensed(id, licence) => self.with(id, |entry| {
-                if licence.kind == OpKind::AddByUpdate {
-                    entry.key_ids = BTreeSet::from([id.key_id(&policy.uid)]);
+                match licence.kind {
+                    OpKind::AddByUpdate => entry.key_ids = BTreeSet::from([id.key_id(&policy.uid)]),
+                    OpKind::AddSigningByUpdate => entry.key_ids = id.signing_key_ids(&policy.uid),
+                    OpKind::AddVerifyByUpdate => entry.key_ids.extend([id.verify_key_id(&policy.uid)]),
+                    _ => {}
                 }
                 entry.op = Some(op(licence, stamp));
             }),
@@ -73,6 +78,7 @@ impl Ledger {
             Fact::Approved(id) if self.upcoming().is_some_and(|upcoming| upcoming.id == *id) => self.rotation.approved_at = Some(now),
             Fact::Approved(_) => {}
             Fact::Adopted(claim) => self.adopt(claim, stamp),
+            Fact::Seeded(claim) => self.claim(claim, Origin::Adopted, Use::Current, stamp, policy),
             Fact::Reinstated(id) => self.reinstate(id),
             Fact::ForeignLost(id, lost) => self.with(id, |entry| {
                 if let Some(op) = &mut entry.op {
@@ -135,9 +141,11 @@ impl Ledger {
         });
         self.next_seq = next_seq;
         self.target = Some(claim.target.clone());
-        self.rotation.reason = Some(claim.cause);
-        self.rotation.started_at = Some(now);
-        self.rotation.approved_at = None;
+        if r#use == Use::Next || self.upcoming().is_none() {
+            self.rotation.reason = Some(claim.cause);
+            self.rotation.started_at = Some(now);
+            self.rotation.approved_at = None;
+        }
     }
 
     /// A foreign signer that is recorded already only changes hands.
@@ -166,12 +174,19 @@ impl Ledger {
     }
 
     fn reinstate(&mut self, id: &EntryId) {
-        if self.entry(id).is_none_or(|entry| !matches!(entry.r#use, Use::Previous | Use::Next)) {
-            return;
+        match self.entry(id).map(|entry| entry.r#use) {
+            None | Some(Use::Retiring) => return,
+            Some(Use::Current) => {}
+            Some(Use::Next | Use::Previous | Use::Abandoned) => {
+                self.turn(Use::Current, Use::Previous);
+                self.with(id, |entry| (entry.r#use, entry.published_at) = (Use::Current, None));
+            }
         }
-        self.turn(Use::Current, Use::Previous);
-        self.turn(Use::Next, Use::Previous);
-        self.with(id, |entry| (entry.r#use, entry.published_at) = (Use::Current, None));
+        // What is not in Entra as far as the ledger knows was never used.
+        for next in self.entries.iter_mut().filter(|entry| entry.r#use == Use::Next) {
+            let known = next.thumbprint().is_some() && !next.key_ids.is_empty();
+            next.r#use = if known { Use::Previous } else { Use::Abandoned };
+        }
     }
 
     fn promote(&mut self, id: &EntryId, key_ids: &BTreeSet<KeyId>) {
@@ -236,30 +251,6 @@ fn forget_slot(entry: &mut Entry, memory: &Memory) {
     {
         *slot = None;
     }
-}
-
-/// Counts what no entry of ours explains; unknown before the first read.
-fn foreign(ledger: &Ledger, memory: &Memory) -> Option<Foreign> {
-    memory.history().latest()?;
-    let ours: BTreeSet<_> = ledger.entries.iter().flat_map(|entry| &entry.key_ids).copied().collect();
-    let thumbprints: BTreeSet<_> = ledger.entries.iter().filter_map(Entry::thumbprint).collect();
-    let names: BTreeSet<&str> = ledger.entries.iter().filter_map(|entry| entry.signing()?.display_name.as_deref()).collect();
-    let known =
-        |id: &KeyId| ours.contains(id) || memory.history().certificate(id).is_some_and(|facts| thumbprints.contains(&facts.thumbprint));
-    // A secret whose keyId the ledger does not hold yet is ours by its name.
-    let marked =
-        |name: &str| ledger.entries.iter().any(|entry| name.strip_prefix(MARK).is_some_and(|mark| mark.ends_with(entry.id.as_str())));
-    let stranger = |view: &&entra_types::Credential| {
-        let ours_by_name = view.display_name.as_deref().is_some_and(|name| names.contains(name) || marked(name));
-        !view.key_id.as_ref().is_some_and(known) && !ours_by_name
-    };
-    let strangers: Vec<_> = memory.history().entries().iter().filter(stranger).collect();
-    let ids: BTreeSet<_> =
-        strangers.iter().map(|view| view.custom_key_identifier.clone().or_else(|| view.key_id.map(|id| id.to_string()))).collect();
-    Some(Foreign {
-        count: u32::try_from(ids.len()).unwrap_or(u32::MAX),
-        soonest_expiry: strangers.iter().filter_map(|view| view.end).min().map(whole),
-    })
 }
 
 impl Signing {

@@ -174,6 +174,8 @@ pub enum Fact {
     Claimed(Claim),
     /// Somebody else's signing certificate is the one in use.
     ForeignSigner(Box<Claim>),
+    /// A valid signing certificate of somebody else is pinned: it is kept in the output from here on.
+    ForeignFound(Box<Claim>),
     /// A write is licensed (again).
     Licensed(EntryId, Licence),
     /// Entra's names for a credential that was given up are known.
@@ -196,6 +198,8 @@ pub enum Fact {
     Retired(EntryId, Option<Licence>),
     /// Given up before use.
     Abandoned(EntryId),
+    /// The certificate that the output holds is the one that the target rolls itself with from here on.
+    Seeded(Box<Claim>),
     /// Nothing of it is left.
     Dropped(EntryId),
     /// What a whole-list update of this entry kept is gone, and nobody of ours removed it.
@@ -365,8 +369,16 @@ impl<'a> Case<'a> {
     }
 
     /// How long a new credential lives: as asked, or as long as an app management policy allows.
-    pub(crate) fn validity(&self) -> TimeDelta {
-        self.policy.durations.validity
+    pub fn validity(&self) -> TimeDelta {
+        let asked = self.policy.durations.validity;
+        self.longest_life().map_or(asked, |longest| asked.min(longest))
+    }
+
+    /// The longest life that an app management policy allows, as far as read. A certificate begins a little before it is made.
+    pub(crate) fn longest_life(&self) -> Option<TimeDelta> {
+        let limits = self.memory.limits()?.value.as_ref()?;
+        let life = if self.policy.kind == Kind::ClientSecret { limits.secret_life } else { limits.certificate_life };
+        life.map(|life| (life - TimeDelta::minutes(10)).max(life / 2))
     }
 
     /// Asks for the read that a conclusion needs, or waits for its time.

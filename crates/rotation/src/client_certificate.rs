@@ -11,7 +11,7 @@ use crate::memory::{Material, Output};
 use crate::op::OpState;
 use crate::policy::Kind;
 use crate::reason::Cause;
-use crate::{gates, proving, removal, staging};
+use crate::{gates, proving, removal, self_rolling, staging};
 
 pub(crate) fn projection(current: &Entry) -> Option<Projection> {
     let thumbprint = current.thumbprint()?;
@@ -35,6 +35,9 @@ pub(crate) fn has_another_size(case: &Case<'_>, current: &Entry) -> bool {
 pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Check {
     let id = case.ledger.next_id(&case.policy.uid);
     let Some(slot) = staging::free_slot(case) else { return wait(case.now + case.policy.late.late(), Wait::Busy) };
+    if case.policy.is_self_rolled() && proof(case).is_none() {
+        return self_rolling::locked_out(case, "No certificate of this resource is accepted any more.");
+    }
     let Some(fresh) = case.memory.fresh_key().filter(|fresh| fresh.entry == id) else { return look(Look::FreshKey(id)) };
     let kind = if proof(case).is_some() { OpKind::AddKey } else { OpKind::AddByUpdate };
     note(Fact::Claimed(Claim {
@@ -149,6 +152,7 @@ fn send_add(case: &Case<'_>, upcoming: &Entry) -> Check {
             case.clock_agrees()?;
             case.send(upcoming, Licence::of(OpKind::AddKey), Mutation::AddKey(proof))
         }
+        None if case.policy.is_self_rolled() => self_rolling::locked_out(case, "No certificate of this resource is accepted any more."),
         None => {
             let emergency = case
                 .ledger

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use entra_types::{Credential, KeyId};
 
-use crate::case::{Act, Case, Check, Claim, Fact, Licence, Look, Mutation, Projection, Wait, act, look, note, wait};
+use crate::case::{Case, Check, Claim, Fact, Licence, Look, Mutation, Projection, Wait, look, note, wait};
 use crate::history::{Detail, Directory};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, SlotName};
-use crate::memory::{Attempt, Held, Made, Material, Output, StagedSecret};
+use crate::memory::{Attempt, Made, Material, StagedSecret};
 use crate::op::OpState;
 use crate::reason::Cause;
 use crate::time::whole;
@@ -40,17 +40,6 @@ pub(crate) fn is_lost(case: &Case<'_>, current: &Entry) -> bool {
     let EntryDetail::ClientSecret { slot, .. } = current.detail else { return false };
     let slot_is_gone = slot.is_none_or(|name| case.memory.slot(name).is_some()) && staged(case, current).is_none();
     slot_is_gone && case.memory.output().is_some() && case.memory.shown().is_none_or(|shown| shown.entry != current.id)
-}
-
-/// A slot that was deleted is made again from the output, once that has shown that it works.
-pub(crate) fn restore_slot(case: &Case<'_>, current: &Entry) -> Check {
-    let EntryDetail::ClientSecret { slot: Some(name), .. } = current.detail else { return Ok(()) };
-    let held = matches!(case.memory.output(), Some(Output::Ours { shows: Some(shown), holds: Some(Held::Secret(_)) }) if shown.entry == current.id);
-    if case.memory.slot(name) != Some(None) || !held || current.published_at.is_none() {
-        return Ok(());
-    }
-    proving::is_accepted_now(case, current)?;
-    act(Act::PostSlot(current.id.clone(), name))
 }
 
 pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Check {

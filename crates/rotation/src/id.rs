@@ -1,5 +1,6 @@
 //! The id of a ledger entry, and the marks that carry it into Entra.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +8,9 @@ use entra_types::KeyId;
 use sha2::{Digest, Sha256};
 
 const LENGTH: usize = 10;
+
+/// What the SAN URIs of our certificates begin with.
+pub(crate) const CERTIFICATE_MARK: &str = "urn:entra-rotator:";
 
 /// What the names of our client secrets in Entra begin with.
 pub(crate) const MARK: &str = "entra-rotator/";
@@ -37,6 +41,19 @@ impl EntryId {
         KeyId::new(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 
+    /// The keyId that a list update gives the public half of a signing certificate; [`key_id`](Self::key_id) names its private half and the password.
+    pub fn verify_key_id(&self, uid: &str) -> KeyId {
+        let digest = Sha256::digest(format!("verifyKeyId/{uid}/{self}"));
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        KeyId::new(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+
+    /// Both.
+    pub(crate) fn signing_key_ids(&self, uid: &str) -> BTreeSet<KeyId> {
+        BTreeSet::from([self.key_id(uid), self.verify_key_id(uid)])
+    }
+
     /// The name that marks a client secret as this entry of that resource.
     pub fn password_name(&self, uid: &str) -> String {
         format!("{MARK}{uid}/{self}")
@@ -44,7 +61,7 @@ impl EntryId {
 
     /// The SAN URI that marks a certificate as this entry of that resource.
     pub fn san_uri(&self, uid: &str) -> String {
-        format!("urn:entra-rotator:{uid}:{self}")
+        format!("{CERTIFICATE_MARK}{uid}:{self}")
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Foreign {
     pub count: u32,
     /// When the first of them expires.
     pub soonest_expiry: Option<Time>,
+    /// Those that carry this operator's mark although no ledger knows them; 16 at most.
+    pub unrecorded: BTreeSet<KeyId>,
 }
 
 /// One credential.
@@ -330,6 +332,19 @@ impl OpKind {
     /// Whether it replaces whole lists, and so could undo what others write meanwhile.
     pub const fn is_whole_list(self) -> bool {
         matches!(self, Self::AddByUpdate | Self::AddSigningByUpdate | Self::AddVerifyByUpdate | Self::RemoveByUpdate)
+    }
+
+    /// Whether it makes a credential: what was refused does not exist then.
+    pub const fn is_creation(self) -> bool {
+        matches!(
+            self,
+            Self::AddKey
+                | Self::AddByUpdate
+                | Self::AddPassword
+                | Self::AddTokenSigningCertificate
+                | Self::AddSigningKey
+                | Self::AddSigningByUpdate
+        )
     }
 
     /// Whether it takes a credential away.

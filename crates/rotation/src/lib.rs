@@ -31,12 +31,14 @@ mod adoption;
 mod apply;
 mod client_certificate;
 mod client_secret;
+mod foreign;
 mod gates;
 mod op;
 mod proving;
 mod removal;
 mod revocation;
 mod rules;
+mod self_rolling;
 mod staging;
 mod token_signing;
 

@@ -33,6 +33,7 @@ pub struct Memory {
     attempts: BTreeMap<String, Attempt>,
     proof_refusals: Vec<Time>,
     unhealable: bool,
+    others: BTreeSet<KeyId>,
 }
 
 /// Something seen, with the order in which it was seen.
@@ -221,6 +222,7 @@ impl Memory {
             attempts: BTreeMap::new(),
             proof_refusals: Vec::new(),
             unhealable: false,
+            others: BTreeSet::new(),
         }
     }
 
@@ -334,6 +336,11 @@ impl Memory {
         }
     }
 
+    /// The credentials on the object that other resources' ledgers name.
+    pub fn others_own(&mut self, key_ids: BTreeSet<KeyId>) {
+        self.others = key_ids;
+    }
+
     /// Forgets what no entry of the ledger needs any more.
     pub fn settle(&mut self, ledger: &Ledger) {
         let nonces: BTreeSet<&str> = ledger.entries.iter().filter_map(|entry| Some(entry.op.as_ref()?.nonce.as_str())).collect();
@@ -406,6 +413,10 @@ impl Memory {
 
     pub(crate) fn is_unhealable(&self) -> bool {
         self.unhealable
+    }
+
+    pub(crate) fn is_others(&self, id: &KeyId) -> bool {
+        self.others.contains(id)
     }
 
     /// Whether proofs were refused three times over at least `span`: time to do without.

@@ -9,8 +9,9 @@ use crate::history::{Conclusion, Detail};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Signing, Use};
 use crate::op::{OpState, Removal};
 use crate::rules::gone;
+use crate::signer::Group;
 use crate::time::Time;
-use crate::{client_certificate, client_secret, proving, token_signing};
+use crate::{client_certificate, client_secret, proving, self_rolling, staging, token_signing};
 
 /// Previous credentials go once the overlap since the publication of Current is over.
 pub(crate) fn retire(case: &Case<'_>) -> Check {
@@ -82,7 +83,9 @@ fn may_remove(case: &Case<'_>, current: &Entry, entry: &Entry) -> Check<(OpKind,
 fn means(case: &Case<'_>, entry: &Entry) -> OpKind {
     match entry.detail {
         EntryDetail::ClientSecret { .. } => OpKind::RemovePassword,
-        EntryDetail::ClientCertificate { .. } if client_certificate::proof(case).is_some() => OpKind::RemoveKey,
+        EntryDetail::ClientCertificate { .. } if case.policy.is_self_rolled() || client_certificate::proof(case).is_some() => {
+            OpKind::RemoveKey
+        }
         EntryDetail::ClientCertificate { .. } | EntryDetail::TokenSigning(_) => OpKind::RemoveByUpdate,
     }
 }
@@ -94,6 +97,9 @@ fn activating(case: &Case<'_>) -> Option<Time> {
 
 /// What of this entry Entra lists, by two identifiers: the keyId that the ledger holds, and the certificate behind it.
 pub(crate) fn removable(case: &Case<'_>, entry: &Entry) -> BTreeSet<KeyId> {
+    if self_rolling::is_nameless(case, entry) {
+        return BTreeSet::new();
+    }
     let listed = match (&entry.detail, entry.thumbprint()) {
         (EntryDetail::ClientSecret { .. }, _) => client_secret::marked(case, entry),
         (EntryDetail::ClientCertificate { thumbprint, .. }, _) => case.memory.history().holders(*thumbprint),
@@ -113,7 +119,9 @@ fn is_spared(other: &Entry) -> bool {
 fn linked(case: &Case<'_>, thumbprint: Thumbprint, signing: &Signing) -> BTreeSet<KeyId> {
     let Some(link) = &signing.custom_key_identifier else { return BTreeSet::new() };
     let history = case.memory.history();
-    if history.groups().iter().any(|group| group.custom_key_identifier == *link && group.thumbprint != Some(thumbprint)) {
+    let own = token_signing::is_own_link(link, thumbprint);
+    let another = |group: &Group| group.thumbprint != Some(thumbprint) && !(own && group.thumbprint.is_none());
+    if history.groups().iter().any(|group| group.custom_key_identifier == *link && another(group)) {
         return BTreeSet::new();
     }
     let shares = |view: &&Credential| view.custom_key_identifier.as_ref() == Some(link);
@@ -163,9 +171,17 @@ pub(crate) fn finish(case: &Case<'_>, entry: &Entry) -> Check {
         conclusion => {
             case.pursue(conclusion, Wait::Settling)?;
             let settled = entry.op.as_ref().map_or(case.now, |op| op.at + late.settled());
-            if case.now < settled { wait(settled, Wait::Settling) } else { note(Fact::Dropped(entry.id.clone())) }
+            if case.now < settled {
+                return wait(settled, Wait::Settling);
+            }
+            staging::delete_slot(case, entry)?;
+            note(Fact::Dropped(entry.id.clone()))
         }
     }
+}
+
+fn late_third(case: &Case<'_>) -> chrono::TimeDelta {
+    case.policy.late.late() / 3
 }
 
 fn reread(case: &Case<'_>) -> Check {
@@ -184,16 +200,22 @@ fn remove(case: &Case<'_>, entry: &Entry) -> Check {
     if key_ids.is_empty() {
         return if case.pursue(gone(case, entry), Wait::Settling)? { note(Fact::Dropped(entry.id.clone())) } else { misplaced(case) };
     }
-    let proof = if kind == OpKind::RemoveKey { client_certificate::proof(case) } else { None };
+    let proof = if kind == OpKind::RemoveKey { client_certificate::proof_but(case, entry) } else { None };
+    if kind == OpKind::RemoveKey && proof.is_none() {
+        return wait(case.now + late_third(case), Wait::Busy);
+    }
     case.send(entry, Licence { kept, ..Licence::of(kind) }, Mutation::Remove(Removal::new(entry, kind, key_ids), proof))
 }
 
 /// A credential that was given up: removed if it appears, forgotten once it cannot appear any more.
 pub(crate) fn clean_up(case: &Case<'_>, entry: &Entry) -> Check {
+    if is_pinned(case, entry) {
+        return Ok(());
+    }
     let late = case.policy.late;
     if let Some(op) = &entry.op
         && case.op(entry) == Some(OpState::Refused)
-        && !op.kind.is_removal()
+        && op.kind.is_creation()
     {
         return note(Fact::Dropped(entry.id.clone()));
     }

@@ -9,7 +9,9 @@ use crate::ledger::{Entry, Use};
 use crate::memory::Output;
 use crate::policy::Kind;
 use crate::reason::{Cause, Reason, Refusal};
-use crate::{adoption, client_certificate, client_secret, proving, removal, revocation, schedule, staging, token_signing};
+use crate::{
+    adoption, client_certificate, client_secret, foreign, proving, removal, revocation, schedule, self_rolling, staging, token_signing,
+};
 
 type Rule = fn(&Case<'_>) -> Check;
 
@@ -18,12 +20,16 @@ const RULES: &[Rule] = &[
     obey_the_owners,
     keep_published,
     revocation::anchor,
+    token_signing::latch_approval,
     obey_refusal,
     hold_still,
     wait_out_trouble,
+    token_signing::obey_pin,
     carry_on,
     tidy,
     watch,
+    token_signing::notify,
+    foreign::watch_kept,
     adoption::adopt,
     begin,
     removal::retire,
@@ -94,7 +100,7 @@ fn keep_published(case: &Case<'_>) -> Check {
         }
         return refuse(case, Reason::OutputNotOurs, why.clone());
     }
-    let Some(current) = case.ledger.current() else { return Ok(()) };
+    let Some(current) = case.ledger.current() else { return self_rolling::seed(case) };
     let expected = match case.policy.kind {
         Kind::ClientSecret => client_secret::projection(case, current)?,
         Kind::ClientCertificate { .. } => client_certificate::projection(current),
@@ -151,7 +157,7 @@ fn tidy(case: &Case<'_>) -> Check {
         match entry.r#use {
             Use::Retiring => removal::finish(case, entry),
             Use::Abandoned => removal::clean_up(case, entry),
-            Use::Current => client_secret::restore_slot(case, entry),
+            Use::Current => staging::restore_slot(case, entry),
             Use::Next | Use::Previous => Ok(()),
         }
     }))
@@ -185,6 +191,7 @@ pub(crate) fn gone(case: &Case<'_>, entry: &Entry) -> Conclusion {
 
 fn begin(case: &Case<'_>) -> Check {
     let (None, Some(cause)) = (case.ledger.upcoming(), cause(case)) else { return Ok(()) };
+    token_signing::hold_back(case, cause)?;
     if let Some(until) = schedule::next_issue(case.ledger, case.policy.late).filter(|until| case.now < *until) {
         return wait(until, Wait::Rationed);
     }
@@ -200,10 +207,26 @@ fn begin(case: &Case<'_>) -> Check {
     if case.policy.own_client == Some(directory.client_id) {
         return refuse(case, Reason::OwnIdentity, format!("Client {} is the operator's own application.", directory.client_id));
     }
+    within_limits(case)?;
     match case.policy.kind {
         Kind::ClientSecret => client_secret::begin(case, directory, cause),
         Kind::ClientCertificate { .. } => client_certificate::begin(case, directory, cause),
         Kind::TokenSigning(_) => token_signing::begin(case, directory, cause),
+    }
+}
+
+/// What app management policies allow, read once a day where something is about to be made.
+fn within_limits(case: &Case<'_>) -> Check {
+    if case.policy.is_self_rolled() {
+        return Ok(());
+    }
+    let Some(seen) = case.memory.limits().filter(|seen| case.now - seen.at < TimeDelta::hours(24)) else { return look(Look::AppPolicy) };
+    match &seen.value {
+        Some(limits) if limits.forbids_secrets && case.policy.kind == Kind::ClientSecret => {
+            let policy = limits.policy.as_deref().unwrap_or("of the tenant");
+            refuse(case, Reason::PolicyForbidsType, format!("App management policy {policy} allows no client secrets on this object."))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -229,7 +252,7 @@ pub(crate) fn cause(case: &Case<'_>) -> Option<Cause> {
 }
 
 /// One read of the object every six hours while nothing else happens.
-fn audit(case: &Case<'_>) -> Check {
+pub(crate) fn audit(case: &Case<'_>) -> Check {
     if case.ledger.current().is_some() && next_audit(case) <= case.now { look(Look::Directory(case.detail())) } else { Ok(()) }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::case::{Act, Case, Check, Fact, Look, Wait, act, look, note, stop};
 use crate::ledger::{Entry, SlotName, Use};
-use crate::memory::Slot;
+use crate::memory::{Held, Output, Slot};
+use crate::proving;
 use crate::reason::{Reason, Refusal};
 
 /// A slot that no entry of the ledger claims.
@@ -45,6 +46,24 @@ pub(crate) fn clear_slot(case: &Case<'_>, entry: &Entry) -> Check {
         Use::Next | Use::Current => false,
     };
     if spent { delete_slot(case, entry) } else { Ok(()) }
+}
+
+/// A slot of Current that was deleted is made again from the output: of a secret once that has shown that it works, of a key if it belongs to the certificate.
+pub(crate) fn restore_slot(case: &Case<'_>, current: &Entry) -> Check {
+    let (Some(name), Some(_)) = (current.slot(), current.published_at) else { return Ok(()) };
+    if case.policy.is_self_rolled() && case.memory.slot(name).is_none() {
+        return look(Look::Slot(name));
+    }
+    let Some(Output::Ours { shows: Some(shown), holds: Some(held) }) = case.memory.output() else { return Ok(()) };
+    if case.memory.slot(name) != Some(None) || shown.entry != current.id {
+        return Ok(());
+    }
+    match held {
+        Held::Secret(_) => proving::is_accepted_now(case, current)?,
+        Held::Key(key) if Some(key.thumbprint) == current.thumbprint() => {}
+        Held::Key(_) => return Ok(()),
+    }
+    act(Act::PostSlot(current.id.clone(), name))
 }
 
 /// Deletes the slot of an entry, if that still is its slot.

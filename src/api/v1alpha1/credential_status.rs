@@ -141,6 +141,11 @@ pub struct ResolvedPolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub soak: Option<GoDuration>,
+
+    /// Why a duration is not what the spec asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MESSAGE_MAX))]
+    pub note: Option<String>,
 }
 
 /// One credential in the operator's record.
@@ -172,6 +177,10 @@ pub struct CredentialEntry {
     /// When it was seen in the published Secret as the current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_at: Option<Timestamp>,
+
+    /// When it was handed over, if somebody else made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted_at: Option<Timestamp>,
 
     /// When it was seen in the published Secret as the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -305,6 +314,10 @@ pub struct RotationProgress {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
 
+    /// When a person's approval of the new signing certificate was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_at: Option<Timestamp>,
+
     /// How many attempts in a row have failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32")]
@@ -348,6 +361,12 @@ pub struct ForeignCredentials {
     /// When the first of them expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soonest_expiry: Option<Timestamp>,
+
+    /// The IDs of those that carry this operator's mark although it has no record of them, such as those of a resource that is gone. One that nobody
+    /// uses can be named in spec.adoptKeyIDs, and is then removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 36)), extend("x-kubernetes-list-type" = "set"))]
+    pub unrecorded: Vec<String>,
 }
 
 /// The longest message, in characters, that a next action or a failure may carry.

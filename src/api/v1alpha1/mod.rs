@@ -13,8 +13,9 @@ mod tenant_status;
 mod timestamp;
 
 pub use credential::{
-    Activation, ClientCertificate, KeySize, MetadataGate, PrivateKey, Rotation, ServicePrincipalCredential, ServicePrincipalCredentialSpec,
-    Target, TargetObject, TenantRef, TokenSigningCertificate, UnsupportedKeySize,
+    Activation, AdditionalFormat, Approval, ClientCertificate, ClientSecret, DeletionPolicy, KeySize, KeySource, MetadataGate, OnDeadline,
+    OutputRef, PrivateKey, ProofFrom, Rotation, ServicePrincipalCredential, ServicePrincipalCredentialSpec, SignInAs, Target, TargetObject,
+    Template, TemplateKey, TemplateSource, TenantRef, TokenSigningCertificate, UnsupportedKeySize, Window,
 };
 pub use credential_status::{
     CredentialEntry, CredentialOp, CredentialOrigin, CredentialUse, Failure, ForeignCredentials, MESSAGE_MAX, NextAction, OpOutcome,

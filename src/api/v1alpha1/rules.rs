@@ -39,6 +39,11 @@ const RENEW_BEFORE: Said = (
     "renewBefore must be shorter than validity",
 );
 
+const SOME_RENEW_BEFORE: Said = (
+    "!(has(self.renewBefore) && self.renewBefore.matches('^([0-9]{1,5}(h|m|s)){1,3}$')) || duration(self.renewBefore) > duration('0s')",
+    "renewBefore must be longer than zero, or there is no time for a successor",
+);
+
 const OVERLAP: Said = (
     "!(has(self.overlap) && has(self.renewBefore) && (self.overlap + self.renewBefore).matches('^([0-9]{1,5}(h|m|s)){2,6}$')) || duration(self.overlap) <= duration(self.renewBefore)",
     "overlap must fit in renewBefore, or the old credential expires within its overlap",
@@ -54,25 +59,67 @@ pub(super) fn renew_before() -> Rule {
     Rule::from(RENEW_BEFORE).field_path(".renewBefore")
 }
 
+/// `renewBefore` leaves time for a successor.
+pub(super) fn some_renew_before() -> Rule {
+    Rule::from(SOME_RENEW_BEFORE).field_path(".renewBefore")
+}
+
 /// `overlap` lies within `renewBefore`.
 pub(super) fn overlap() -> Rule {
     Rule::from(OVERLAP).field_path(".overlap")
 }
 
 pub(super) const ONE_KIND: Said = (
-    "[has(self.tokenSigningCertificate), has(self.clientCertificate)].filter(x, x).size() == 1",
-    "choose one of tokenSigningCertificate, clientCertificate ({} takes the defaults)",
+    "[has(self.tokenSigningCertificate), has(self.clientCertificate), has(self.clientSecret)].filter(x, x).size() == 1",
+    "choose one of tokenSigningCertificate, clientCertificate, clientSecret ({} takes the defaults)",
 );
 
 pub(super) const KIND_FIXED: Said = (
-    "has(self.tokenSigningCertificate) == has(oldSelf.tokenSigningCertificate) && has(self.clientCertificate) == has(oldSelf.clientCertificate)",
+    "has(self.tokenSigningCertificate) == has(oldSelf.tokenSigningCertificate) && has(self.clientCertificate) == has(oldSelf.clientCertificate) && has(self.clientSecret) == has(oldSelf.clientSecret)",
     "the kind of credential cannot change: make another ServicePrincipalCredential",
 );
 
-pub(super) const NOT_A_STAGING_NAME: Said =
-    ("!self.matches('-entra-[ab]$')", "names ending in -entra-a or -entra-b are kept for staging: choose another secretName");
+pub(super) const ONE_OUTPUT: Said =
+    ("[has(self.secretName), has(self.configMapName)].filter(x, x).size() == 1", "choose where to publish: secretName or configMapName");
 
-pub(super) const SECRET_NAME_FIXED: Said = ("self == oldSelf", "where to publish cannot change: make another ServicePrincipalCredential");
+pub(super) const NOT_A_STAGING_NAME: Said = (
+    "!has(self.secretName) || !self.secretName.matches('-entra-[ab]$')",
+    "names ending in -entra-a or -entra-b are kept for staging: choose another secretName",
+);
+
+pub(super) const CONFIG_MAP_IS_PUBLIC: Said = (
+    "!has(self.configMapName) || has(self.tokenSigningCertificate)",
+    "only a token signing certificate, being public, may go into a ConfigMap: use secretName",
+);
+
+pub(super) const OUTPUT_FIXED: Said = (
+    "has(self.secretName) == has(oldSelf.secretName) && (!has(self.secretName) || self.secretName == oldSelf.secretName) && (!has(self.configMapName) || self.configMapName == oldSelf.configMapName)",
+    "where to publish cannot change: make another ServicePrincipalCredential",
+);
+
+pub(super) const SELF_ON_APPLICATION: Said = (
+    "!has(self.clientCertificate) || !has(self.clientCertificate.signInAs) || self.clientCertificate.signInAs == 'Operator' || !has(self.target.object) || self.target.object == 'Application'",
+    "signInAs: Self works on the application object only",
+);
+
+pub(super) const PROOF_FOR_OWN_KEYS: Said = (
+    "!has(self.tokenSigningCertificate) || !has(self.tokenSigningCertificate.proofFrom) || self.tokenSigningCertificate.keySource == 'Operator'",
+    "proofFrom goes with keySource: Operator; Entra needs no proof for a key that it makes",
+);
+
+pub(super) const SECRET_OF_A_SECRET: Said = (
+    "!has(self.template) || !has(self.template.keys) || !self.template.keys.exists(k, k.from == 'ClientSecret') || has(self.clientSecret)",
+    "only a clientSecret has a ClientSecret to publish",
+);
+
+pub(super) const WINDOW: Said = ("duration(self.duration) >= duration('15m')", "a window must be open for at least 15m");
+
+pub(super) const TEMPLATE_KEY_LENGTH: Said = ("self.all(k, k.size() <= 317)", "a key may have at most 317 characters");
+
+pub(super) const TEMPLATE_KEY_RESERVED: Said = (
+    "self.all(k, !k.matches('^(([^/]*[.])?(argoproj[.]io|fluxcd[.]io|helm[.]sh)|entra-rotator[.]io|(kubectl[.])?kubernetes[.]io)/|^app[.]kubernetes[.]io/(instance|managed-by)$'))",
+    "keys of Argo CD, Flux, Helm, Kubernetes and this operator would let another tool prune or take over the output: leave them out",
+);
 
 pub(super) const SIGNING_ON_SERVICE_PRINCIPAL: Said = (
     "!has(self.tokenSigningCertificate) || !has(self.target.object) || self.target.object == 'ServicePrincipal'",

@@ -20,6 +20,31 @@ pub(super) fn uuids(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// A set of at most 16 UUIDs.
+pub(super) fn adopted_key_ids(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "maxItems": 16, "x-kubernetes-list-type": "set", "items": uuid_value()})
+}
+
+/// A set of at most five addresses.
+pub(super) fn addresses(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 5,
+        "x-kubernetes-list-type": "set",
+        "items": {"type": "string", "minLength": 3, "maxLength": 254},
+    })
+}
+
+/// Labels of an output.
+pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "maxProperties": 32, "additionalProperties": {"type": "string", "maxLength": 63}})
+}
+
+/// Annotations of an output.
+pub(super) fn annotations(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "maxProperties": 32, "additionalProperties": {"type": "string", "maxLength": 4096}})
+}
+
 fn uuid_value() -> Value {
     json!({
         "type": "string",

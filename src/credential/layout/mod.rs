@@ -1,30 +1,36 @@
-//! What the published Secret holds: a constant set of keys per kind, rebuilt from its own contents to see whether it is whole.
+//! What the published Secret or ConfigMap holds: a constant set of keys per kind, rebuilt from its own contents to see whether it is whole.
 
 pub(crate) mod client_certificate;
 pub(crate) mod client_secret;
+mod keystore;
+mod object;
+mod template;
 pub(crate) mod token_signing;
 
 use std::collections::BTreeMap;
 
 use entra_types::{ClientId, Endpoints, TenantId};
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use kube::api::ObjectMeta;
 use rotation::history::CertificateFacts;
-use rotation::{Entry, Output, Projection};
+use rotation::{Entry, EntryId, Output, Projection};
+
+pub(crate) use self::object::Object;
+use crate::api::v1alpha1::{AdditionalFormat, CredentialKind, OutputRef, ServicePrincipalCredential, Template};
 
 /// The label by which outputs are watched; its value is the uid of the resource.
 pub(crate) const OUTPUT_LABEL: &str = "entra-rotator.io/output";
-/// The name of the resource, in the Secret's own namespace, whose output it is.
+/// The name of the resource, in the output's own namespace, whose output it is.
 pub(crate) const OWNER: &str = "entra-rotator.io/owner";
-/// The ledger entry whose credential the Secret holds.
+/// The name of the resource that may take over an existing object.
+pub(crate) const ADOPT_BY: &str = "entra-rotator.io/adopt-by";
+/// The ledger entry whose credential the output holds.
 pub(crate) const ENTRY: &str = "entra-rotator.io/entry";
 const KEY_ID: &str = "entra-rotator.io/key-id";
 const THUMBPRINT: &str = "entra-rotator.io/thumbprint";
 const NOT_AFTER: &str = "entra-rotator.io/not-after";
 
-/// The contents of a Secret.
+/// The contents of an output or a slot.
 pub(crate) type Data = BTreeMap<String, Vec<u8>>;
 
 /// Names that stand in every output.
@@ -38,71 +44,146 @@ pub(crate) struct Names {
     pub(crate) endpoints: Endpoints,
 }
 
-/// A Secret as the protocol sees it.
+/// How the output of one resource looks.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    kind: CredentialKind,
+    namespace: String,
+    owner: String,
+    uid: String,
+    name: String,
+    is_config_map: bool,
+    template: Template,
+    names: Option<Names>,
+}
+
+/// An output as the protocol sees it.
 pub(crate) struct Inspected {
     /// Whose it is and what it shows.
     pub(crate) output: Output,
     /// The public certificates that it holds.
     pub(crate) certificates: Vec<CertificateFacts>,
+    /// Keys that do not belong there: only naming them takes them out.
+    pub(crate) superfluous: Vec<String>,
 }
 
-/// Reads an existing Secret. `owner` is the resource's name and uid, `signing` says which layout it should have.
-pub(crate) fn inspect(secret: &Secret, owner: (&str, &str), signing: bool, names: Option<&Names>) -> Inspected {
-    let (owner, uid) = owner;
-    let foreign = |why: String| Inspected { output: Output::Foreign(why), certificates: vec![] };
-    // Annotations get lost when somebody applies a clean copy; the label with the resource's uid is ours all the same.
-    let labelled = secret.labels().get(OUTPUT_LABEL).is_some_and(|label| label == uid);
-    match secret.annotations().get(OWNER) {
-        None if labelled => {}
-        None => return foreign(format!("Secret {} exists and was not made by this operator.", secret.name_any())),
-        Some(other) if other != owner => {
-            return foreign(format!("Secret {} is the output of ServicePrincipalCredential {other}.", secret.name_any()));
+impl Names {
+    /// The host to sign in at, with a slash, as azure-identity takes it.
+    pub(crate) fn authority_host(&self) -> String {
+        format!("{}/", self.endpoints.login())
+    }
+}
+
+impl Layout {
+    /// Of a resource. Without names, which need the clientID, an output can be recognised but not built.
+    pub(crate) fn of(resource: &ServicePrincipalCredential, names: Option<Names>) -> Self {
+        Self {
+            kind: resource.spec.kind(),
+            namespace: resource.namespace().unwrap_or_default(),
+            owner: resource.name_any(),
+            uid: resource.uid().unwrap_or_default(),
+            name: resource.spec.output().name().to_owned(),
+            is_config_map: matches!(resource.spec.output(), OutputRef::ConfigMap(_)),
+            template: resource.spec.template.clone().unwrap_or_default(),
+            names,
         }
-        Some(_) => {}
     }
-    if secret.type_.as_deref() != Some(secret_type(signing)) {
-        // The type of a Secret cannot be changed.
-        return foreign(format!("Secret {} has another type than {}.", secret.name_any(), secret_type(signing)));
-    }
-    let data: Data = secret.data.iter().flatten().map(|(key, value)| (key.clone(), value.0.clone())).collect();
-    let entry = secret.annotations().get(ENTRY).and_then(|id| id.parse().ok());
-    let mut inspected =
-        if signing { token_signing::inspect(&data, entry, names) } else { client_certificate::inspect(&data, entry, names) };
-    if let Output::Ours { shows, .. } = &mut inspected.output
-        && !labelled
-    {
-        *shows = None;
-    }
-    inspected
-}
 
-/// The type of Secret that a kind is published as.
-pub(crate) fn secret_type(signing: bool) -> &'static str {
-    if signing { "Opaque" } else { "kubernetes.io/tls" }
-}
+    /// Reads an existing object.
+    pub(crate) fn inspect(&self, object: &Object) -> Inspected {
+        let foreign = |why: String| Inspected { output: Output::Foreign(why), certificates: vec![], superfluous: vec![] };
+        if let Some(why) = self.is_foreign(object).or_else(|| object.is_unfit(self.secret_type())) {
+            return foreign(why);
+        }
+        let data = object.data();
+        let entry = object.annotation(ENTRY).and_then(|id| id.parse().ok()).filter(|_| self.is_dressed(object));
+        let mut inspected = match self.kind {
+            CredentialKind::ClientSecret => client_secret::inspect(self, &data, entry),
+            CredentialKind::ClientCertificate => client_certificate::inspect(self, &data, entry),
+            CredentialKind::TokenSigningCertificate => token_signing::inspect(self, &data, entry),
+        };
+        inspected.superfluous = data.into_keys().filter(|key| !self.has_key(key)).collect();
+        inspected
+    }
 
-/// The Secret to write.
-pub(crate) fn secret(namespace: &str, name: &str, owner: (&str, &str), entry: &Entry, data: Data) -> Secret {
-    let (owner_name, owner_uid) = owner;
-    let text = |value: Option<String>| value.unwrap_or_default();
-    let annotations = [
-        (OWNER, owner_name.to_owned()),
-        (ENTRY, entry.id.to_string()),
-        (KEY_ID, text(entry.key_ids.first().map(ToString::to_string))),
-        (THUMBPRINT, text(entry.thumbprint().map(|thumbprint| thumbprint.to_string()))),
-        (NOT_AFTER, text(entry.not_after.map(|end| end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)))),
-    ];
-    Secret {
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            namespace: Some(namespace.to_owned()),
-            annotations: Some(annotations.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
-            labels: Some(BTreeMap::from([(OUTPUT_LABEL.to_owned(), owner_uid.to_owned())])),
+    /// Why the object is somebody else's. Annotations get lost when somebody applies a clean copy; the label with the resource's uid is ours all the same.
+    fn is_foreign(&self, object: &Object) -> Option<String> {
+        match object.annotation(OWNER) {
+            Some(owner) if owner == self.owner => None,
+            Some(other) => Some(format!("{} is the output of ServicePrincipalCredential {other}.", object.title())),
+            None if object.label(OUTPUT_LABEL) == Some(&self.uid) => None,
+            None if object.annotation(ADOPT_BY) == Some(&self.owner) => None,
+            None => Some(format!("{} exists and was not made by this operator.", object.title())),
+        }
+    }
+
+    fn is_dressed(&self, object: &Object) -> bool {
+        object.label(OUTPUT_LABEL) == Some(&self.uid) && template::is_dressed(object.metadata(), &self.template)
+    }
+
+    /// The type of Secret that a kind is published as. It cannot be changed.
+    fn secret_type(&self) -> &'static str {
+        if self.kind == CredentialKind::ClientCertificate { "kubernetes.io/tls" } else { "Opaque" }
+    }
+
+    fn has_key(&self, key: &str) -> bool {
+        let standard = match self.kind {
+            CredentialKind::ClientSecret => client_secret::KEYS.as_slice(),
+            CredentialKind::ClientCertificate => client_certificate::KEYS.as_slice(),
+            CredentialKind::TokenSigningCertificate => token_signing::KEYS.as_slice(),
+        };
+        let of_keystore = || self.has_keystore() && [keystore::KEYSTORE, keystore::PASSWORD].contains(&key);
+        standard.contains(&key) || self.template.keys.iter().any(|further| further.name == key) || of_keystore()
+    }
+
+    fn has_keystore(&self) -> bool {
+        self.kind == CredentialKind::ClientCertificate && self.template.additional_formats.contains(&AdditionalFormat::Pkcs12)
+    }
+
+    /// Whether an output holds exactly what was built from its own contents; unknown without names, which is taken for yes.
+    fn is_whole(&self, data: &Data, standard: impl FnOnce(&Names) -> Option<Data>) -> bool {
+        let Some(names) = &self.names else { return true };
+        standard(names).is_some_and(|mut standard| {
+            template::extend(&mut standard, &self.template, names);
+            let belongs = |key: &&String| !self.has_keystore() || ![keystore::KEYSTORE, keystore::PASSWORD].contains(&key.as_str());
+            standard.iter().eq(data.iter().filter(|(key, _)| belongs(key)))
+        })
+    }
+
+    /// The object to write. `data` is the standard contents; the template's are added.
+    pub(crate) fn object(&self, entry: &Entry, mut data: Data) -> Object {
+        if let Some(names) = &self.names {
+            template::extend(&mut data, &self.template, names);
+        }
+        let mut metadata = ObjectMeta {
+            name: Some(self.name.clone()),
+            namespace: Some(self.namespace.clone()),
+            annotations: Some(self.annotations(entry)),
+            labels: Some(BTreeMap::from([(OUTPUT_LABEL.to_owned(), self.uid.clone())])),
             ..ObjectMeta::default()
-        },
-        data: Some(data.into_iter().map(|(key, value)| (key, ByteString(value))).collect()),
-        type_: Some(secret_type(entry.signing().is_some()).to_owned()),
-        ..Secret::default()
+        };
+        template::dress(&mut metadata, &self.template);
+        if self.is_config_map { Object::config_map(metadata, data) } else { Object::secret(metadata, self.secret_type(), data) }
+    }
+
+    fn annotations(&self, entry: &Entry) -> BTreeMap<String, String> {
+        let text = |value: Option<String>| value.unwrap_or_default();
+        [
+            (OWNER, self.owner.clone()),
+            (ENTRY, entry.id.to_string()),
+            (KEY_ID, text(entry.key_ids.first().map(ToString::to_string))),
+            (THUMBPRINT, text(entry.thumbprint().map(|thumbprint| thumbprint.to_string()))),
+            (NOT_AFTER, text(entry.not_after.map(|end| end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)))),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+    }
+}
+
+impl Inspected {
+    fn ours(shows: Option<Projection>, holds: Option<rotation::Held>, certificates: Vec<CertificateFacts>) -> Self {
+        Self { output: Output::Ours { shows, holds }, certificates, superfluous: vec![] }
     }
 }
 
@@ -116,7 +197,10 @@ fn text<'a>(data: &'a Data, key: &str) -> Option<&'a str> {
 }
 
 /// A projection of which nothing but the current certificate is known.
-fn bare(entry: rotation::EntryId, current: entra_types::Thumbprint) -> Projection {
+fn bare(entry: EntryId, current: entra_types::Thumbprint) -> Projection {
     let bundle = std::iter::once(current).collect();
     Projection { entry, current: rotation::Material::Certificate(current), next: None, previous: None, bundle }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use data_encoding::{BASE64, HEXUPPER};
 use entra_types::{Endpoints, Thumbprint};
 use keys::Certificate;
-use rotation::{EntryId, Output, Projection};
+use rotation::{EntryId, Projection};
 
-use super::{Data, Inspected, Names, facts, text};
+use super::{Data, Inspected, Layout, Names, facts, text};
 
-const CURRENT: &str = "signing.crt";
+pub(super) const CURRENT: &str = "signing.crt";
 const NEXT: &str = "signing-next.crt";
 const PREVIOUS: &str = "signing-previous.crt";
-const BUNDLE: &str = "signing-bundle.crt";
+pub(super) const BUNDLE: &str = "signing-bundle.crt";
+pub(super) const BUNDLE_BASE64: &str = "signing-bundle.b64";
+pub(super) const KEYS: [&str; 10] =
+    [CURRENT, NEXT, PREVIOUS, BUNDLE, BUNDLE_BASE64, "thumbprint", "thumbprint-sha256", "metadata-url", "entity-id", "sso-url"];
 /// More certificates than any relying party could trust at once; a longer bundle is no bundle of ours.
 const MAX_BUNDLE: usize = 64;
 
@@ -33,7 +36,7 @@ pub(crate) fn build(names: &Names, shows: &Projection, known: &Certificates) -> 
         (NEXT, or_current(shows.next)),
         (PREVIOUS, or_current(shows.previous)),
         (BUNDLE, bundle.iter().map(|certificate| certificate.pem()).collect()),
-        ("signing-bundle.b64", base64.join(",")),
+        (BUNDLE_BASE64, base64.join(",")),
         ("thumbprint", current.thumbprint().to_string()),
         ("thumbprint-sha256", HEXUPPER.encode(&current.thumbprint_sha256())),
         ("metadata-url", names.endpoints.metadata_url(&names.tenant_id, &names.client_id)),
@@ -43,11 +46,10 @@ pub(crate) fn build(names: &Names, shows: &Projection, known: &Certificates) -> 
     Some(texts.map(|(key, value)| (key.to_owned(), value.into_bytes())).into())
 }
 
-pub(super) fn inspect(data: &Data, entry: Option<EntryId>, names: Option<&Names>) -> Inspected {
+pub(super) fn inspect(layout: &Layout, data: &Data, entry: Option<EntryId>) -> Inspected {
     let known = certificates(data);
-    let shows =
-        projection(data, entry, &known).filter(|shows| names.is_none_or(|names| build(names, shows, &known).as_ref() == Some(data)));
-    Inspected { output: Output::Ours { shows, holds: None }, certificates: known.values().map(facts).collect() }
+    let shows = projection(data, entry, &known).filter(|shows| layout.is_whole(data, |names| build(names, shows, &known)));
+    Inspected::ours(shows, None, known.values().map(facts).collect())
 }
 
 fn certificates(data: &Data) -> Certificates {

@@ -7,6 +7,7 @@ mod ends;
 mod gates;
 mod properties;
 mod secrets;
+mod self_rolling;
 mod world;
 mod worlds;
 mod years;

@@ -136,3 +136,24 @@ fn a_secret_that_is_due_waits_for_its_window_but_is_made_before() {
     world.run_until_note(|fact| matches!(fact, Fact::Promoted(..)));
     assert!(world.policy.windows.are_open(world.now), "{claimed} {}", world.now);
 }
+
+#[test]
+fn a_policy_that_forbids_secrets_is_met_before_anything_is_sent() {
+    let mut world = World::new(secret(30));
+    world.limits = Some(Limits { forbids_secrets: true, policy: Some("p1".to_owned()), ..Limits::default() });
+    let rest = world.rest();
+    let Wait::Refused(refusal) = rest.why else { panic!("{rest:?}") };
+    assert_eq!(refusal.reason, Reason::PolicyForbidsType);
+    assert!(refusal.message.contains("p1") && world.effects.is_empty(), "{refusal:?}");
+}
+
+#[test]
+fn a_life_longer_than_a_policy_allows_is_cut_to_it() {
+    let mut world = World::new(secret(30));
+    world.limits = Some(Limits { secret_life: Some(hours(24 * 7)), ..Limits::default() });
+    world.run_for(hours(1));
+    let current = world.ledger.current().unwrap();
+    assert_eq!(current.not_after.unwrap() - current.issued_at, hours(24 * 7) - TimeDelta::minutes(10));
+    world.run_for(hours(24 * 60));
+    world.assert_settled();
+}

@@ -5,6 +5,7 @@ use rotation::*;
 use serde_json::{Value, json};
 
 use super::World;
+use super::signing::certificate_of;
 
 impl World {
     /// The promises, after every step.
@@ -49,11 +50,11 @@ impl World {
 
     pub(super) fn lists(&self, thumbprint: Thumbprint) -> bool {
         let valid = self.certificates.values().any(|facts| facts.thumbprint == thumbprint && self.now < facts.not_after);
-        valid && self.entra.keys.iter().any(|key| key["customKeyIdentifier"] == json!(thumbprint.to_string()))
+        valid && self.entra.keys.iter().any(|key| certificate_of(key) == Some(thumbprint))
     }
 
     fn signs(&self, thumbprint: Thumbprint) -> bool {
-        let sign = |key: &Value| key["usage"] == "Sign" && key["customKeyIdentifier"] == json!(thumbprint.to_string());
+        let sign = |key: &Value| key["usage"] == "Sign" && certificate_of(key) == Some(thumbprint);
         self.lists(thumbprint) && self.entra.keys.iter().any(sign)
     }
 

@@ -7,6 +7,7 @@ use entra_types::{CredentialList, KeyId, Thumbprint};
 use rotation::*;
 use serde_json::{Value, json};
 
+use super::signing::{certificate_of, shows_its_certificate};
 use super::{World, text, time};
 
 const OBJECT: &str = "aaaaaaaa-0000-4000-8000-000000000001";
@@ -44,13 +45,28 @@ impl World {
     /// Reads one replica: some are behind, and not always the same.
     pub(super) fn read(&mut self, detail: Detail) {
         self.reads += 1;
-        let seen = self.replica().clone();
+        let seen = if self.policy.is_self_rolled() { self.what_is_accepted() } else { self.replica().clone() };
         let known = |entry: &Value| {
-            let facts = self.certificates.get(entry["customKeyIdentifier"].as_str()?)?;
+            let facts = self.certificates.get(&certificate_of(entry)?.to_string()).filter(|_| shows_its_certificate(entry))?;
             Some((entry["keyId"].as_str()?.parse::<KeyId>().ok()?, facts.clone()))
         };
         let certificates = if detail == Detail::WithKeys { seen.keys.iter().filter_map(known).collect() } else { BTreeMap::new() };
         self.memory.saw_directory(seen.directory(), certificates, detail, Some(self.now + self.skew), self.now);
+    }
+
+    /// Who rolls its own certificate sees no lists, only which of its certificates are accepted, and knows the names that addKey told.
+    fn what_is_accepted(&self) -> Entra {
+        let staged = self.ledger.entries.iter().filter_map(|entry| Some((entry.id.clone(), entry.thumbprint()?)));
+        let held = self.output.as_ref().and_then(|shown| Some((shown.entry.clone(), shown.current.thumbprint()?)));
+        let listed = |(id, thumbprint): (EntryId, Thumbprint)| {
+            let accepted = self.lists(thumbprint) && self.listed_at[&thumbprint.to_string()] + self.sign_in_lag <= self.now;
+            let key_id = self.told.get(&thumbprint).copied().unwrap_or_else(|| id.key_id(super::UID));
+            accepted.then(|| (thumbprint, json!({"keyId": key_id, "usage": "Verify", "customKeyIdentifier": thumbprint.to_string()})))
+        };
+        let seed = self.seed.filter(|_| self.ledger.entries.is_empty()).map(|seed| (self.ledger.next_id(super::UID), seed));
+        let held = held.or(seed);
+        let keys: BTreeMap<_, _> = held.into_iter().chain(staged).filter_map(listed).collect();
+        Entra { keys: keys.into_values().collect(), remade: self.entra.remade, ..Entra::default() }
     }
 
     fn replica(&self) -> &Entra {
@@ -79,7 +95,14 @@ impl World {
             Mutation::AddKey(_) => {
                 self.made += 1;
                 let key_id = format!("eeeeeeee-0000-4000-8000-{:012}", self.made);
-                Box::new(move |world| world.list_certificate(entry.thumbprint().unwrap(), &key_id))
+                Box::new(move |world| {
+                    world.list_certificate(entry.thumbprint().unwrap(), &key_id);
+                    if world.answers_are_unreadable {
+                        return Answer::Applied(None);
+                    }
+                    world.told.insert(entry.thumbprint().unwrap(), key_id.parse().unwrap());
+                    Answer::Applied(Some(Made::Key(key_id.parse().unwrap())))
+                })
             }
             Mutation::AddByUpdate => {
                 let key_id = entry.key_ids.first().unwrap().to_string();
@@ -97,8 +120,24 @@ impl World {
                 let end = entry.not_after.unwrap();
                 Box::new(move |world| Answer::Applied(Some(Made::Password(world.make_password(&entry.id, end)))))
             }
-            Mutation::AddSigningKey(_) | Mutation::AddSigningByUpdate | Mutation::AddVerifyByUpdate => {
-                unimplemented!("signing keys of our own")
+            Mutation::AddSigningKey(_) => {
+                self.own_key(&entry);
+                Box::new(move |world| world.add_signing_key(&entry))
+            }
+            Mutation::AddSigningByUpdate => {
+                self.own_key(&entry);
+                let (keys, passwords) = self.lists_as_read();
+                Box::new(move |world| {
+                    world.replace(keys, passwords);
+                    world.add_signing_by_update(&entry)
+                })
+            }
+            Mutation::AddVerifyByUpdate => {
+                let (keys, passwords) = self.lists_as_read();
+                Box::new(move |world| {
+                    world.replace(keys, passwords);
+                    world.add_verify_by_update(&entry)
+                })
             }
             Mutation::SetNotificationAddresses(addresses) => Box::new(move |world| {
                 world.entra.notification_addresses = addresses;

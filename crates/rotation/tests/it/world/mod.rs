@@ -3,6 +3,7 @@
 mod check;
 mod entra;
 mod operator;
+mod signing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +58,16 @@ pub struct World {
     pub metadata: Option<BTreeSet<Thumbprint>>,
     /// Graph's answers arrive and say nothing.
     pub answers_are_unreadable: bool,
+    /// The certificate in the output that was handed over.
+    seed: Option<Thumbprint>,
+    /// The keyIds that addKey told.
+    told: BTreeMap<Thumbprint, KeyId>,
+    /// What app management policies allow, if they may be read.
+    pub limits: Option<Limits>,
+    /// Graph refuses the proof of a sibling in this time.
+    pub proofs_refused: Option<(Time, Time)>,
+    /// addKey adds the public half of a signing key as well.
+    pub add_key_is_whole: bool,
     /// What was left in Entra when the resource was let go.
     pub let_go: Option<BTreeSet<KeyId>>,
     past: Vec<(Time, Entra)>,
@@ -120,6 +131,12 @@ pub fn secret(days: i64) -> Policy {
     policy(Kind::ClientSecret, &Wish { validity: Some(TimeDelta::days(days)), ..Wish::default() })
 }
 
+/// A client certificate that the application rolls itself.
+pub fn self_rolled(days: i64) -> Policy {
+    let kind = Kind::ClientCertificate { key_bits: 2048, sign_in_as: SignInAs::Itself };
+    policy(kind, &Wish { validity: Some(TimeDelta::days(days)), ..Wish::default() })
+}
+
 /// A signing certificate that lives for so many days.
 pub fn signing(days: i64) -> Policy {
     signing_with(days, Metadata::Observe)
@@ -163,6 +180,11 @@ impl World {
             skew: TimeDelta::zero(),
             metadata: None,
             answers_are_unreadable: false,
+            seed: None,
+            told: BTreeMap::new(),
+            limits: None,
+            proofs_refused: None,
+            add_key_is_whole: false,
             let_go: None,
             past: vec![],
             events: vec![],
@@ -181,6 +203,11 @@ impl World {
     /// Something that happens at a time of its own.
     pub fn at(&mut self, at: Time, event: impl FnOnce(&mut Self) + 'static) {
         self.events.push((at, Box::new(event)));
+    }
+
+    /// Somebody handed over a Secret with this certificate and its key.
+    pub fn hold_in_output(&mut self, facts: &CertificateFacts) {
+        self.seed = Some(facts.thumbprint);
     }
 
     /// How many times the object was read.
@@ -243,6 +270,18 @@ impl World {
         self.memory.begin_pass();
         self.key_in_memory = None;
         self.password_in_memory = None;
+    }
+
+    /// One pass, and the rest that it ends in.
+    pub fn rest(&mut self) -> Rest {
+        self.memory.begin_pass();
+        for _ in 0..64 {
+            match self.next() {
+                Step::Rest(rest) => return rest,
+                step => self.take(step),
+            }
+        }
+        panic!("the pass never ends");
     }
 
     /// One pass that ends in a rest, or before the wanted step.

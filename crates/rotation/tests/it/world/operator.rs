@@ -28,7 +28,7 @@ impl World {
                 let valid = || self.certificates.values().map(|facts| facts.thumbprint).filter(|t| self.lists(*t)).collect();
                 self.memory.saw_metadata(self.metadata.clone().unwrap_or_else(valid), self.now);
             }
-            Look::AppPolicy => {}
+            Look::AppPolicy => self.memory.saw_limits(self.limits.clone(), self.now),
             Look::FreshKey(id) => {
                 let facts = self.make_certificate(self.now + self.policy.durations.validity, id.san_uri(UID).into_bytes());
                 self.memory.generated(FreshKey { entry: id.clone(), thumbprint: facts.thumbprint, not_after: facts.not_after });
@@ -70,7 +70,13 @@ impl World {
             self.held.contains(&thumbprint).then_some(Held::Key(held))
         };
         match &self.output {
-            None => Output::Absent,
+            None => match self.seed.map(|seed| &self.certificates[&seed.to_string()]) {
+                Some(facts) => {
+                    let held = HeldKey { thumbprint: facts.thumbprint, not_after: facts.not_after, bits: 2048 };
+                    Output::Ours { shows: None, holds: Some(Held::Key(held)) }
+                }
+                None => Output::Absent,
+            },
             Some(_) if self.edited => Output::Ours { shows: None, holds: None },
             Some(shown) => Output::Ours { shows: Some(shown.clone()), holds: held(shown) },
         }
@@ -92,7 +98,8 @@ impl World {
         match act {
             Act::PostSlot(id, name) => {
                 let secret = self.secret_to_stage(&id);
-                assert!(self.key_in_memory.as_ref() == Some(&id) || secret.is_some(), "the key is gone");
+                let shown = self.output.as_ref().is_some_and(|shown| shown.entry == id && !self.edited);
+                assert!(self.key_in_memory.as_ref() == Some(&id) || secret.is_some() || shown, "the key is gone");
                 if let Some(taken) = self.slots.get(&name) {
                     return self.memory.saw_slot(name, Some(taken.clone()), self.now);
                 }
@@ -132,7 +139,8 @@ impl World {
 
     fn publish(&mut self, projection: Projection) {
         let staged = self.slots.values().any(|slot| slot.entry.as_ref() == Some(&projection.entry));
-        if !self.policy.is_signing() && !staged && self.key_in_memory.as_ref() != Some(&projection.entry) {
+        let seeded = self.seed.is_some() && self.seed == projection.current.thumbprint();
+        if !self.policy.is_signing() && !staged && !seeded && self.key_in_memory.as_ref() != Some(&projection.entry) {
             return self.memory.output_is_unhealable();
         }
         let now = self.now;
@@ -153,6 +161,9 @@ impl World {
         assert!(self.skew.abs() <= TimeDelta::minutes(2), "sent although the clocks differ");
         if self.denied.is_some_and(|(from, until)| from <= self.now && self.now < until) {
             return self.denied(&op);
+        }
+        if self.refuses_proof(&mutation) {
+            return self.proof_refused(&op);
         }
         if let Mutation::AddKey(Proof::Slot(_, name)) | Mutation::Remove(_, Some(Proof::Slot(_, name))) = &mutation
             && !self.slots.contains_key(name)

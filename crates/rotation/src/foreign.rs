@@ -1,0 +1,82 @@
+//! What the object holds besides: counted, watched after our own list updates, and never touched.
+
+use std::collections::BTreeSet;
+
+use entra_types::{Credential, KeyId};
+
+use crate::case::{Case, Check, Fact, Wait, note};
+use crate::id::{CERTIFICATE_MARK, MARK};
+use crate::ledger::{Entry, Foreign, Ledger};
+use crate::memory::Memory;
+use crate::op::OpState;
+use crate::time::{Lateness, whole};
+
+/// More than a status should list.
+const NAMED: usize = 16;
+
+/// Counts what no entry of ours explains; unknown before the first read.
+pub(crate) fn count(ledger: &Ledger, memory: &Memory) -> Option<Foreign> {
+    memory.history().latest()?;
+    let strangers: Vec<_> = memory.history().entries().iter().filter(|view| !is_ours(ledger, memory, view)).collect();
+    let ids: BTreeSet<_> =
+        strangers.iter().map(|view| view.custom_key_identifier.clone().or_else(|| view.key_id.map(|id| id.to_string()))).collect();
+    Some(Foreign {
+        count: u32::try_from(ids.len()).unwrap_or(u32::MAX),
+        soonest_expiry: strangers.iter().filter_map(|view| view.end).min().map(whole),
+        unrecorded: unrecorded(memory, &strangers),
+    })
+}
+
+fn is_ours(ledger: &Ledger, memory: &Memory, view: &Credential) -> bool {
+    let known = |id: &KeyId| {
+        let thumbprint = memory.history().certificate(id).map(|facts| facts.thumbprint);
+        ledger.entries.iter().any(|entry| entry.key_ids.contains(id) || (thumbprint.is_some() && entry.thumbprint() == thumbprint))
+    };
+    view.key_id.as_ref().is_some_and(known) || view.display_name.as_deref().is_some_and(|name| is_named(ledger, name))
+}
+
+/// Before its keyId is in the ledger, a credential is ours by its name.
+fn is_named(ledger: &Ledger, name: &str) -> bool {
+    let signing = |entry: &Entry| entry.signing().is_some_and(|signing| signing.display_name.as_deref() == Some(name));
+    let marked = |entry: &Entry| name.strip_prefix(MARK).is_some_and(|mark| mark.ends_with(entry.id.as_str()));
+    ledger.entries.iter().any(|entry| signing(entry) || marked(entry))
+}
+
+/// Credentials that carry this operator's mark and stand in no ledger that this process knows: of a restored cluster, a clone, or a resource that is gone.
+/// What was made a moment ago may only not have arrived in its ledger yet.
+fn unrecorded(memory: &Memory, strangers: &[&Credential]) -> BTreeSet<KeyId> {
+    let Some(now) = memory.history().read_at() else { return BTreeSet::new() };
+    let settled = |view: &&&Credential| view.start.is_none_or(|start| start <= now - Lateness::default().settled());
+    let marked = |view: &&&Credential| {
+        let by_name = view.display_name.as_deref().is_some_and(|name| name.starts_with(MARK));
+        let certificate = || view.key_id.and_then(|id| memory.history().certificate(&id));
+        by_name
+            || certificate().is_some_and(|facts| facts.der.windows(CERTIFICATE_MARK.len()).any(|part| part == CERTIFICATE_MARK.as_bytes()))
+    };
+    let ids = strangers.iter().filter(settled).filter(marked).filter_map(|view| view.key_id);
+    ids.filter(|id| !memory.is_others(id)).take(NAMED).collect()
+}
+
+/// After a whole-list update of ours, what it kept must go on being listed.
+pub(crate) fn watch_kept(case: &Case<'_>) -> Check {
+    for entry in &case.ledger.entries {
+        let Some(op) = entry.op.as_ref().filter(|op| op.kind.is_whole_list()) else { continue };
+        if !matches!(case.op(entry), Some(OpState::Applied { .. } | OpState::Over)) {
+            continue;
+        }
+        let listed = |id: &KeyId| case.memory.history().entries().iter().any(|view| view.key_id.as_ref() == Some(id));
+        let ours = |id: &KeyId| case.ledger.entries.iter().any(|entry| entry.key_ids.contains(id)) || case.application.claims(id);
+        let lost: BTreeSet<KeyId> = op.kept.iter().filter(|id| !ours(id) && !listed(id)).copied().collect();
+        if lost.is_empty() || case.memory.history().latest().is_none() {
+            continue;
+        }
+        let absent = case
+            .memory
+            .history()
+            .conclude(case.policy.late.late(), |_, views| !views.iter().any(|view| view.key_id.is_some_and(|id| lost.contains(&id))));
+        if case.pursue(absent, Wait::Settling)? {
+            return note(Fact::ForeignLost(entry.id.clone(), lost));
+        }
+    }
+    Ok(())
+}
