@@ -64,6 +64,22 @@ fn every_link_within_the_repository_leads_somewhere() {
 }
 
 #[test]
+fn what_consumers_are_advised_to_do_is_what_the_real_clients_do() {
+    let page = fs::read_to_string(root().join("docs/consumers.md")).unwrap();
+    let of_clients = |file: &str| fs::read_to_string(root().join("tests/clients").join(file)).unwrap();
+    for (language, script) in [("python", "python/following.py"), ("javascript", "node/following.mjs")] {
+        let shown = format!("```{language}\n{}```\n", of_clients(script));
+        assert!(page.contains(&shown), "docs/consumers.md does not show {script} as it is");
+    }
+    let package: Value = serde_json::from_str(&of_clients("node/package.json")).unwrap();
+    let of_node = package["dependencies"].as_object().unwrap().iter().map(|(library, pin)| format!("{library} {}", pin.as_str().unwrap()));
+    let of_python = of_clients("python/requirements.in");
+    let of_python = of_python.lines().filter_map(|line| line.split_once("==")).map(|(library, pin)| format!("{library} {pin}"));
+    let missing: Vec<_> = of_node.chain(of_python).filter(|pin| !page.contains(pin)).collect();
+    assert!(missing.is_empty(), "docs/consumers.md does not say that it was tested with {missing:?}");
+}
+
+#[test]
 fn every_reason_is_listed_with_its_remedy_and_no_other() {
     let page = fs::read_to_string(root().join("docs/status.md")).unwrap();
     let of_credentials = rotation::Reason::ALL.iter().map(|reason| (reason.as_str(), reason.remedy()));

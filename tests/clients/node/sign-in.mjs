@@ -10,11 +10,13 @@ import { readFile, readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { ClientCertificateCredential, ClientSecretCredential, EnvironmentCredential } from "@azure/identity";
+import { Following } from "./following.mjs";
 
 const SCOPE = "https://graph.microsoft.com/.default";
 const PAUSE = 700;
 
 let kept;
+let following;
 
 const WAYS = {
   async secret(folder) {
@@ -38,6 +40,14 @@ const WAYS = {
     kept ??= { made: new ClientCertificateCredential(...ids(files), { certificatePath }, options(files)), files };
     await kept.made.getToken(SCOPE);
     return kept.files["tls-combined.pem"];
+  },
+
+  // A credential object that is kept, and follows the folder by itself.
+  async following(folder) {
+    const files = await mounted(folder);
+    following ??= new Following(folder, { disableInstanceDiscovery: true });
+    await following.getToken(SCOPE);
+    return files["tls-combined.pem"];
   },
 
   // Everything from the environment, a path of a certificate or a secret included.

@@ -18,6 +18,8 @@ import time
 import msal
 from azure.identity import CertificateCredential, ClientSecretCredential, EnvironmentCredential
 
+from following import Following
+
 SCOPE = "https://graph.microsoft.com/.default"
 PAUSE = 0.7
 
@@ -80,6 +82,16 @@ def identity_pem(folder, make=made_by_identity):
     return combined
 
 
+following = functools.cache(functools.partial(Following, disable_instance_discovery=True))
+
+
+def identity_following(folder):
+    """A credential object that is kept, and follows the folder by itself."""
+    combined, _ = mounted(folder, "tls-combined.pem")
+    following(folder).get_token(SCOPE)
+    return combined
+
+
 def identity_pfx(folder):
     store, files = mounted(folder, "keystore.p12")
     ask_identity(CertificateCredential, files, certificate_data=store, password=files["keystore.password"])
@@ -133,6 +145,7 @@ WAYS = {
     "identity-pem": identity_pem,
     "identity-pfx": identity_pfx,
     "identity-pem-once": functools.partial(identity_pem, make=functools.cache(made_by_identity)),
+    "identity-following": identity_following,
     "identity-environment": identity_environment,
 }
 

@@ -27,10 +27,11 @@ impl Installed {
         let installed = env::var_os("ENTRA_ROTATOR_CLIENTS").map(PathBuf::from).filter(|folder| folder.is_dir());
         let installed =
             installed.expect("set ENTRA_ROTATOR_CLIENTS to the folder that `cargo xtask clients` prints; `cargo xtask test` does so");
-        let node_script = folder.join("sign-in.mjs");
-        fs::copy(Path::new(SCRIPTS).join("node/sign-in.mjs"), &node_script).unwrap();
+        for script in ["sign-in.mjs", "following.mjs"] {
+            fs::copy(Path::new(SCRIPTS).join("node").join(script), folder.join(script)).unwrap();
+        }
         symlink(installed.join("node/node_modules"), folder.join("node_modules")).unwrap();
-        Self { python: installed.join("python/bin/python"), node_script }
+        Self { python: installed.join("python/bin/python"), node_script: folder.join("sign-in.mjs") }
     }
 
     /// The script in that language, with an environment that has nothing of ours but the way to programs and `ca` to trust.
@@ -41,6 +42,8 @@ impl Installed {
         };
         let mut command = Command::new(program);
         command.env_clear().env("PATH", env::var_os("PATH").unwrap()).env(trust, ca).arg(script);
+        // Nothing is written beside the scripts.
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
 }
