@@ -11,6 +11,8 @@ pub enum Operation {
     Read,
     /// Reading an object with `key`, which has a throttle of its own.
     ReadWithKeys,
+    /// Reading app management policies.
+    ReadPolicies,
     /// addTokenSigningCertificate.
     AddTokenSigningCertificate,
     /// addKey.
@@ -35,10 +37,11 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation, so that metrics can exist at zero.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::GetToken,
         Self::Read,
         Self::ReadWithKeys,
+        Self::ReadPolicies,
         Self::AddTokenSigningCertificate,
         Self::AddKey,
         Self::RemoveKey,
@@ -57,6 +60,7 @@ impl Operation {
             Self::GetToken => "get_token",
             Self::Read => "read",
             Self::ReadWithKeys => "read_with_keys",
+            Self::ReadPolicies => "read_policies",
             Self::AddTokenSigningCertificate => "add_token_signing_certificate",
             Self::AddKey => "add_key",
             Self::RemoveKey => "remove_key",
@@ -92,6 +96,7 @@ impl fmt::Display for Operation {
             Self::GetToken => "get an access token as",
             Self::Read => "read",
             Self::ReadWithKeys => "read the certificates of",
+            Self::ReadPolicies => "read the app management policies of",
             Self::AddTokenSigningCertificate => "add a token signing certificate to",
             Self::AddKey => "add a key to",
             Self::RemoveKey => "remove a key from",

@@ -69,7 +69,7 @@ impl Call {
 const fn lane(operation: Operation) -> Lane {
     match operation {
         Operation::GetToken => Lane::Token,
-        Operation::Read => Lane::Read,
+        Operation::Read | Operation::ReadPolicies => Lane::Read,
         Operation::ReadWithKeys => Lane::ReadWithKeys,
         Operation::SignIn => Lane::Trial,
         Operation::ReadMetadata => Lane::Metadata,
@@ -194,7 +194,9 @@ impl Graph {
     /// Drops a token that Graph refuses, or that may lack roles granted since. Not on `Authentication_MissingOrMalformed`: that is about the proof.
     async fn reconsider(&self, token: &Arc<Token>, failure: &Failure) {
         let age = self.environment.clock.now() - token.fetched;
-        if is_token_refused(failure) || (failure.category == Category::PermissionDenied && age >= STALE_ROLES) {
+        // Most tenants do not let us read policies, and there is no harm in it.
+        let is_denied = failure.category == Category::PermissionDenied && failure.operation != Operation::ReadPolicies;
+        if is_token_refused(failure) || (is_denied && age >= STALE_ROLES) {
             self.tokens.forget(token).await;
         }
     }

@@ -152,6 +152,7 @@ pub(crate) const fn asked(operation: Operation) -> Asked {
         Operation::AddKey | Operation::RemoveKey => WithProof,
         Operation::Read
         | Operation::ReadWithKeys
+        | Operation::ReadPolicies
         | Operation::AddTokenSigningCertificate
         | Operation::ReplaceCredentials
         | Operation::AddPassword

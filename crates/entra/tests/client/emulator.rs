@@ -63,7 +63,7 @@ fn graph_at(clock: impl Clock + 'static, emulator: &Emulator, sign_in: SignIn) -
     Graph::new(in_process(emulator.service()), endpoints, TENANT.parse().unwrap(), sign_in, environment)
 }
 
-fn secret_of(application: Registered, secret: &str) -> SignIn {
+pub(crate) fn secret_of(application: Registered, secret: &str) -> SignIn {
     SignIn::ClientSecret { client_id: application.client_id, secret: Sensitive::new(secret.to_owned()) }
 }
 

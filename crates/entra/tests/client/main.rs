@@ -9,6 +9,7 @@ mod jwts;
 mod metadata;
 mod pacing;
 mod passwords;
+mod policies;
 mod reads;
 mod secrets;
 mod signing_keys;
