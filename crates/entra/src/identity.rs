@@ -1,7 +1,7 @@
 //! Who an access token says we are.
 
 use data_encoding::BASE64URL_NOPAD;
-use entra_types::{ClientId, ObjectId};
+use entra_types::{ClientId, ObjectId, TenantId};
 use serde_json::Value;
 
 use crate::text::clean;
@@ -15,6 +15,8 @@ pub struct Identity {
     pub client_id: ClientId,
     /// `id` of its service principal. Absent where the token cannot be read: Graph's tokens are opaque by contract.
     pub object_id: Option<ObjectId>,
+    /// The tenant that the token is for: a managed identity's own, whichever is wanted. Absent where the token cannot be read.
+    pub tenant_id: Option<TenantId>,
     /// Application permissions such as `Application.ReadWrite.OwnedBy`. At most 128.
     pub roles: Vec<String>,
 }
@@ -29,8 +31,9 @@ impl Identity {
         let client_id =
             client_id.or_else(claimed).ok_or("it does not say for which client it is: name the managed identity by its client ID")?;
         let object_id = claims["oid"].as_str().and_then(|id| id.parse().ok());
+        let tenant_id = claims["tid"].as_str().and_then(|id| id.parse().ok());
         let roles = claims["roles"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        Ok(Self { client_id, object_id, roles: roles.take(MAX_ROLES).map(|role| clean(role, 128)).collect() })
+        Ok(Self { client_id, object_id, tenant_id, roles: roles.take(MAX_ROLES).map(|role| clean(role, 128)).collect() })
     }
 }
 
@@ -57,8 +60,9 @@ mod tests {
     }
 
     #[test]
-    fn object_and_roles_are_read_from_the_claims() {
-        let read = identity(&format!(r#"{{"oid":"{GUID}","roles":["Application.ReadWrite.OwnedBy", 7]}}"#));
+    fn object_tenant_and_roles_are_read_from_the_claims() {
+        let read = identity(&format!(r#"{{"oid":"{GUID}","tid":"{GUID}","roles":["Application.ReadWrite.OwnedBy", 7]}}"#));
+        assert_eq!(read.tenant_id, Some(GUID.parse().unwrap()));
         assert_eq!((read.object_id, read.roles), (Some(GUID.parse().unwrap()), vec!["Application.ReadWrite.OwnedBy".to_owned()]));
     }
 
@@ -82,7 +86,7 @@ mod tests {
     fn an_opaque_token_says_nothing_and_breaks_nothing() {
         for token in ["opaque", "", "a.b.c", "..", "e30.%%%.x", "e30.W10.x"] {
             let read = Identity::of_token(GUID.parse().ok(), token).unwrap();
-            assert_eq!((read.object_id, read.roles), (None, vec![]), "{token}");
+            assert_eq!((read.object_id, read.tenant_id, read.roles), (None, None, vec![]), "{token}");
         }
     }
 }

@@ -151,6 +151,7 @@ async fn the_emulator_signs_a_workload_in_and_tells_what_does_not_fit() {
     let tenant = federated(AUDIENCE).await;
     let identity = as_workload(&tenant, &service_account_token(&tenant, SUBJECT, AUDIENCE)).identity().await.unwrap();
     assert_eq!((identity.client_id, identity.object_id), (tenant.payroll.client_id, Some(tenant.payroll.service_principal)));
+    assert_eq!(identity.tenant_id, Some(TENANT.parse().unwrap()));
     for (subject, audience, code) in [("system:other", AUDIENCE, "AADSTS700213"), (SUBJECT, "api://other", "AADSTS700212")] {
         let failure = as_workload(&tenant, &service_account_token(&tenant, subject, audience)).identity().await.unwrap_err();
         let expected = (Category::FederationRefused, Retry::Backoff, Some(code));
