@@ -27,7 +27,7 @@ pub(super) const SECRET: &str = "payroll-job";
 
 /// What is declared, by the name of its output.
 fn declared() -> [(&'static str, Value); 2] {
-    [(CERTIFICATE, json!({"clientCertificate": {}})), (SECRET, Value::Null)]
+    [(CERTIFICATE, json!({"clientCertificate": {}, "template": {"additionalFormats": ["PKCS12"]}})), (SECRET, json!({"clientSecret": {}}))]
 }
 
 /// What was seen from the first publication to the end of the last rotation.
@@ -110,14 +110,6 @@ async fn use_and_rotate(
 
 /// Has it issued, and replaced once all have begun.
 async fn rotate(stage: &Stage, name: &str, target: &Registered, kind: &Value, begun: &Barrier) {
-    if kind.is_null() {
-        let mut key = stage.publish_secret(name, target).await;
-        begun.wait().await;
-        for _ in 0..ROTATIONS {
-            key = stage.replace_secret(name, target, key).await;
-        }
-        return;
-    }
     stage.declare(name, target, kind).await;
     begun.wait().await;
     for _ in 0..ROTATIONS {

@@ -4,8 +4,6 @@
 //!
 //! All clients run at the same time, through one course of three rotations of everything; each test judges one of them.
 
-/// Client secrets, for as long as the operator makes none.
-mod by_hand;
 /// A client process, and what it tells.
 mod client;
 /// Three rotations with every client at work.

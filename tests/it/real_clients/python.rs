@@ -11,6 +11,8 @@ const MSAL_PEM: User = certificate("msal-pem", Environment::Empty);
 const IDENTITY_PEM: User = certificate("identity-pem", Environment::Empty);
 const FOLLOWING: User = certificate("identity-following", Environment::Empty);
 const ENVIRONMENT_PEM: User = certificate("identity-environment", Environment::WithPath);
+const MSAL_PFX: User = User { credential: "keystore.p12", ..certificate("msal-pfx", Environment::Empty) };
+const IDENTITY_PFX: User = User { credential: "keystore.p12", ..certificate("identity-pfx", Environment::Empty) };
 
 const MSAL_SECRET: User = secret("msal-secret", Environment::Empty);
 const IDENTITY_SECRET: User = secret("identity-secret", Environment::Empty);
@@ -21,8 +23,20 @@ const MSAL_ONCE: User = certificate("msal-pem-once", Environment::Empty);
 const IDENTITY_ONCE: User = certificate("identity-pem-once", Environment::Empty);
 
 /// All that are tested here.
-pub(super) const USERS: [User; 10] =
-    [MSAL_PEM, IDENTITY_PEM, ENVIRONMENT_PEM, MSAL_SECRET, IDENTITY_SECRET, RESTARTED, KEPT, MSAL_ONCE, IDENTITY_ONCE, FOLLOWING];
+pub(super) const USERS: [User; 12] = [
+    MSAL_PEM,
+    MSAL_PFX,
+    MSAL_SECRET,
+    MSAL_ONCE,
+    IDENTITY_PEM,
+    IDENTITY_PFX,
+    IDENTITY_SECRET,
+    IDENTITY_ONCE,
+    FOLLOWING,
+    ENVIRONMENT_PEM,
+    RESTARTED,
+    KEPT,
+];
 
 const fn secret(way: &'static str, environment: Environment) -> User {
     User { language: Python, way, output: SECRET, credential: "AZURE_CLIENT_SECRET", environment }
@@ -37,6 +51,8 @@ const fn certificate(way: &'static str, environment: Environment) -> User {
 #[case::azure_identity_with_a_pem(IDENTITY_PEM)]
 #[case::azure_identity_with_a_pem_that_the_environment_names(ENVIRONMENT_PEM)]
 #[case::azure_identity_with_a_credential_that_follows_the_folder(FOLLOWING)]
+#[case::msal_with_a_pfx(MSAL_PFX)]
+#[case::azure_identity_with_a_pfx(IDENTITY_PFX)]
 #[case::msal_with_a_secret(MSAL_SECRET)]
 #[case::azure_identity_with_a_secret(IDENTITY_SECRET)]
 fn a_process_that_goes_on_is_never_refused_through_three_rotations(#[case] user: User) {

@@ -29,19 +29,19 @@ use uuid::Uuid;
 use super::output::Output;
 
 const OPERATOR: &str = "entra-rotator";
-pub(super) const TEAM: &str = "payroll";
+const TEAM: &str = "payroll";
 /// LATE of the operator. Everything else is short beside a quarter of an hour, and so is this.
 const LATE: &str = "3s";
 /// How long a credential goes on working once its successor is published.
-pub(super) const OVERLAP: Duration = Duration::from_secs(12);
+const OVERLAP: &str = "12s";
 /// Far longer than a rotation takes on a busy machine.
 const LONG: Duration = Duration::from_secs(120);
 
 /// A cluster and Entra, each behind a socket, and the operator at work between them.
 pub(super) struct Stage {
     pub(super) folder: TempDir,
-    pub(super) emulator: Emulator,
-    pub(super) entra: String,
+    emulator: Emulator,
+    entra: String,
     cluster: Client,
     tenant: TenantId,
     operator: Registered,
@@ -108,7 +108,7 @@ impl Stage {
                 "tenantID": self.tenant, "cloud": "Custom", "minimumValidity": "1m",
                 "endpoints": {"login": self.entra, "graph": self.entra, "caBundle": ca},
                 "signIn": {"clientSecret": {"clientID": self.operator.client_id, "secretRef": {"name": "sign-in"}}},
-                "grants": [{"name": "team", "namespaces": [TEAM], "clientIDs": clients, "credentials": ["ClientCertificate"]}],
+                "grants": [{"name": "team", "namespaces": [TEAM], "clientIDs": clients, "credentials": ["ClientCertificate", "ClientSecret"]}],
             },
         })
     }
@@ -144,7 +144,7 @@ impl Stage {
         self.emulator.calls().into_iter().filter(is_token).count()
     }
 
-    pub(super) async fn apply(&self, object: &Value) {
+    async fn apply(&self, object: &Value) {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (group, version) = text("/apiVersion").split_once('/').unwrap_or(("", text("/apiVersion")));
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("/kind")));
@@ -169,7 +169,7 @@ impl Stage {
 }
 
 fn credential(name: &str, target: &Registered, kind: &Value, not_issued_before: Option<DateTime<Utc>>) -> Value {
-    let mut rotation = json!({"validity": "1h", "renewBefore": "20m", "overlap": format!("{}s", OVERLAP.as_secs())});
+    let mut rotation = json!({"validity": "1h", "renewBefore": "20m", "overlap": OVERLAP});
     if let Some(bound) = not_issued_before {
         rotation["notIssuedBefore"] = bound.to_rfc3339_opts(SecondsFormat::Secs, true).into();
     }
