@@ -1,15 +1,18 @@
 //! What `status` says of a case: conditions that kstatus reads, columns, and the next action. Pure, and a function of the ledger as far as possible, so that it does
 //! not change by itself: no relative times, whole seconds.
 
+mod risk;
+mod stage;
+
 use crate::case::{Case, Wait};
 use crate::history::Conclusion;
-use crate::ledger::{Entry, Foreign, OpKind, Use};
+use crate::ledger::{Entry, Foreign, Use};
 use crate::memory::Output;
 use crate::policy::Durations;
 use crate::reason::{Reason, Refusal};
 use crate::rules::{cause, gone};
-use crate::schedule;
 use crate::time::Time;
+use crate::{schedule, token_signing};
 
 /// Failures in a row from which a rotation that is not due yet counts as at risk.
 const WORRYING: u32 = 5;
@@ -51,14 +54,14 @@ pub fn report(case: &Case<'_>, wait: Option<&Wait>) -> Report {
     let view = View { case, refusal: refusal(case, wait), published: published(case) };
     let ready = view.ready();
     Report {
-        conditions: vec![view.reconciling(&ready), view.stalled(&ready), view.rotating(wait), view.at_risk(&ready), ready]
+        conditions: vec![view.reconciling(&ready), view.stalled(&ready), view.rotating(wait), view.at_risk(&ready, wait), ready]
             .into_iter()
             .rev()
             .collect(),
         not_before: view.published.map(|entry| entry.issued_at),
         not_after: view.published.and_then(|entry| entry.not_after),
         renewal_time: case.ledger.current().and_then(|current| schedule::due(current, case.policy)),
-        next_action: next_action(case),
+        next_action: stage::next_action(case, wait),
         durations: case.policy.durations,
         foreign: case.ledger.foreign.clone(),
     }
@@ -124,20 +127,32 @@ impl View<'_> {
 
     /// Whether a person must act before this generation can be realised.
     fn is_stalled(&self, ready: &Condition) -> bool {
-        let contradiction = |reason| matches!(reason, Reason::InvalidPolicy | Reason::ValidityTooShort);
         self.refusal.as_ref().is_some_and(|refusal| {
-            refusal.reason.is_refusal() && (!ready.status || self.asks_for_another() || contradiction(refusal.reason))
+            refusal.reason.is_refusal() && (!ready.status || self.asks_for_another() || self.contradicts(refusal.reason))
         })
+    }
+
+    /// Whether what is refused is the spec itself, or what it pins.
+    fn contradicts(&self, reason: Reason) -> bool {
+        match reason {
+            Reason::InvalidPolicy | Reason::InvalidSchedule | Reason::ValidityTooShort | Reason::PinNotUsable => true,
+            Reason::AdoptionNotGranted | Reason::UnknownVariant => true,
+            Reason::SignerContested => token_signing::pinned(self.case).is_some(),
+            _ => false,
+        }
     }
 
     /// Whether `spec` asks for another credential than the published one.
     fn asks_for_another(&self) -> bool {
         use crate::reason::Cause::{NotIssuedBefore, SpecChanged};
         let asked = |cause| matches!(cause, NotIssuedBefore | SpecChanged);
-        match self.case.ledger.current() {
-            Some(current) if current.published_at.is_some() => cause(self.case).is_some_and(asked),
-            Some(_) => self.case.ledger.rotation.reason.is_some_and(asked),
-            None => false,
+        let Some(current) = self.case.ledger.current() else { return false };
+        if let Some(pinned) = token_signing::pinned(self.case) {
+            return current.thumbprint() != Some(pinned) || current.published_at.is_none();
+        }
+        match current.published_at {
+            Some(_) => cause(self.case).is_some_and(asked),
+            None => self.case.ledger.rotation.reason.is_some_and(asked),
         }
     }
 
@@ -188,7 +203,7 @@ impl View<'_> {
 
     fn stage(&self, wait: Option<&Wait>) -> Option<(&'static str, String)> {
         if let Some(upcoming) = self.case.ledger.upcoming() {
-            return Some(self.stage_of(upcoming, wait));
+            return Some(stage::stage_of(self.case, upcoming, wait));
         }
         let leaving = self.case.ledger.all(Use::Previous).chain(self.case.ledger.all(Use::Retiring)).map(|entry| entry.id.to_string());
         let leaving: Vec<_> = leaving.collect();
@@ -196,62 +211,21 @@ impl View<'_> {
             .then(|| ("Overlapping", format!("The previous credential {} is kept for its overlap and then removed.", leaving.join(", "))))
     }
 
-    fn stage_of(&self, upcoming: &Entry, wait: Option<&Wait>) -> (&'static str, String) {
-        let id = &upcoming.id;
-        if self.case.ledger.rotation.failures > 0 {
-            return ("Retrying", format!("The last step towards credential {id} failed and is repeated."));
-        }
-        let Some(announced) = upcoming.signing().and_then(|signing| signing.announced_at) else {
-            return ("Creating", format!("Credential {id} is being made and proven."));
-        };
-        let soaked = announced + self.case.policy.durations.soak;
-        match wait {
-            Some(Wait::AwaitingMetadata) => {
-                ("AwaitingMetadata", format!("Credential {id} is published and must show in the federation metadata."))
-            }
-            _ if upcoming.op.as_ref().is_some_and(|op| op.kind == OpKind::Activate) => {
-                ("Proving", format!("Credential {id} is being activated."))
-            }
-            _ => ("Soaking", format!("Credential {id} is in the output as the next one until {}.", moment(Some(soaked)))),
-        }
-    }
-
-    fn at_risk(&self, ready: &Condition) -> Condition {
+    fn at_risk(&self, ready: &Condition, wait: Option<&Wait>) -> Condition {
         let of = |status, reason: &str, message: String| Condition { r#type: "RotationAtRisk", status, reason: reason.to_owned(), message };
-        if ready.status && !self.is_stalled(ready) {
-            if let Some(refusal) = self.refusal.as_ref().filter(|refusal| self.is_worrying(refusal)) {
-                return of(true, refusal.reason.as_str(), explain(refusal));
-            }
-            let due = self.case.ledger.current().and_then(|current| schedule::due(current, self.case.policy));
-            if self.case.policy.suspend && due.is_some_and(|due| due <= self.case.now) {
-                return of(true, "Suspended", "A rotation is due, and spec.suspend is set. Take it away in time.".to_owned());
-            }
+        let met = self.refusal.as_ref().filter(|refusal| ready.status && !self.is_stalled(ready) && self.is_worrying(refusal));
+        if let Some(refusal) = met {
+            return of(true, refusal.reason.as_str(), explain(refusal));
         }
-        of(false, "OnSchedule", "Nothing stands in the way of the next rotation.".to_owned())
+        match risk::risk(self.case, wait).filter(|_| !self.is_stalled(ready)) {
+            Some((reason, message)) => of(true, reason, message),
+            None => of(false, "OnSchedule", "Nothing stands in the way of the next rotation.".to_owned()),
+        }
     }
 
     fn is_worrying(&self, refusal: &Refusal) -> bool {
         refusal.reason.is_refusal() || self.case.ledger.rotation.failures >= WORRYING
     }
-}
-
-fn next_action(case: &Case<'_>) -> Option<(Time, String)> {
-    if case.policy.suspend || case.policy.refusal.is_some() {
-        return None;
-    }
-    let durations = case.policy.durations;
-    if let Some(upcoming) = case.ledger.upcoming() {
-        let announced = upcoming.signing()?.announced_at?;
-        return Some((announced + durations.soak, format!("Activate credential {}.", upcoming.id)));
-    }
-    let current = case.ledger.current()?;
-    if let Some(previous) = case.ledger.first(Use::Previous) {
-        return Some((current.published_at? + durations.overlap, format!("Remove the previous credential {}.", previous.id)));
-    }
-    if case.ledger.first(Use::Retiring).is_some() {
-        return None;
-    }
-    Some((schedule::due(current, case.policy)?, format!("Issue the successor of credential {}.", current.id)))
 }
 
 /// What was met and what to do about it.

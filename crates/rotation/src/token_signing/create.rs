@@ -60,7 +60,7 @@ pub(crate) fn unidentified(case: &Case<'_>, entry: &Entry) -> Option<Group> {
 }
 
 pub(crate) fn identified(case: &Case<'_>, entry: &Entry, group: &Group) -> Fact {
-    let thumbprint = group.thumbprint.or(entry.thumbprint()).unwrap_or_else(|| Thumbprint::new([0; 20]));
+    let thumbprint = group.thumbprint.or_else(|| entry.thumbprint()).unwrap_or_else(|| Thumbprint::new([0; 20]));
     let end = case.memory.history().certificate_by(thumbprint).map(|facts| facts.not_after);
     let identity = Identity {
         key_ids: group.key_ids.clone(),

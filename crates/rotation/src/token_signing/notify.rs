@@ -2,7 +2,7 @@
 
 use super::pinned;
 use crate::case::{Case, Check, Licence, Mutation, Wait, wait};
-use crate::history::Detail;
+use crate::history::{Detail, Directory};
 use crate::ledger::{Entry, OpKind};
 use crate::op::OpState;
 
@@ -37,6 +37,6 @@ fn has_settled(case: &Case<'_>, current: &Entry) -> bool {
 
 /// The record that a pin was set again must not be overwritten while somebody contests it.
 fn is_contested(case: &Case<'_>) -> bool {
-    let preferred = case.memory.history().latest().and_then(|directory| directory.preferred_thumbprint());
+    let preferred = case.memory.history().latest().and_then(Directory::preferred_thumbprint);
     pinned(case).is_some_and(|pinned| preferred != Some(pinned))
 }
