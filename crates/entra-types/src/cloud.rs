@@ -31,6 +31,15 @@ impl Cloud {
         };
         Endpoints { login: login.to_owned(), graph: graph.to_owned() }
     }
+
+    /// The audience that the token of another issuer must have to sign in by a federated credential (Microsoft Entra, "Workload identity federation").
+    pub const fn exchange_audience(self) -> &'static str {
+        match self {
+            Self::Global => "api://AzureADTokenExchange",
+            Self::UsGovernmentL4 | Self::UsGovernmentL5 => "api://AzureADTokenExchangeUSGov",
+            Self::China => "api://AzureADTokenExchangeChina",
+        }
+    }
 }
 
 /// The two roots that every request is built from, without a trailing slash. A token of one cloud is refused by another's Graph,
@@ -116,6 +125,22 @@ mod tests {
             let endpoints = cloud.endpoints();
             assert_eq!(endpoints.graph_scope(), format!("{}/.default", endpoints.graph()));
             assert_eq!(Endpoints::custom(endpoints.login(), endpoints.graph()), Ok(endpoints));
+        }
+    }
+
+    #[test]
+    fn the_clouds_are_where_the_page_on_national_clouds_says() {
+        let documented = [
+            (Cloud::Global, "login.microsoftonline.com", "graph.microsoft.com", "api://AzureADTokenExchange"),
+            (Cloud::UsGovernmentL4, "login.microsoftonline.us", "graph.microsoft.us", "api://AzureADTokenExchangeUSGov"),
+            (Cloud::UsGovernmentL5, "login.microsoftonline.us", "dod-graph.microsoft.us", "api://AzureADTokenExchangeUSGov"),
+            (Cloud::China, "login.partner.microsoftonline.cn", "microsoftgraph.chinacloudapi.cn", "api://AzureADTokenExchangeChina"),
+        ];
+        assert_eq!(documented.map(|(cloud, ..)| cloud), Cloud::ALL);
+        for (cloud, login, graph, audience) in documented {
+            let endpoints = cloud.endpoints();
+            assert_eq!((endpoints.login(), endpoints.graph()), (&*format!("https://{login}"), &*format!("https://{graph}")));
+            assert_eq!((endpoints.graph_scope(), cloud.exchange_audience()), (format!("https://{graph}/.default"), audience));
         }
     }
 

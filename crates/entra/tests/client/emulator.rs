@@ -16,7 +16,13 @@ use uuid::Uuid;
 use crate::stand_in::{TENANT, start};
 
 /// The emulator's clock and a counter: the client's only sources of time and ids.
-struct World(Emulator, std::sync::atomic::AtomicU64);
+pub(crate) struct World(Emulator, std::sync::atomic::AtomicU64);
+
+impl World {
+    pub(crate) fn of(emulator: &Emulator) -> Self {
+        Self(emulator.clone(), 0.into())
+    }
+}
 
 impl Clock for World {
     fn now(&self) -> DateTime<Utc> {
@@ -54,11 +60,11 @@ pub(crate) fn tenant() -> Tenant {
 }
 
 pub(crate) fn graph(emulator: &Emulator, sign_in: SignIn) -> Graph {
-    graph_at(World(emulator.clone(), 0.into()), emulator, sign_in)
+    graph_at(World::of(emulator), emulator, sign_in)
 }
 
 fn graph_at(clock: impl Clock + 'static, emulator: &Emulator, sign_in: SignIn) -> Graph {
-    let environment = Environment::new(Arc::new(clock), Arc::new(World(emulator.clone(), 0.into())));
+    let environment = Environment::new(Arc::new(clock), Arc::new(World::of(emulator)));
     let endpoints = Endpoints::custom("https://entra.example", "https://entra.example").unwrap();
     Graph::new(in_process(emulator.service()), endpoints, TENANT.parse().unwrap(), sign_in, environment)
 }

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use entra::{
     AssertionError, Assertions, Category, Graph, INSTANCE_METADATA, InstanceMetadata, Operation, Retry, SignIn, TokenFile, in_process,
 };
-use entra_emulator::Federated;
+use entra_emulator::{Emulator, Federated};
 use http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use keys::{Sensitive, fixtures};
@@ -19,15 +19,15 @@ use tower::ServiceExt as _;
 use crate::emulator::{Tenant, graph, tenant};
 use crate::stand_in::{CLIENT, OBJECT, Reply, StandIn, TENANT, login_refusal, reply, reply_with, token};
 
-const ISSUER: &str = "https://oidc.example/cluster";
-const SUBJECT: &str = "system:serviceaccount:entra-rotator:entra-rotator";
+pub(crate) const ISSUER: &str = "https://oidc.example/cluster";
+pub(crate) const SUBJECT: &str = "system:serviceaccount:entra-rotator:entra-rotator";
 
 /// What lies in the token file; an error where there is none.
 #[derive(Clone, Default)]
-struct File(Arc<Mutex<Option<String>>>);
+pub(crate) struct File(Arc<Mutex<Option<String>>>);
 
 impl File {
-    fn holding(text: &str) -> Self {
+    pub(crate) fn holding(text: &str) -> Self {
         Self(Arc::new(Mutex::new(Some(text.to_owned()))))
     }
 
@@ -118,14 +118,14 @@ async fn a_token_file_is_read_as_it_is_now() {
 }
 
 /// The keys that the emulator publishes: those of the first fixture key, which signs for our cluster too.
-async fn published_keys(tenant: &Tenant) -> Value {
-    let url = format!("https://entra.example/{TENANT}/discovery/v2.0/keys");
-    let answer = tenant.emulator.service().oneshot(Request::get(url).body(bytes::Bytes::new()).unwrap()).await.unwrap();
+pub(crate) async fn published_keys(emulator: &Emulator, login: &str) -> Value {
+    let url = format!("{login}/{TENANT}/discovery/v2.0/keys");
+    let answer = emulator.service().oneshot(Request::get(url).body(bytes::Bytes::new()).unwrap()).await.unwrap();
     serde_json::from_slice(answer.body()).unwrap()
 }
 
-fn service_account_token(tenant: &Tenant, subject: &str, audience: &str) -> String {
-    let now = tenant.emulator.now().timestamp();
+pub(crate) fn service_account_token(emulator: &Emulator, subject: &str, audience: &str) -> String {
+    let now = emulator.now().timestamp();
     let claims = json!({"iss": ISSUER, "sub": subject, "aud": [audience], "nbf": now, "exp": now + 3600});
     let key = fixtures::key(0).to_pkcs1_der().unwrap();
     jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &EncodingKey::from_rsa_der(key.expose())).unwrap()
@@ -133,7 +133,7 @@ fn service_account_token(tenant: &Tenant, subject: &str, audience: &str) -> Stri
 
 async fn federated(audience: &str) -> Tenant {
     let tenant = tenant();
-    tenant.emulator.set_issuer(ISSUER, published_keys(&tenant).await);
+    tenant.emulator.set_issuer(ISSUER, published_keys(&tenant.emulator, "https://entra.example").await);
     let audiences = vec![audience.to_owned()];
     let federated = Federated { name: "cluster".to_owned(), issuer: ISSUER.to_owned(), subject: SUBJECT.to_owned(), audiences };
     tenant.emulator.add_federated(tenant.payroll.application, federated).unwrap();
@@ -149,11 +149,11 @@ fn as_workload(tenant: &Tenant, token: &str) -> Graph {
 async fn the_emulator_signs_a_workload_in_and_tells_what_does_not_fit() {
     const AUDIENCE: &str = "api://AzureADTokenExchange";
     let tenant = federated(AUDIENCE).await;
-    let identity = as_workload(&tenant, &service_account_token(&tenant, SUBJECT, AUDIENCE)).identity().await.unwrap();
+    let identity = as_workload(&tenant, &service_account_token(&tenant.emulator, SUBJECT, AUDIENCE)).identity().await.unwrap();
     assert_eq!((identity.client_id, identity.object_id), (tenant.payroll.client_id, Some(tenant.payroll.service_principal)));
     assert_eq!(identity.tenant_id, Some(TENANT.parse().unwrap()));
     for (subject, audience, code) in [("system:other", AUDIENCE, "AADSTS700213"), (SUBJECT, "api://other", "AADSTS700212")] {
-        let failure = as_workload(&tenant, &service_account_token(&tenant, subject, audience)).identity().await.unwrap_err();
+        let failure = as_workload(&tenant, &service_account_token(&tenant.emulator, subject, audience)).identity().await.unwrap_err();
         let expected = (Category::FederationRefused, Retry::Backoff, Some(code));
         assert_eq!((failure.category, failure.retry, failure.code.as_deref()), expected);
     }

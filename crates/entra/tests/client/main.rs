@@ -1,6 +1,7 @@
 //! The client against stand-ins: a scripted one, the emulator, and a TLS server on this machine.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod clouds;
 mod emulator;
 mod failures;
 mod faults;
