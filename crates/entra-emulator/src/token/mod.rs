@@ -96,11 +96,16 @@ fn client(form: &Form) -> Result<ClientId, TokenError> {
     }
 }
 
+/// Scopes about people, which MSAL for Go sends with every request; they mean nothing to a client that signs in as itself.
+const OF_PEOPLE: [&str; 4] = ["openid", "profile", "offline_access", "email"];
+
 /// The resource that the scope names: the Graph root of this cloud, or this host.
 fn audience(world: &World, inbound: &Inbound, form: &Form) -> Result<String, TokenError> {
-    let scope =
-        form.get("scope").map(|scope| scope.trim()).filter(|scope| !scope.is_empty()).ok_or_else(|| TokenError::missing("scope"))?;
-    let resource = scope.strip_suffix("/.default").filter(|resource| !resource.contains(' ')).ok_or_else(|| TokenError::scope(scope))?;
+    let scope = form.get("scope").map(|scope| scope.trim()).filter(|scope| !scope.is_empty());
+    let scope = scope.ok_or_else(|| TokenError::missing("scope"))?;
+    let mut wanted = scope.split_whitespace().filter(|part| !OF_PEOPLE.contains(part));
+    let only = wanted.next().filter(|_| wanted.next().is_none());
+    let resource = only.and_then(|only| only.strip_suffix("/.default")).ok_or_else(|| TokenError::scope(scope))?;
     audience_of(world, inbound, resource).ok_or_else(|| TokenError::resource(resource))
 }
 

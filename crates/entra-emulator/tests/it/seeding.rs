@@ -10,6 +10,7 @@ use crate::stage::{Reply, Stage, TENANT};
 
 const EXAMPLE: &str = include_str!("../../examples/seed.yaml");
 const PAYROLL: &str = "1d5d1c6e-7c0e-4a0e-9a55-5b9d0c3f7a02";
+const GUARDED: &str = "9a8b7c6d-5e4f-4a3b-8c2d-1e0f9a8b7c6d";
 const EXPENSES: &str = "3b7c8d9e-1234-4abc-8def-0123456789ab";
 
 async fn admin(stage: &Stage, method: Method, path: &str, body: Value) -> Reply {
@@ -20,7 +21,7 @@ async fn admin(stage: &Stage, method: Method, path: &str, body: Value) -> Reply 
 #[test]
 fn the_example_seed_is_loaded_with_all_that_it_says() {
     let emulator = Emulator::builder().build().unwrap();
-    assert_eq!(emulator.load(Seed::parse(EXAMPLE).unwrap()).unwrap().len(), 3);
+    assert_eq!(emulator.load(Seed::parse(EXAMPLE).unwrap()).unwrap().len(), 5);
     let tenant = TENANT.parse().unwrap();
     assert!(emulator.accepts_secret(PAYROLL.parse().unwrap(), "payroll~secret"));
     let application = emulator.find(tenant, ObjectKind::Application, PAYROLL.parse().unwrap()).unwrap();
@@ -34,7 +35,40 @@ fn the_example_seed_is_loaded_with_all_that_it_says() {
     assert_eq!(passwords[0]["startDateTime"], "2019-05-05T18:38:51.8100763Z");
     let state = emulator.state();
     let owned = state["tenants"][0]["objects"].as_array().unwrap().iter().filter(|object| object["owners"] != json!([]));
-    assert_eq!(owned.count(), 3);
+    assert_eq!(owned.count(), 4);
+    assert_eq!(emulator.faults().len(), 1);
+}
+
+#[tokio::test]
+async fn the_example_seed_sets_policies_locks_machine_and_issuers_too() {
+    let emulator = Emulator::builder().build().unwrap();
+    emulator.load(Seed::parse(EXAMPLE).unwrap()).unwrap();
+    let ask = async |path: &str| {
+        let request = Request::get(format!("https://localhost{path}")).header("metadata", "true").body(Bytes::new()).unwrap();
+        let answer = tower::ServiceExt::oneshot(emulator.service(), request).await.unwrap().into_body();
+        serde_json::from_slice::<Value>(&answer).unwrap()
+    };
+    let policies = ask(&format!("/_emulator/policies/{TENANT}")).await;
+    assert_eq!(policies["default"]["applicationRestrictions"]["passwordCredentials"][0]["maxLifetime"], "P800D");
+    let guarded = emulator.find(TENANT.parse().unwrap(), ObjectKind::Application, GUARDED.parse().unwrap()).unwrap();
+    assert_eq!(policies["appManagementPolicies"][0]["appliesTo"], json!([guarded]));
+    assert_eq!(emulator.object(guarded).unwrap()["keyCredentials"][0]["colour"], "red");
+    let url = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://graph.microsoft.com";
+    assert_eq!(ask(url).await["client_id"], "6e5d4c3b-2a19-4807-b6c5-d4e3f2a1b0c9");
+    assert_eq!(ask(&format!("{url}&client_id={PAYROLL}")).await["client_id"], PAYROLL);
+}
+
+#[test]
+fn the_example_seed_names_every_field_that_a_seed_can_have() {
+    let fields = "cloud time tenants issuers managedIdentity assignedIdentities behaviour lag faults id defaultPolicy applications displayName \
+        appId application servicePrincipal roles owners properties secrets certificates federated policy signingCertificates keyCredentials \
+        passwordCredentials secretText pem preferred issuer subject audiences name resourceId graph signIn metadata matching effect";
+    for field in fields.split_whitespace() {
+        let named = |line: &str| {
+            line.trim_start_matches(['#', ' ', '-']).starts_with(&format!("{field}:")) || line.contains(&format!("{{{field}:"))
+        };
+        assert!(EXAMPLE.lines().any(named), "{field}");
+    }
 }
 
 #[test]
@@ -115,13 +149,29 @@ async fn the_admin_api_sets_faults_lag_switches_and_the_clock() {
 }
 
 #[test]
-fn the_readme_names_every_switch_and_every_operation() {
-    let readme = include_str!("../../README.md");
-    let switches = serde_json::to_value(entra_emulator::Behaviour::default()).unwrap();
-    let operations = [Operation::Get, Operation::List, Operation::Patch, Operation::Token, Operation::Metadata, Operation::Discovery];
-    let operations = operations.map(|operation| json!(operation).as_str().unwrap().to_owned());
-    for name in switches.as_object().unwrap().keys().chain(&operations) {
-        assert!(readme.contains(&format!("`{name}`")), "{name}");
+fn the_pages_name_every_switch_every_operation_and_the_rust_sample_as_it_is() {
+    let (switches, faults) = (include_str!("../../docs/switches.md"), include_str!("../../docs/faults.md"));
+    for name in serde_json::to_value(entra_emulator::Behaviour::default()).unwrap().as_object().unwrap().keys() {
+        assert!(switches.contains(&format!("`{name}`")), "{name}");
+    }
+    let reads = [Operation::Get, Operation::List, Operation::Token, Operation::Metadata, Operation::Discovery, Operation::ReadPolicy];
+    let writes = [Operation::Patch, Operation::AddKey, Operation::RemoveKey, Operation::AddPassword, Operation::RemovePassword];
+    let others = [Operation::AddTokenSigningCertificate, Operation::WritePolicy, Operation::Unknown];
+    for operation in reads.into_iter().chain(writes).chain(others) {
+        let name = json!(operation);
+        assert!(faults.contains(&format!("`{}`", name.as_str().unwrap())), "{name}");
+    }
+    assert!(include_str!("../../README.md").contains(include_str!("../../examples/sign_in.rs").trim_end()));
+}
+
+#[test]
+fn the_faults_in_the_pages_are_faults() {
+    let page = include_str!("../../docs/faults.md");
+    let samples: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.split('`').nth(1)).collect();
+    assert!(samples.len() >= 6);
+    for sample in samples {
+        let fault: Result<entra_emulator::Fault, _> = serde_json::from_str(sample);
+        assert!(fault.is_ok(), "{sample}: {fault:?}");
     }
 }
 

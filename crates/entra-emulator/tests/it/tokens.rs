@@ -206,6 +206,19 @@ async fn each_missing_or_wrong_parameter_has_its_number() {
 }
 
 #[tokio::test]
+async fn scopes_about_people_are_passed_over_as_msal_for_go_sends_them() {
+    let stage = Stage::new().await;
+    stage.secret(stage.target.application, "own~secret");
+    let client = stage.target.client_id.to_string();
+    let with = async |scope: &str| stage.sign_in(&[("client_id", &client), ("client_secret", "own~secret"), ("scope", scope)]).await;
+    assert_eq!(with("https://graph.microsoft.com/.default openid offline_access profile").await.status, 200);
+    for scope in ["openid offline_access", "https://graph.microsoft.com/.default https://graph.microsoft.com/.default", "openid User.Read"]
+    {
+        assert_refused(&with(scope).await, 400, "invalid_scope", 1_002_012);
+    }
+}
+
+#[tokio::test]
 async fn an_application_without_service_principal_cannot_sign_in() {
     let stage = Stage::new().await;
     let registration = Registration::named("half");
