@@ -19,9 +19,6 @@ use super::trouble::{ClusterError, Upset};
 /// Owns every field of the outputs.
 const FIELD_MANAGER: &str = "entra-rotator";
 
-/// Writes of the output in one pass: an undisturbed one makes two at the most.
-const PUBLICATIONS: u32 = 4;
-
 type Acted = Result<(), Upset>;
 
 impl Pass<'_> {
@@ -98,10 +95,7 @@ impl Pass<'_> {
     }
 
     async fn publish(&mut self, projection: &Projection) -> Acted {
-        self.publications += 1;
-        if self.publications > PUBLICATIONS {
-            return Err(Upset::Contested);
-        }
+        self.desk.memory.publishing(self.context.now());
         let Some(data) = self.contents(projection).await? else {
             self.desk.memory.output_is_unhealable();
             return Ok(());

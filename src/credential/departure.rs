@@ -10,6 +10,7 @@ use serde_json::json;
 use super::cluster::ask;
 use super::pass::Pass;
 use super::trouble::Upset;
+use crate::tenant::{AbandonError, Abandoned};
 
 /// Stands on a resource with `deletionPolicy: Revoke` from before its first Graph write until its credentials are gone.
 pub(crate) const FINALIZER: &str = "entra-rotator.io/revoke";
@@ -40,7 +41,22 @@ impl Pass<'_> {
 
     /// Lets the resource go although some of its credentials stay in Entra.
     pub(super) async fn let_go(&mut self, left: &BTreeSet<KeyId>) -> Result<(), Upset> {
-        tracing::warn!(left = left.len(), "let go with credentials left in Entra");
+        let Some(target) = &self.ledger.target else { return self.set_finalizer(false).await };
+        let abandoned = Abandoned {
+            namespace: self.namespace(),
+            name: self.resource.name_any(),
+            object_id: target.object_id,
+            key_ids: left.iter().copied().collect(),
+            since: self.context.now(),
+        };
+        match self.context.tenants.abandon(&self.resource.spec.tenant_ref.name, &abandoned).await {
+            Ok(()) => {}
+            // An EntraTenant that is gone cannot list anything; everything else is tried again.
+            Err(error @ AbandonError::Find(_)) => {
+                tracing::warn!(%error, left = ?abandoned.key_ids, "let go with credentials left in Entra")
+            }
+            Err(error) => return Err(Upset::Books(format!("{error}."))),
+        }
         self.set_finalizer(false).await
     }
 }

@@ -1,7 +1,9 @@
 //! What one process keeps for one resource between passes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use entra_types::{KeyId, Thumbprint};
 use rotation::{Memory, Time};
 use tokio::time::Instant;
 
@@ -20,6 +22,8 @@ pub(crate) struct Desk {
     pub(crate) output: Option<OutputVersion>,
     /// The nonce of the last licence, and when its compare-and-swap was sent.
     pub(crate) licence: Option<(String, Instant)>,
+    /// What addKey called certificates of an application that rolls itself.
+    pub(crate) told: BTreeMap<Thumbprint, KeyId>,
     /// Passes in a row that the API server cut short.
     pub(crate) setbacks: u32,
 }
@@ -37,7 +41,15 @@ pub(crate) struct OutputVersion {
 
 impl Desk {
     pub(crate) fn new(now: Time) -> Self {
-        Self { memory: Memory::new(now), keyring: Keyring::default(), written: None, output: None, licence: None, setbacks: 0 }
+        Self {
+            memory: Memory::new(now),
+            keyring: Keyring::default(),
+            written: None,
+            output: None,
+            licence: None,
+            told: BTreeMap::new(),
+            setbacks: 0,
+        }
     }
 
     /// The newer of what the watch shows and what we wrote ourselves.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use kube::Resource as _;
 use kube::runtime::events::{Event, EventType};
 use rotation::{Cause, Fact};
+use sha2::{Digest as _, Sha256};
 use tracing::debug;
 
 use super::cluster::TIMEOUT;
@@ -53,6 +55,18 @@ pub(super) fn publish_changes(context: &Context, before: &ServicePrincipalCreden
         let condition = status.conditions.iter().find(|condition| condition.type_ == name && condition.status == "True")?;
         Some((condition.reason.clone(), condition.message.clone()))
     };
+    let unrecorded = |resource: &ServicePrincipalCredential| {
+        let status = resource.status.as_ref().and_then(|status| status.read().ok());
+        status.and_then(|status| status.foreign_credentials.as_ref()).map(|foreign| foreign.unrecorded.clone()).unwrap_or_default()
+    };
+    let (known, found) = (unrecorded(before), unrecorded(after));
+    if found.iter().any(|id| !known.contains(id)) {
+        let note = format!(
+            "Credentials on the object carry this operator's mark, and it has no record of them. If nobody uses them, have them removed: adoptKeyIDs: [{}]",
+            found.join(", ")
+        );
+        send(context, after, EventType::Warning, "UnrecordedCredential", note);
+    }
     for name in ["Stalled", "RotationAtRisk"] {
         if let Some((reason, message)) = of(after, name)
             && of(before, name).map(|(reason, _)| reason).as_ref() != Some(&reason)
@@ -111,12 +125,18 @@ fn why(cause: Cause) -> &'static str {
     }
 }
 
+/// Events of one reason and action within minutes are counted under the first note, so another note must have another action.
+fn action(note: &str) -> String {
+    format!("Rotate-{}", HEXLOWER.encode(&Sha256::digest(note)[..4]))
+}
+
 pub(super) fn send(context: &Context, resource: &ServicePrincipalCredential, kind: EventType, reason: &str, note: String) {
     let mut note = note;
     while note.len() > NOTE {
         note.pop();
     }
-    let event = Event { type_: kind, reason: reason.to_owned(), note: Some(note), action: "Rotate".to_owned(), secondary: None };
+    let action = action(&note);
+    let event = Event { type_: kind, reason: reason.to_owned(), note: Some(note), action, secondary: None };
     let (recorder, reference) = (context.recorder.clone(), resource.object_ref(&()));
     let event = Arc::new(event);
     tokio::spawn(async move {

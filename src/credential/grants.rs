@@ -80,6 +80,8 @@ pub(crate) fn resolve(resource: &ServicePrincipalCredential, wanted: &Wanted, te
     if own_client(resource, tenant, home).is_some() && is_own(wanted, &signed_in) {
         return Err(Refusal::new(Reason::OwnIdentity, format!("Client {} is the operator's own application.", signed_in.client_id)));
     }
+    // A namespace with many credentials due must not keep the others waiting.
+    let signed_in = Arc::new(signed_in.for_share(&namespace));
     let allow_adoption = covering.iter().any(|grant| grant.allow_adoption == AllowAdoption::Always);
     Ok(Granted { address: wanted.address, signed_in, allow_adoption, _sealed: () })
 }

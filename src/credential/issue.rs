@@ -1,18 +1,23 @@
 //! Making the key and the certificate of a coming entry.
 
 use chrono::TimeDelta;
-use keys::{Certificate, CertificateRequest, KeySize};
+use entra::SigningKey;
+use keys::{Certificate, CertificateRequest, KeySize, pfx};
 use kube::ResourceExt as _;
-use rotation::{EntryId, Kind};
+use rotation::{Application, EntryId, Kind};
 
 use super::keyring::KeyPair;
 use super::pass::Pass;
 
+/// As Entra makes them.
+const SIGNING_BITS: u32 = 2048;
+
 /// Makes a key pair whose certificate carries the entry's mark. Nothing outside hears of it yet.
-pub(super) async fn client_certificate(pass: &Pass<'_>, id: &EntryId) -> Result<KeyPair, String> {
-    let bits = match pass.policy.kind {
-        Kind::ClientCertificate { key_bits, .. } => key_bits,
-        Kind::ClientSecret | Kind::TokenSigning(_) => return Err("Entra makes this kind of credential.".to_owned()),
+pub(super) async fn key_pair(pass: &Pass<'_>, id: &EntryId) -> Result<KeyPair, String> {
+    let (bits, common_name) = match &pass.policy.kind {
+        Kind::ClientCertificate { key_bits, .. } => (*key_bits, pass.resource.name_any()),
+        Kind::TokenSigning(signing) => (SIGNING_BITS, signing.display_name.trim_start_matches("CN=").to_owned()),
+        Kind::ClientSecret => return Err("Entra makes this kind of credential.".to_owned()),
     };
     let size = i32::try_from(bits)
         .ok()
@@ -20,9 +25,9 @@ pub(super) async fn client_certificate(pass: &Pass<'_>, id: &EntryId) -> Result<
         .ok_or_else(|| format!("RSA keys of {bits} bits are not made."))?;
     let key = pass.context.seams.keys.generate(size).await.map_err(|error| error.to_string())?;
     let now = pass.context.now();
-    let validity = pass.policy.durations.validity;
+    let validity = pass.case(&Application::default()).validity();
     let request = CertificateRequest {
-        common_name: pass.resource.name_any(),
+        common_name,
         san_uris: vec![id.san_uri(&pass.policy.uid)],
         // Entra's clock may be behind ours by what rule 9 tolerates.
         not_before: now - (validity / 10).min(TimeDelta::minutes(5)),
@@ -31,6 +36,17 @@ pub(super) async fn client_certificate(pass: &Pass<'_>, id: &EntryId) -> Result<
     };
     let certificate = Certificate::self_signed(&key, &request).map_err(|error| error.to_string())?;
     Ok(KeyPair { key, certificate })
+}
+
+/// A key that signs, as Entra takes it: in a PFX under a password that nobody else ever sees.
+pub(super) fn signing_key(pass: &Pass<'_>, pair: &KeyPair) -> Result<SigningKey, String> {
+    let (one, other) = (pass.context.seams.ids.uuid(), pass.context.seams.ids.uuid());
+    let mut random = [0; 24];
+    random[..16].copy_from_slice(one.as_bytes());
+    random[16..].copy_from_slice(&other.as_bytes()[..8]);
+    let password = pfx::password(&random);
+    let pfx = pfx::encode(&pair.key, &pair.certificate, &password, "").map_err(|error| error.to_string())?;
+    Ok(SigningKey { pfx, password, custom_key_identifier: entra::signing_identifier(&pair.certificate) })
 }
 
 /// 127 random bits: a serial number is positive.

@@ -6,7 +6,7 @@ use entra::{Category, Detail as GraphDetail, SignIn};
 use entra_types::KeyId;
 use k8s_openapi::api::core::v1::Secret;
 use rotation::history::{CertificateFacts, Directory};
-use rotation::{Detail, EntryId, FreshKey, Kind, Look, Output, SignInResult, SlotName};
+use rotation::{Detail, EntryId, FreshKey, Kind, Limits, Look, Output, SignInResult, SlotName};
 use tokio::time::Instant;
 
 use super::cluster::ask;
@@ -40,6 +40,9 @@ impl Pass<'_> {
     }
 
     async fn read_directory(&mut self, detail: Detail) -> Looked {
+        if self.policy.is_self_rolled() {
+            return self.read_accepted(detail).await;
+        }
         let graph_detail = match detail {
             Detail::Plain => GraphDetail::Plain,
             Detail::WithKeys => GraphDetail::WithKeys,
@@ -63,7 +66,7 @@ impl Pass<'_> {
     }
 
     /// The output of a target named by objectID can be built once its clientID is known.
-    fn learn_names(&mut self) {
+    pub(super) fn learn_names(&mut self) {
         if self.names.is_none() {
             self.names = super::reconcile::names(&self.context.tenants, &self.resource, self.policy.tenant_id, self.client());
         }
@@ -140,7 +143,7 @@ impl Pass<'_> {
         Ok(key_id.zip(value).map(|(key_id, value)| ClientSecret { key_id, value }))
     }
 
-    async fn data_of_output(&mut self) -> Result<Option<Data>, Upset> {
+    pub(super) async fn data_of_output(&mut self) -> Result<Option<Data>, Upset> {
         let resource = std::sync::Arc::clone(&self.resource);
         let namespace = self.namespace();
         let found = match resource.spec.output() {
@@ -227,12 +230,27 @@ impl Pass<'_> {
 
     /// What app management policies allow. Where they may not be read, Graph's refusal is soon enough.
     async fn read_app_policy(&mut self) -> Looked {
-        self.desk.memory.saw_limits(None, self.context.now());
+        let granted = self.granted()?;
+        let limits = match granted.signed_in.graph.app_management_policy(&granted.address).await {
+            Ok(limits) => limits,
+            Err(failure) if matches!(failure.category, Category::InvalidAnswer | Category::InvalidRequest) => {
+                tracing::warn!(error = %failure, "the app management policies cannot be read");
+                None
+            }
+            Err(failure) => return Err(Upset::Entra(failure)),
+        };
+        let known = |limits: entra::Limits| Limits {
+            forbids_secrets: limits.passwords_forbidden,
+            secret_life: limits.max_password_lifetime,
+            certificate_life: limits.max_key_lifetime,
+            policy: limits.policy,
+        };
+        self.desk.memory.saw_limits(limits.map(known), self.context.now());
         Ok(())
     }
 
     async fn make_key(&mut self, id: &EntryId) -> Looked {
-        let pair = issue::client_certificate(self, id).await.map_err(Upset::Key)?;
+        let pair = issue::key_pair(self, id).await.map_err(Upset::Key)?;
         let fresh = FreshKey { entry: id.clone(), thumbprint: pair.certificate.thumbprint(), not_after: pair.certificate.not_after() };
         self.desk.keyring.keep(id.clone(), pair);
         self.desk.memory.generated(fresh);

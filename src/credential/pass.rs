@@ -37,8 +37,6 @@ pub(crate) struct Pass<'a> {
     pub(super) names: Option<Names>,
     pub(super) app: AppKey,
     pub(super) started: Instant,
-    /// Writes of the output in this pass.
-    pub(super) publications: u32,
 }
 
 /// How a pass ends.
@@ -121,7 +119,7 @@ impl Pass<'_> {
             self.context.tenants.suspect(&self.resource.spec.tenant_ref.name, failure);
         }
         let Some(trouble) = trouble(upset, self.policy.late) else {
-            // Another pass has time again; one without the Lease only waits for the process to end; a contested output is left to the other for a while.
+            // Another pass has time again; one without the Lease only waits for the process to end.
             return Ok(End::After(if matches!(upset, Upset::OutOfTime) { Duration::ZERO } else { SOON * 5 }));
         };
         warn!(reason = %trouble.reason, message = trouble.message, "failed");

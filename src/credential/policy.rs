@@ -61,7 +61,8 @@ pub(crate) fn policy(
         observed_generation: status.and_then(|status| status.observed_generation),
         own_client: tenant.and_then(|tenant| own_client(resource, tenant, &surroundings.settings.namespace)),
         late: surroundings.settings.late,
-        refusal: granted.err().cloned().or(invalid).or(unscheduled),
+        // How it would be rotated does not matter any more once it goes.
+        refusal: granted.err().cloned().or(invalid.or(unscheduled).filter(|_| status::deleted(resource).is_none())),
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use entra::{Category, Failure, NewPassword, NewSigning, Proof as GraphProof, certificate_entry};
+use entra::{Address, Category, Failure, Graph, NewPassword, NewSigning, Proof as GraphProof, SigningKey, certificate_entry};
 use entra_types::{CredentialList, KeyId, Thumbprint};
 use keys::Certificate;
 use rotation::{Answer, Entry, EntryId, Made, Mutation, Op, OpKind, Proof, Removal, SigningAnswer, SlotName};
 use tracing::info;
 
-use super::grants::Granted;
+use super::issue;
 use super::keyring::{ClientSecret, KeyPair};
 use super::pass::Pass;
 use super::trouble::Upset;
@@ -35,7 +35,8 @@ impl Pass<'_> {
         self.granted()?;
         self.desk.memory.answered(&op.nonce, Answer::Unknown);
         info!(entry = %id, write = op.kind.as_str(), "sending");
-        let answer = call.transmit(self.granted()?).await;
+        let sender = self.sender(call.proof())?;
+        let answer = call.transmit(&sender, &self.granted()?.address).await;
         self.conclude(id, &op, answer)
     }
 
@@ -53,6 +54,9 @@ impl Pass<'_> {
         let failure = match answer {
             Ok(told) => {
                 let made = told.made();
+                if let (Told::Key(key_id), Some(thumbprint)) = (&told, self.ledger.entry(id).and_then(Entry::thumbprint)) {
+                    self.desk.told.insert(thumbprint, *key_id);
+                }
                 if let Told::Password(secret) = told {
                     self.desk.keyring.keep_secret(id.clone(), secret);
                 }
@@ -89,8 +93,14 @@ impl Pass<'_> {
                 let end_date_time = end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
                 Call::AddPassword(NewPassword { display_name: entry.id.password_name(&self.policy.uid), end_date_time })
             }),
-            // The rules do not ask for these yet.
-            Mutation::AddSigningKey(_) | Mutation::AddSigningByUpdate | Mutation::AddVerifyByUpdate => None,
+            Mutation::AddSigningKey(proof) => {
+                let proof = self.proof(proof).await?;
+                self.own_signing_key(entry)?.zip(proof).map(|((_, key), proof)| Call::AddSigningKey(key, proof))
+            }
+            Mutation::AddSigningByUpdate => {
+                self.own_signing_key(entry)?.and_then(|(certificate, key)| self.lists_with_signing(entry, &certificate, &key))
+            }
+            Mutation::AddVerifyByUpdate => self.lists_with_verify(entry),
             Mutation::SetNotificationAddresses(addresses) => Some(Call::Notify(addresses.iter().cloned().collect())),
             Mutation::AddTokenSigningCertificate => entry.signing().and_then(|signing| {
                 let (display_name, end_date_time) = (signing.display_name.clone()?, signing.end_date_time.clone()?);
@@ -120,7 +130,7 @@ impl Pass<'_> {
         let pair = match proof {
             Proof::Slot(entry, slot) => self.staged(entry, *slot).await?,
             Proof::Output => self.key_pair_of_output().await?,
-            Proof::Sibling => None,
+            Proof::Sibling => Some(self.sibling().await?),
         };
         let object_id = self.ledger.target.as_ref().map(|target| target.object_id);
         Ok(pair.zip(object_id).map(|(pair, object_id)| GraphProof { object_id, key: pair.key, certificate: pair.certificate }))
@@ -144,6 +154,34 @@ impl Pass<'_> {
         Some(Call::Replace(directory.keys.with(certificate_entry(*entry.key_ids.first()?, &name, certificate)), None))
     }
 
+    /// The key that signs, while this process still has it.
+    fn own_signing_key(&self, entry: &Entry) -> Result<Option<(Certificate, SigningKey)>, Upset> {
+        let Some(pair) = self.desk.keyring.get(&entry.id) else { return Ok(None) };
+        let key = issue::signing_key(self, pair).map_err(Upset::Key)?;
+        Ok(Some((pair.certificate.clone(), key)))
+    }
+
+    fn lists_with_signing(&self, entry: &Entry, certificate: &Certificate, key: &SigningKey) -> Option<Call> {
+        let directory = self.desk.memory.history().latest()?;
+        let (sign, verify) = (entry.id.key_id(&self.policy.uid), entry.id.verify_key_id(&self.policy.uid));
+        let name = entry.signing()?.display_name.clone().unwrap_or_default();
+        let (keys, password) = entra::signing_entries(sign, verify, &name, certificate, key);
+        let keys = keys.into_iter().fold(directory.keys.clone(), |list, entry| list.with(entry));
+        Some(Call::Replace(keys, Some(directory.passwords.with(password))))
+    }
+
+    /// The certificate of a key that signs, under the keyId that the ledger holds for it.
+    fn lists_with_verify(&self, entry: &Entry) -> Option<Call> {
+        let history = self.desk.memory.history();
+        let facts = history.certificate_by(entry.thumbprint()?).map(|facts| facts.der.clone());
+        let pair = self.desk.keyring.get(&entry.id).map(|pair| pair.certificate.der().to_vec());
+        let certificate = Certificate::from_der(&pair.or(facts)?).ok()?;
+        let (signing, directory) = (entry.signing()?, history.latest()?);
+        let (link, name) = (signing.custom_key_identifier.as_deref()?, signing.display_name.as_deref().unwrap_or_default());
+        let verify = entra::verify_entry(entry.id.verify_key_id(&self.policy.uid), link, name, &certificate);
+        Some(Call::Replace(directory.keys.with(verify), None))
+    }
+
     fn lists_without(&self, removal: &Removal) -> Option<Call> {
         let directory = self.desk.memory.history().latest()?;
         let passwords = self.policy.is_signing().then(|| directory.passwords.without(removal.key_ids()));
@@ -154,6 +192,7 @@ impl Pass<'_> {
 /// One request to Graph with everything it needs.
 enum Call {
     AddKey(Certificate, GraphProof),
+    AddSigningKey(SigningKey, GraphProof),
     AddPassword(NewPassword),
     AddSigning(NewSigning),
     Prefer(Thumbprint),
@@ -183,9 +222,18 @@ impl Told {
 }
 
 impl Call {
-    async fn transmit(&self, granted: &Granted) -> Result<Told, Failure> {
-        let (graph, address) = (&granted.signed_in.graph, &granted.address);
+    fn proof(&self) -> Option<&GraphProof> {
         match self {
+            Self::AddKey(_, proof) | Self::AddSigningKey(_, proof) | Self::RemoveKey(_, proof) => Some(proof),
+            _ => None,
+        }
+    }
+
+    async fn transmit(&self, graph: &Graph, address: &Address) -> Result<Told, Failure> {
+        match self {
+            Self::AddSigningKey(key, proof) => {
+                return Ok(graph.add_signing_key(address, key, proof).await?.map_or(Told::Nothing, Told::Key));
+            }
             Self::AddKey(certificate, proof) => {
                 return Ok(graph.add_key(address, certificate, proof).await?.map_or(Told::Nothing, Told::Key));
             }

@@ -19,8 +19,12 @@ pub(crate) enum Upset {
     NotLeader,
     /// Too little of the pass is left for another act.
     OutOfTime,
-    /// Somebody else writes the output as fast as we do.
-    Contested,
+    /// What stays in Entra could not be listed on the EntraTenant.
+    Books(String),
+    /// An application that rolls itself cannot be worked with.
+    Own(String),
+    /// The resource that proves possession cannot be used.
+    Proof(String),
 }
 
 /// A request to the API server that failed.
@@ -84,7 +88,13 @@ pub(crate) fn trouble(upset: &Upset, late: Lateness) -> Option<Trouble> {
             Some(Trouble { reason, message: error.to_string(), wait: None })
         }
         Upset::Key(message) => Some(Trouble { reason: Reason::InvalidRequest, message: message.clone(), wait: None }),
-        Upset::Contested | Upset::NotLeader | Upset::OutOfTime => None,
+        Upset::Books(message) => Some(Trouble { reason: Reason::ClusterUnavailable, message: message.clone(), wait: None }),
+        Upset::Own(why) => {
+            let message = format!("The application cannot roll its own certificate: {why}.");
+            Some(Trouble { reason: Reason::SelfCredentialExpired, message, wait: Some(late.late() * 4) })
+        }
+        Upset::Proof(message) => Some(Trouble { reason: Reason::ProofNotUsable, message: message.clone(), wait: None }),
+        Upset::NotLeader | Upset::OutOfTime => None,
     }
 }
 

@@ -11,10 +11,13 @@ use crate::history::{CertificateFacts, Detail, Directory, History};
 use crate::id::EntryId;
 use crate::ledger::{Ledger, SlotName};
 use crate::policy::Limits;
-use crate::time::Time;
+use crate::time::{Lateness, Time};
 
 /// Sign-ins in a row that prove a credential.
 pub(crate) const PROOFS: usize = 5;
+
+/// So many writes of the output within LATE are a contest: a rotation takes three, and people heal by hand.
+const CONTEST: usize = 8;
 
 /// The memory of one process for one resource.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ pub struct Memory {
     proof_refusals: Vec<Time>,
     unhealable: bool,
     others: BTreeSet<KeyId>,
+    publications: Vec<Time>,
 }
 
 /// Something seen, with the order in which it was seen.
@@ -223,6 +227,7 @@ impl Memory {
             proof_refusals: Vec::new(),
             unhealable: false,
             others: BTreeSet::new(),
+            publications: Vec::new(),
         }
     }
 
@@ -259,6 +264,19 @@ impl Memory {
         self.unhealable = false;
         self.history.learn(certificates);
         self.output = Some(self.seen(output, now));
+    }
+
+    /// The output is about to be written.
+    pub fn publishing(&mut self, now: Time) {
+        self.publications.push(now);
+        let excess = self.publications.len().saturating_sub(CONTEST);
+        self.publications.drain(..excess);
+    }
+
+    /// Until when the output is left to whoever else writes it: it was written more often within LATE than any undisturbed course needs.
+    pub(crate) fn contested_until(&self, late: Lateness) -> Option<Time> {
+        let (first, last) = (self.publications.first()?, self.publications.last()?);
+        (self.publications.len() >= CONTEST && *last - *first < late.late()).then(|| *last + late.late() / 3)
     }
 
     /// The output may have changed since.

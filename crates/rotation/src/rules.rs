@@ -113,7 +113,16 @@ fn keep_published(case: &Case<'_>) -> Check {
 }
 
 fn publish(case: &Case<'_>, expected: crate::case::Projection) -> Check {
-    if case.memory.is_unhealable() { Ok(()) } else { act(Act::Publish(expected)) }
+    if case.memory.is_unhealable() {
+        return Ok(());
+    }
+    match case.memory.contested_until(case.policy.late).filter(|until| case.now < *until) {
+        None => act(Act::Publish(expected)),
+        Some(until) => {
+            let message = "Somebody else goes on changing the output as soon as it is written.";
+            wait(until, Wait::Refused(Refusal::new(Reason::OutputContested, message)))
+        }
+    }
 }
 
 fn record_publication(case: &Case<'_>, current: &Entry) -> Check {

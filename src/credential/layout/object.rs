@@ -25,7 +25,8 @@ impl Object {
         }
     }
 
-    pub(crate) fn metadata_mut(&mut self) -> &mut ObjectMeta {
+    #[cfg(test)]
+    pub(super) fn metadata_mut(&mut self) -> &mut ObjectMeta {
         match self {
             Self::Secret(secret) => &mut secret.metadata,
             Self::ConfigMap(map) => &mut map.metadata,

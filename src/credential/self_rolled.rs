@@ -1,0 +1,127 @@
+//! `signInAs: Self`: what Entra accepts of the application's own certificates stands in for what its object lists, as the application may not read itself.
+
+use std::collections::BTreeMap;
+
+use entra::{Category, Graph, Name, Proof as GraphProof, SignIn};
+use entra_types::{ClientId, CredentialList, KeyId, ObjectId};
+use rotation::{Detail, Directory, EntryId, Origin};
+use serde_json::json;
+
+use super::keyring::KeyPair;
+use super::layout::facts;
+use super::pass::Pass;
+use super::trouble::Upset;
+
+impl Pass<'_> {
+    /// Signs in with every certificate of the ledger whose key is at hand; before there is a ledger, with the one that the output holds.
+    pub(super) async fn read_accepted(&mut self, detail: Detail) -> Result<(), Upset> {
+        let Some(client_id) = self.own_client_id().await? else {
+            return Err(Upset::Own("its clientID is neither in spec.target nor under AZURE_CLIENT_ID in the output".to_owned()));
+        };
+        let (mut listed, mut certificates) = (Vec::new(), BTreeMap::new());
+        let mut readable = None;
+        for (id, pair) in self.own_pairs().await? {
+            if !self.is_accepted(client_id, &pair).await? {
+                continue;
+            }
+            let key_id = self.own_key_id(&id, &pair);
+            listed.push(json!({"keyId": key_id, "type": "AsymmetricX509Cert", "usage": "Verify"}));
+            certificates.insert(key_id, facts(&pair.certificate));
+            readable = Some(pair);
+        }
+        let directory = Directory {
+            object_id: self.own_object_id(client_id, readable).await?,
+            client_id,
+            display_name: String::new(),
+            preferred: None,
+            keys: serde_json::from_value(json!(listed)).unwrap_or_default(),
+            passwords: CredentialList::default(),
+            notification_addresses: std::collections::BTreeSet::new(),
+        };
+        let now = self.context.now();
+        self.desk.memory.saw_directory(directory, certificates, detail, None, now);
+        self.learn_names();
+        Ok(())
+    }
+
+    async fn own_pairs(&mut self) -> Result<Vec<(EntryId, KeyPair)>, Upset> {
+        if self.ledger.entries.is_empty() {
+            let seed = self.key_pair_of_output().await?;
+            return Ok(seed.map(|pair| (self.ledger.next_id(&self.policy.uid), pair)).into_iter().collect());
+        }
+        let ids: Vec<EntryId> = self.ledger.entries.iter().map(|entry| entry.id.clone()).collect();
+        let mut pairs = Vec::with_capacity(ids.len());
+        for id in ids {
+            pairs.extend(self.key_pair(&id).await?.map(|pair| (id, pair)));
+        }
+        Ok(pairs)
+    }
+
+    async fn is_accepted(&self, client_id: ClientId, pair: &KeyPair) -> Result<bool, Upset> {
+        let credential = sign_in(client_id, pair);
+        match self.granted()?.signed_in.graph.sign_in(&credential).await {
+            Ok(()) => Ok(true),
+            Err(failure) if failure.category == Category::CredentialRefused => Ok(false),
+            Err(failure) => Err(Upset::Entra(failure)),
+        }
+    }
+
+    /// As addKey told it, or as the ledger holds it, or as it was handed over; else one of our own making, which stands for "not known".
+    fn own_key_id(&self, id: &EntryId, pair: &KeyPair) -> KeyId {
+        let entry = self.ledger.entry(id);
+        let unknown = id.key_id(&self.policy.uid);
+        let recorded = entry.and_then(|entry| entry.key_ids.first().copied()).filter(|key_id| *key_id != unknown);
+        let told = || self.desk.told.get(&pair.certificate.thumbprint()).copied();
+        let is_seed = entry.is_none_or(|entry| entry.origin == Origin::Adopted);
+        let handed_over =
+            || self.policy.adopt.first().copied().filter(|_| is_seed && self.policy.may_adopt && self.policy.adopt.len() == 1);
+        recorded.or_else(told).or_else(handed_over).unwrap_or(unknown)
+    }
+
+    async fn own_client_id(&mut self) -> Result<Option<ClientId>, Upset> {
+        let declared = self.resource.spec.target.client_id.as_deref().and_then(|id| id.parse().ok());
+        match self.client().or(declared) {
+            Some(client_id) => Ok(Some(client_id)),
+            None => {
+                let data = self.data_of_output().await?.unwrap_or_default();
+                Ok(data.get("AZURE_CLIENT_ID").and_then(|id| std::str::from_utf8(id).ok()?.trim().parse().ok()))
+            }
+        }
+    }
+
+    /// A proof names the object. Where `spec` does not, the application is asked about itself, which it may be allowed to answer.
+    async fn own_object_id(&self, client_id: ClientId, readable: Option<KeyPair>) -> Result<ObjectId, Upset> {
+        let recorded = self.ledger.target.as_ref().map(|target| target.object_id);
+        let granted = self.granted()?;
+        match (granted.address.name, recorded, readable) {
+            (Name::ById(object_id), ..) | (_, Some(object_id), _) => Ok(object_id),
+            (Name::ByClient(_), None, Some(pair)) => {
+                let graph = granted.signed_in.graph.signed_in_as(sign_in(client_id, &pair));
+                let reading = graph.read(&granted.address, entra::Detail::Plain).await;
+                reading.map(|reading| reading.object.id).map_err(|failure| match failure.category {
+                    Category::PermissionDenied => {
+                        Upset::Own("it may not read its own object id: name it in spec.target.objectID".to_owned())
+                    }
+                    _ => Upset::Entra(failure),
+                })
+            }
+            (Name::ByClient(_), None, None) => Err(Upset::Own("no certificate in the output is accepted".to_owned())),
+        }
+    }
+
+    /// The client that sends a write: the operator's, or one that signs in with the key of the proof.
+    pub(super) fn sender(&self, proof: Option<&GraphProof>) -> Result<Graph, Upset> {
+        let graph = &self.granted()?.signed_in.graph;
+        Ok(match (self.policy.is_self_rolled(), proof, self.client()) {
+            (true, Some(proof), Some(client_id)) => {
+                let pair = KeyPair { key: proof.key.clone(), certificate: proof.certificate.clone() };
+                graph.signed_in_as(sign_in(client_id, &pair))
+            }
+            _ => graph.clone(),
+        })
+    }
+}
+
+fn sign_in(client_id: ClientId, pair: &KeyPair) -> SignIn {
+    SignIn::ClientCertificate { client_id, key: pair.key.clone(), certificate: pair.certificate.clone() }
+}
