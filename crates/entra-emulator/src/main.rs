@@ -12,7 +12,7 @@ use entra_emulator::{Authority, Cloud, Emulator, FixtureKeys, KeySource, Seed, d
 use keys::{KeyError, KeySize, PrivateKey};
 use tokio::net::TcpListener;
 
-/// Serves a strict stand-in for Microsoft Graph, the Entra token endpoint and federation metadata over HTTPS.
+/// Serves a strict stand-in for Microsoft Graph, the Entra token endpoint, federation metadata and the instance metadata service over HTTPS.
 ///
 /// Point a client at it by its authority host and Graph endpoint, for example https://localhost:8443, and let the client trust the certificate
 /// authority that is written to --ca-out. The emulator keeps everything in memory and forgets it when it ends. Whoever reaches it can
@@ -20,37 +20,38 @@ use tokio::net::TcpListener;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// YAML or JSON file with the tenants, applications and credentials to start with.
-    #[arg(long, value_name = "FILE")]
+    /// The emulator starts with the tenants, applications and credentials of this YAML or JSON file.
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     seed: Option<PathBuf>,
 
-    /// Address and port to listen on; port 0 picks a free one, which is printed.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    /// The emulator listens on this address and port. Port 0 picks a free one, which is printed.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443", verbatim_doc_comment)]
     listen: SocketAddr,
 
-    /// Address and port of an instance metadata service over plain HTTP, for clients that sign in by managed identity. Without it there is none
-    /// but the one that the main address serves over HTTPS. Python finds it by AZURE_POD_IDENTITY_AUTHORITY_HOST.
-    #[arg(long, value_name = "ADDRESS")]
+    /// The instance metadata service, which gives tokens to managed identities, is served over plain HTTP on this address and port.
+    /// Without it that service is reached over HTTPS only, at the main address. Python finds it by AZURE_POD_IDENTITY_AUTHORITY_HOST.
+    #[arg(long, value_name = "ADDRESS", verbatim_doc_comment)]
     metadata_listen: Option<SocketAddr>,
 
-    /// File that receives the PEM of the certificate authority, made anew at every start. Without it the PEM is printed.
-    #[arg(long, value_name = "FILE")]
+    /// The certificate authority, which is made anew at every start, is written to this file as PEM. Without it the PEM is printed.
+    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
     ca_out: Option<PathBuf>,
 
-    /// Host name or address that the server certificate is for; may be given several times. Without it: localhost, 127.0.0.1, ::1 and the listen address.
-    #[arg(long = "hostname", value_name = "NAME")]
+    /// The server certificate is for this host name or address. The argument may be given several times.
+    /// Without it the certificate is for localhost, 127.0.0.1, ::1 and the address that is listened on.
+    #[arg(long = "hostname", value_name = "NAME", verbatim_doc_comment)]
     hostnames: Vec<String>,
 
-    /// Number that ids, secrets and choices follow from, so that a run can be repeated. Without it they differ from run to run.
-    #[arg(long, value_name = "NUMBER")]
-    random_seed: Option<u64>,
-
-    /// National cloud to stand in for: Global, USGovernmentL4, USGovernmentL5 or China. A seed file may name another one.
-    #[arg(long, value_name = "CLOUD", default_value = "Global", value_parser = parse_cloud)]
+    /// The emulator stands in for this national cloud: Global, USGovernmentL4, USGovernmentL5 or China. A seed file may name another one.
+    #[arg(long, value_name = "CLOUD", default_value = "Global", value_parser = parse_cloud, verbatim_doc_comment)]
     cloud: Cloud,
 
-    /// Use eight fixed private keys for signing certificates instead of making new ones: faster, and the same in every run.
-    #[arg(long)]
+    /// Ids, secrets and choices follow from this number, so that a run can be repeated. Without it they differ from run to run.
+    #[arg(long, value_name = "NUMBER", verbatim_doc_comment)]
+    random_seed: Option<u64>,
+
+    /// Signing certificates get eight fixed private keys in turn instead of new ones, which is faster and the same in every run.
+    #[arg(long, verbatim_doc_comment)]
     fixture_keys: bool,
 }
 

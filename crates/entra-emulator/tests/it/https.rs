@@ -128,6 +128,40 @@ async fn the_binary_serves_a_seed_file_writes_its_authority_and_listens_to_its_a
     assert!(late.contains("AADSTS7000222"), "{late}");
 }
 
+#[tokio::test]
+async fn the_binary_gives_tokens_to_the_machine_over_plain_http_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let seed = folder.path().join("seed.yaml");
+    std::fs::write(&seed, EXAMPLE).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entra-emulator"));
+    command.args(["--listen", "127.0.0.1:0", "--metadata-listen", "127.0.0.1:0", "--fixture-keys", "--seed"]).arg(&seed);
+    command.arg("--ca-out").arg(folder.path().join("ca.pem"));
+    let mut running = Running(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let mut lines = BufReader::new(running.0.stdout.take().unwrap()).lines();
+    let line = lines.nth(1).unwrap().unwrap();
+    let port: u16 = line.strip_prefix("instance metadata on http://127.0.0.1:").unwrap().parse().unwrap();
+    let plainly = async |path: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: 169.254.169.254\r\nMetadata: true\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let token = plainly("/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://graph.microsoft.com").await;
+    assert!(token.starts_with("HTTP/1.1 200") && token.contains("\"token_type\":\"Bearer\""), "{token}");
+    for path in ["/_emulator/state", "/v1.0/applications"] {
+        assert!(plainly(path).await.starts_with("HTTP/1.1 404"), "{path}");
+    }
+}
+
+#[test]
+fn the_binary_says_which_clouds_there_are() {
+    let output = Command::new(env!("CARGO_BIN_EXE_entra-emulator")).args(["--cloud", "Moon"]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("it must be one of Global, USGovernmentL4, USGovernmentL5, China"));
+}
+
 #[test]
 fn the_binary_says_what_is_wrong_with_its_seed_file() {
     let output = Command::new(env!("CARGO_BIN_EXE_entra-emulator")).args(["--seed", "/nonexistent/seed.yaml"]).output().unwrap();
@@ -139,7 +173,14 @@ fn the_binary_says_what_is_wrong_with_its_seed_file() {
 fn the_help_of_the_binary_explains_every_argument() {
     let output = Command::new(env!("CARGO_BIN_EXE_entra-emulator")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
-    for argument in ["--seed", "--listen", "--ca-out", "--hostname", "--random-seed", "--fixture-keys"] {
+    for argument in ["--seed", "--listen", "--metadata-listen", "--ca-out", "--hostname", "--cloud", "--random-seed", "--fixture-keys"] {
         assert!(help.contains(argument), "{argument}");
     }
+    let described = |text: &str| {
+        text.lines().filter(|line| line.starts_with("          ") && !line.trim().starts_with('[')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (options, _) = help.split_once("--help").unwrap();
+    let sentences = described(options).into_iter().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>();
+    assert!(sentences.len() >= 8);
+    assert!(sentences.iter().all(|line| line.trim_end().ends_with('.')), "{sentences:?}");
 }
