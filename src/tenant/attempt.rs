@@ -18,6 +18,12 @@ pub(super) struct Opened {
     graph: Graph,
 }
 
+impl Opened {
+    pub(super) fn is_at(&self, address: &Address) -> bool {
+        self.address == *address
+    }
+}
+
 /// What an attempt came to.
 pub(super) struct Attempt {
     pub(super) opened: Option<Opened>,
@@ -71,9 +77,10 @@ impl Steps {
         }
     }
 
-    /// Another credential at the same address keeps the tenant's budget.
+    /// Another credential at the same address keeps the tenant's budget, and so does another EntraTenant.
     fn open(&mut self, address: &Address, sign_in: SignIn, context: &Context) -> Result<Graph, Trouble> {
-        let graph = match self.opened.take().filter(|opened| opened.address == *address) {
+        let own = self.opened.take().filter(|opened| opened.is_at(address));
+        let graph = match own.or_else(|| context.tenants.opened(address)) {
             Some(opened) => opened.graph.signed_in_as(sign_in),
             None => connect(address, sign_in, context)?,
         };
@@ -108,7 +115,7 @@ fn unconnectable(error: &NetworkError) -> Trouble {
 
 impl SignedIn {
     fn of(graph: Graph, identity: Identity, address: Address) -> Self {
-        let Identity { client_id, object_id, roles } = identity;
+        let Identity { client_id, object_id, roles, .. } = identity;
         Self { graph, client_id, object_id, roles, endpoints: address.endpoints, tenant_id: address.tenant_id }
     }
 }

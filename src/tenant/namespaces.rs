@@ -71,6 +71,14 @@ impl Namespaces {
         }
     }
 
+    /// The API server's words, where it does not let the operator list them.
+    pub(super) fn denial(&self) -> Option<String> {
+        match &*self.state() {
+            State::Denied(why) => Some(why.clone()),
+            State::Unlisted | State::Listed(_) => None,
+        }
+    }
+
     /// With this namespace and no other.
     #[cfg(test)]
     pub(crate) fn with(name: &str, labels: &[(&str, &str)]) -> Self {

@@ -8,7 +8,7 @@ use kube::{Api, Resource as _, ResourceExt as _};
 use super::abandon::readable as abandoned;
 use super::call::{CallError, within_deadline};
 use super::reconcile::Context;
-use super::registry::client_id;
+use super::registry::{client_id, selectors};
 use super::report::{self, Facts};
 use super::standing::Standing;
 use crate::api::v1alpha1::{EntraTenant, EntraTenantStatus, Lenient};
@@ -50,6 +50,7 @@ fn status(tenant: &EntraTenant, previous: &EntraTenantStatus, standing: &Standin
         generation: standing.generation()?,
         client_id: client_id.as_deref(),
         credentials: (context.credentials)(&tenant.name_any()),
+        denial: selectors(tenant).next().and_then(|_| context.tenants.namespaces().denial()),
     };
     report::status(previous, &facts, context.seams.clock.now())
 }

@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::abandon::Books;
+use super::attempt::Opened;
+use super::declared::Address;
 use super::namespaces::{Labels, Namespaces, selects};
 use super::reason::{Reason, Trouble, Way};
 use super::standing::Standing;
@@ -68,6 +70,13 @@ pub struct SignedIn {
     pub endpoints: Endpoints,
     /// Which tenant it is.
     pub tenant_id: TenantId,
+}
+
+impl SignedIn {
+    /// The same on behalf of a share of the tenant's budget, such as a namespace.
+    pub(crate) fn for_share(&self, share: &str) -> Self {
+        Self { graph: self.graph.for_share(share), ..self.clone() }
+    }
 }
 
 /// The tenants of this process. Clones share them.
@@ -202,6 +211,12 @@ impl Tenants {
         known.unwrap_or_else(|| Standing::unseen(tenant, Instant::now()))
     }
 
+    /// A client of the tenant at this address, whichever EntraTenant it was opened for.
+    pub(super) fn opened(&self, address: &Address) -> Option<Opened> {
+        let standings = self.standings();
+        standings.values().filter_map(|standing| standing.opened.as_ref()).find(|opened| opened.is_at(address)).cloned()
+    }
+
     /// Keeps how a tenant stands now.
     pub(super) fn keep(&self, name: &str, standing: Standing) {
         let access = standing.access();
@@ -242,7 +257,7 @@ impl Access {
     }
 }
 
-fn selectors(tenant: &EntraTenant) -> impl Iterator<Item = &NamespaceSelector> {
+pub(super) fn selectors(tenant: &EntraTenant) -> impl Iterator<Item = &NamespaceSelector> {
     tenant.spec.grants.iter().filter_map(|grant| grant.namespace_selector.as_ref())
 }
 

@@ -22,11 +22,13 @@ pub(super) struct Facts<'a> {
     pub(super) client_id: Option<&'a str>,
     /// How many credentials refer to the tenant, if that is known.
     pub(super) credentials: Option<u32>,
+    /// Why grants by selector select nothing, if they do not.
+    pub(super) denial: Option<String>,
 }
 
 /// The status after `previous`; `None` while there is nothing to say.
 pub(super) fn status(previous: &EntraTenantStatus, facts: &Facts<'_>, now: DateTime<Utc>) -> Option<EntraTenantStatus> {
-    let aspects = aspects(facts.access)?;
+    let aspects = aspects(facts)?;
     Some(EntraTenantStatus {
         observed_generation: Some(facts.generation),
         conditions: renewed(&previous.conditions, aspects, facts.generation, now),
@@ -36,10 +38,10 @@ pub(super) fn status(previous: &EntraTenantStatus, facts: &Facts<'_>, now: DateT
     })
 }
 
-fn aspects(access: &Access) -> Option<Vec<Aspect>> {
-    match access {
+fn aspects(facts: &Facts<'_>) -> Option<Vec<Aspect>> {
+    match facts.access {
         Access::Ready(signed_in) => Some(vec![
-            aspect("Ready", true, "SignedIn", &welcome(signed_in)),
+            aspect("Ready", true, "SignedIn", &format!("{}{}", welcome(signed_in), denial(facts))),
             aspect("Reconciling", false, "Realised", "The spec is realised."),
             aspect("Stalled", false, "NotStalled", "Nobody needs to act."),
         ]),
@@ -74,6 +76,17 @@ fn welcome(signed_in: &SignedIn) -> String {
         "{signed} Its token holds none of the application permissions {owned}, {all}, {directory}, so Entra will refuse to let it \
          rotate anything: grant {owned} with admin consent, and make it an owner of the applications."
     )
+}
+
+/// What is wrong beside the sign-in.
+fn denial(facts: &Facts<'_>) -> String {
+    let tell = |why: &String| {
+        format!(
+            " Grants by namespaceSelector select nothing, as the operator cannot list the namespaces: {why}. Give its service account the \
+             right to list and watch namespaces, as the chart does."
+        )
+    };
+    facts.denial.as_ref().map(tell).unwrap_or_default()
 }
 
 /// Where the token could be read. Graph's tokens are opaque by contract.

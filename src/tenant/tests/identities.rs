@@ -192,6 +192,7 @@ async fn an_identity_that_the_machine_does_not_have_needs_a_person() {
 #[tokio::test(start_paused = true)]
 async fn a_machine_without_the_metadata_service_is_reported_as_such() {
     let world = World::new();
+    world.emulator.set_managed_identity(Some(world.operator.client_id));
     world.net.down(true);
     world.declare(&as_machine(Some(&world.operator.client_id.to_string()))).await;
     assert_eq!(world.condition("Ready"), ("False".to_owned(), "InstanceMetadataUnavailable".to_owned()));

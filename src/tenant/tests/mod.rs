@@ -9,5 +9,6 @@ mod namespaces;
 mod net;
 mod registry;
 mod secrets;
+mod several;
 mod sign_in;
 mod world;

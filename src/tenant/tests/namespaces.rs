@@ -124,12 +124,19 @@ async fn an_outage_leaves_what_was_listed_in_force_and_a_denial_does_not() {
     );
     pass(600).await;
     assert_eq!(world.selects("payroll"), Selection::Denied("namespaces is forbidden".to_owned()));
+    assert!(
+        world.message("Ready").contains("as the operator cannot list the namespaces: namespaces is forbidden. Give"),
+        "{}",
+        world.status()
+    );
+    assert_eq!(world.condition("Ready"), ("True".to_owned(), "SignedIn".to_owned()));
     world.forget_requests();
     pass(3600).await;
     assert!((60..=121).contains(&world.namespace_requests(Verb::List)), "{}", world.namespace_requests(Verb::List));
     world.sim.stop_intercepting();
-    pass(60).await;
+    pass(300).await;
     assert_eq!(world.selects("payroll"), Selection::Selected);
+    assert!(!world.message("Ready").contains("namespaces"), "{}", world.status());
 }
 
 #[tokio::test(start_paused = true)]

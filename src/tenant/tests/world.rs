@@ -133,8 +133,11 @@ impl World {
 
     /// Creates the EntraTenant `default`, and gives the controller a second.
     pub(super) async fn declare(&self, spec: &Value) {
-        let object =
-            json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "EntraTenant", "metadata": {"name": "default"}, "spec": spec});
+        self.declare_as("default", spec).await;
+    }
+
+    pub(super) async fn declare_as(&self, name: &str, spec: &Value) {
+        let object = json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "EntraTenant", "metadata": {"name": name}, "spec": spec});
         self.api().create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
         pass(1).await;
     }

@@ -5,6 +5,7 @@ mod harness;
 mod kustomize;
 mod operator;
 mod rights;
+mod verbs;
 
 use serde_json::Value;
 
