@@ -1,8 +1,8 @@
 //! A client of Microsoft Graph and the Entra token endpoint for credential rotation.
 //!
-//! [`Graph`] makes one HTTP request per call, beside the token it holds. It never repeats a write: only its caller knows what may be sent again. It
-//! never sleeps: over budget it answers at once when there will be room. It reads neither clock nor randomness: [`Environment`] hands them in. All
-//! HTTP goes through one seam, [`Wire`]: [`network`] in production, [`in_process`] in tests.
+//! [`Graph`] makes one HTTP request per call (for policies up to three), beside the token it holds. It never repeats a write: only its caller knows what
+//! may be sent again. It never sleeps: over budget it answers at once when there will be room. It reads neither clock nor randomness: [`Environment`]
+//! hands them in. All HTTP goes through one seam, [`Wire`]: [`network`] in production, [`in_process`] in tests.
 //!
 //! Whatever goes wrong is a [`Failure`], whose [`Category`] and [`Retry`] come from one table of Graph's and the token endpoint's codes.
 

@@ -25,6 +25,9 @@ use crate::{retry_after, table, text};
 /// After a refusal for want of a role, a token older than this is fetched anew: roles granted since are not in it.
 const STALE_ROLES: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
 
+/// What Graph would say of a limit that is used up, where it does not say how long to wait either.
+const OVER_THE_LIMIT: f64 = 1.8;
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
@@ -287,8 +290,10 @@ impl Graph {
         let (category, retry) = table::classify(call.asked, answer.status.as_u16(), refusal.code.as_deref(), &message);
         let now = self.environment.clock.now();
         let pause = answer.header(RETRY_AFTER.as_str()).and_then(|value| retry_after::parse(value, answer.date().unwrap_or(now)));
-        if let (Category::Throttled, Some(pause)) = (category, pause) {
-            self.pacing().close(call.lane, now, pause);
+        match (category, pause) {
+            (Category::Throttled, Some(pause)) => self.pacing().close(call.lane, now, pause),
+            (Category::Throttled, None) if call.lane == Lane::Write => self.pacing().strain(OVER_THE_LIMIT, now),
+            _ => {}
         }
         let retry = match (retry, pause) {
             (Retry::Backoff, Some(pause)) => Retry::After(pause),

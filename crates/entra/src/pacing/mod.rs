@@ -64,6 +64,13 @@ struct Gate {
     closed_until: Option<DateTime<Utc>>,
 }
 
+impl Gate {
+    /// After a jump back of the clock, what was noted lies too far ahead to be true.
+    fn closed_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.closed_until.filter(|until| *until > now && *until <= now + LONGEST_WAIT)
+    }
+}
+
 impl Default for Pacing {
     fn default() -> Self {
         let lanes = [Lane::Read, Lane::ReadWithKeys, Lane::Write, Lane::Token, Lane::Trial, Lane::Metadata];
@@ -75,9 +82,7 @@ impl Pacing {
     /// Lets one request go; or says when to ask again. What is let go must be [`done`](Self::done) or [given back](Self::give_back) one day.
     pub(crate) fn take(&mut self, lane: Lane, share: &Share, now: DateTime<Utc>) -> Result<(), DateTime<Utc>> {
         let gate = &mut self.0[lane as usize];
-        // After a jump back of the clock, what was noted lies too far ahead to be true.
-        let closed = gate.closed_until.filter(|until| *until > now && *until <= now + LONGEST_WAIT);
-        match (closed, &mut gate.window) {
+        match (gate.closed_until(now), &mut gate.window) {
             (Some(until), _) => Err(until),
             (None, Some(window)) => window.take(share, now),
             (None, None) => Ok(()),
@@ -98,10 +103,11 @@ impl Pacing {
         }
     }
 
-    /// Entra asked for a pause on this lane.
+    /// Entra asked for a pause on this lane. The longest of several counts.
     pub(crate) fn close(&mut self, lane: Lane, now: DateTime<Utc>, pause: Duration) {
         let pause = TimeDelta::from_std(pause).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
-        self.0[lane as usize].closed_until = Some(now + pause);
+        let gate = &mut self.0[lane as usize];
+        gate.closed_until = gate.closed_until(now).max(Some(now + pause));
     }
 
     /// Graph said how much of a limit is used: 0.8 to 1.8 (`x-ms-throttle-limit-percentage`). From 0.8 on writes go one by one for ten seconds, twenty a
@@ -110,7 +116,7 @@ impl Pacing {
         if let Some(window) = self.0[Lane::Write as usize].window.as_mut().filter(|_| used >= 0.8) {
             let above = (used - 0.8).min(1.0);
             let milliseconds = 50.0 + 950.0 * above;
-            window.slow_down(TimeDelta::milliseconds(milliseconds as i64), now + STRAIN);
+            window.slow_down(TimeDelta::milliseconds(milliseconds as i64), now, now + STRAIN);
         }
     }
 }

@@ -60,7 +60,7 @@ struct Answered {
 #[derive(Clone, Copy, Debug)]
 struct Slow {
     every: TimeDelta,
-    next: Option<DateTime<Utc>>,
+    next: DateTime<Utc>,
     until: DateTime<Utc>,
 }
 
@@ -80,7 +80,7 @@ impl Window {
         self.used += 1;
         self.shares.entry(Share::clone(share)).or_default().take(self.limit.pace(), now);
         if let Some(slow) = &mut self.slow {
-            slow.next = Some(now + slow.every);
+            slow.next = now + slow.every;
         }
         Ok(())
     }
@@ -108,9 +108,9 @@ impl Window {
         }
     }
 
-    /// Lets requests go no closer to each other than this, for a while.
-    pub(super) fn slow_down(&mut self, every: TimeDelta, until: DateTime<Utc>) {
-        let next = self.slow.and_then(|slow| slow.next);
+    /// Lets requests go no closer to each other than this for a while. Said again and again, it puts nobody off for longer.
+    pub(super) fn slow_down(&mut self, every: TimeDelta, now: DateTime<Utc>, until: DateTime<Utc>) {
+        let next = self.slow.filter(|slow| slow.until > now).map_or(now + every, |slow| slow.next);
         self.slow = Some(Slow { every, next, until });
     }
 
@@ -153,7 +153,7 @@ impl Window {
     }
 
     fn slow_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.slow.and_then(|slow| slow.next).filter(|next| *next > now)
+        self.slow.map(|slow| slow.next).filter(|next| *next > now)
     }
 
     /// When to ask again, in turns: the n-th of one share comes after the n-th of each other share, however many more these wait for.
@@ -206,6 +206,6 @@ impl Window {
     fn pace_at(&self, turn: usize, now: DateTime<Utc>) -> DateTime<Utc> {
         let Some(slow) = self.slow else { return now };
         let steps = i32::try_from(turn - 1).unwrap_or(i32::MAX);
-        slow.next.map_or(now, |next| next.max(now) + slow.every.checked_mul(steps).unwrap_or(self.limit.period)).min(slow.until.max(now))
+        (slow.next.max(now) + slow.every.checked_mul(steps).unwrap_or(self.limit.period)).min(slow.until.max(now))
     }
 }

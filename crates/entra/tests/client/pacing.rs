@@ -80,18 +80,17 @@ async fn a_share_leaves_room_for_others_of_the_same_tenant() {
 #[tokio::test]
 async fn a_limit_that_is_near_slows_writes_down_and_leaves_reads_alone() {
     let near = |used: &'static str| reply_with(200, "x-ms-throttle-limit-percentage", used, object().to_string());
-    let stand_in = StandIn::answering([near("garbage"), near("1.0"), reply(204, "")]);
+    let stand_in = StandIn::answering([near("garbage"), near("1.0"), reply(200, object().to_string())]);
     let graph = stand_in.graph();
     let set = async || graph.set_preferred_thumbprint(&application(), certificate(0).thumbprint()).await;
     graph.read(&application(), Detail::Plain).await.unwrap();
     graph.read(&application(), Detail::Plain).await.unwrap();
-    set().await.unwrap();
     let failure = set().await.unwrap_err();
     assert_eq!((failure.category, failure.retry, failure.status), (Category::Throttled, Retry::After(Duration::from_secs(1)), None));
-    stand_in.answers([reply(200, object().to_string())]);
     graph.read(&application(), Detail::Plain).await.unwrap();
     stand_in.advance(TimeDelta::milliseconds(240));
     set().await.unwrap();
+    assert!(set().await.is_err());
     stand_in.advance(TimeDelta::seconds(10));
     for _ in 0..50 {
         set().await.unwrap();
@@ -125,6 +124,21 @@ async fn a_throttled_write_closes_writes_until_the_pause_is_over_and_nothing_els
 
     stand_in.advance(TimeDelta::seconds(6));
     add().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_throttled_write_without_a_time_slows_writes_down() {
+    let stand_in = StandIn::answering([reply(429, "")]);
+    let graph = stand_in.graph();
+    let set = async || graph.set_preferred_thumbprint(&application(), certificate(0).thumbprint()).await;
+    let failure = set().await.unwrap_err();
+    assert_eq!((failure.category, failure.retry, failure.status), (Category::Throttled, Retry::Backoff, Some(429)));
+    for _ in 0..3 {
+        let failure = set().await.unwrap_err();
+        assert_eq!((failure.category, failure.retry, failure.status), (Category::Throttled, Retry::After(Duration::from_secs(1)), None));
+        stand_in.advance(TimeDelta::seconds(1));
+        set().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ fn a_sustained_burst_uses_95_percent_of_the_quota_without_one_request_too_many()
     for (name, shares) in [("one share", &["payroll"][..]), ("three shares", &["payroll", "billing", "crm"]), ("no share", &[""])] {
         let mut world = World::new();
         for share in shares {
-            world.join(share, 4000, usize::MAX, 0);
+            world.join(share, 4000 / shares.len(), usize::MAX, 0);
         }
         world.run(8 * PERIOD);
         let (most, used) = (world.most(), world.least_used(2 * PERIOD));
@@ -158,7 +158,7 @@ fn a_namespace_with_a_thousand_credentials_due_does_not_keep_others_waiting() {
 #[test]
 fn namespaces_that_all_want_everything_get_the_same() {
     let mut world = World::new();
-    for (name, callers) in [("a", 4000), ("b", 1000), ("c", 250)] {
+    for (name, callers) in [("a", 2000), ("b", 1000), ("c", 500)] {
         world.join(name, callers, usize::MAX, 0);
     }
     world.run(6 * PERIOD);
