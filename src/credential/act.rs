@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::cluster::ask;
 use super::layout::{Data, Names, Object, client_secret, token_signing};
 use super::pass::Pass;
-use super::slots;
 use super::trouble::{ClusterError, Upset};
+use super::{issue, slots};
 
 /// Owns every field of the outputs.
 const FIELD_MANAGER: &str = "entra-rotator";
@@ -158,7 +158,8 @@ impl Pass<'_> {
             }
             Kind::ClientCertificate { .. } => {
                 let pair = self.key_pair(&projection.entry).await?;
-                Ok(pair.and_then(|pair| self.layout().of_key_pair(&pair.key, &pair.certificate)))
+                let password = self.desk.keystore_password.clone().unwrap_or_else(|| issue::password(self));
+                Ok(pair.and_then(|pair| self.layout().of_key_pair(&pair.key, &pair.certificate, &password)))
             }
             Kind::TokenSigning(_) => Ok(self.signing_contents(&names, projection)),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use entra_types::{KeyId, Thumbprint};
+use keys::Sensitive;
 use rotation::{Memory, Time};
 use tokio::time::Instant;
 
@@ -24,6 +25,8 @@ pub(crate) struct Desk {
     pub(crate) licence: Option<(String, Instant)>,
     /// What addKey called certificates of an application that rolls itself.
     pub(crate) told: BTreeMap<Thumbprint, KeyId>,
+    /// The password of the keystore in the output: once somebody has read it, it stays.
+    pub(crate) keystore_password: Option<Sensitive<String>>,
     /// Passes in a row that the API server cut short.
     pub(crate) setbacks: u32,
 }
@@ -48,6 +51,7 @@ impl Desk {
             output: None,
             licence: None,
             told: BTreeMap::new(),
+            keystore_password: None,
             setbacks: 0,
         }
     }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use entra::SigningKey;
-use keys::{Certificate, CertificateRequest, KeySize, pfx};
+use keys::{Certificate, CertificateRequest, KeySize, Sensitive, pfx};
 use kube::ResourceExt as _;
 use rotation::{Application, EntryId, Kind};
 
@@ -38,13 +38,18 @@ pub(super) async fn key_pair(pass: &Pass<'_>, id: &EntryId) -> Result<KeyPair, S
     Ok(KeyPair { key, certificate })
 }
 
-/// A key that signs, as Entra takes it: in a PFX under a password that nobody else ever sees.
-pub(super) fn signing_key(pass: &Pass<'_>, pair: &KeyPair) -> Result<SigningKey, String> {
+/// A new password for a PFX file.
+pub(super) fn password(pass: &Pass<'_>) -> Sensitive<String> {
     let (one, other) = (pass.context.seams.ids.uuid(), pass.context.seams.ids.uuid());
     let mut random = [0; 24];
     random[..16].copy_from_slice(one.as_bytes());
     random[16..].copy_from_slice(&other.as_bytes()[..8]);
-    let password = pfx::password(&random);
+    pfx::password(&random)
+}
+
+/// A key that signs, as Entra takes it: in a PFX under a password that nobody else ever sees.
+pub(super) fn signing_key(pass: &Pass<'_>, pair: &KeyPair) -> Result<SigningKey, String> {
+    let password = password(pass);
     let pfx = pfx::encode(&pair.key, &pair.certificate, &password, "").map_err(|error| error.to_string())?;
     Ok(SigningKey { pfx, password, custom_key_identifier: entra::signing_identifier(&pair.certificate) })
 }

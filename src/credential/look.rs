@@ -91,6 +91,7 @@ impl Pass<'_> {
         let inspected = self.layout().inspect(object);
         let version = object.metadata().uid.clone().zip(object.metadata().resource_version.clone());
         let superfluous = inspected.superfluous;
+        self.desk.keystore_password = inspected.password.or_else(|| self.desk.keystore_password.take());
         self.desk.output = version.map(|(uid, resource_version)| OutputVersion { uid, resource_version, superfluous, at: Instant::now() });
         self.desk.memory.saw_output(inspected.output, inspected.certificates, now);
     }

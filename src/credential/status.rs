@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use rotation::{Ledger, Policy, Report};
+use rotation::{Clamp, Ledger, Policy, Report};
 
 use super::record;
 use crate::api::v1alpha1::{GoDuration, NextAction, ResolvedPolicy, ServicePrincipalCredential, ServicePrincipalCredentialStatus};
@@ -24,7 +24,7 @@ pub(super) fn status(
         not_after: report.not_after.map(Into::into),
         renewal_time: report.renewal_time.map(Into::into),
         next_action: report.next_action.clone().map(|(at, message)| NextAction { at: Some(at.into()), message: Some(message) }),
-        policy: Some(resolved(policy)),
+        policy: Some(resolved(policy, report, present.filter(|status| status.observed_generation == Some(policy.generation)))),
         ..ServicePrincipalCredentialStatus::default()
     };
     record::write(ledger, &mut status);
@@ -44,15 +44,22 @@ fn convert(condition: &rotation::Condition, before: &[Condition], generation: i6
     }
 }
 
-fn resolved(policy: &Policy) -> ResolvedPolicy {
+/// What app management policies cut is not asked for at each start: until then it stays as it was found for this generation.
+fn resolved(policy: &Policy, report: &Report, before: Option<&ServicePrincipalCredentialStatus>) -> ResolvedPolicy {
     let duration = |delta| GoDuration::try_from(delta).ok();
-    let rotation::Durations { validity, renew_before, overlap, soak } = policy.durations;
+    let rotation::Durations { validity, renew_before, overlap, soak } = report.durations;
+    let found = before.and_then(|before| before.policy.as_ref()).filter(|found| found.note.is_some());
+    let (validity, note) = match (&report.clamp, found) {
+        (Clamp::Unknown, Some(found)) => (found.validity, found.note.clone()),
+        (Clamp::Cut(note), _) => (duration(validity), Some(note.clone())),
+        (Clamp::Unknown | Clamp::Unneeded, _) => (duration(validity), None),
+    };
     ResolvedPolicy {
-        validity: duration(validity),
+        validity,
         renew_before: duration(renew_before),
         overlap: duration(overlap),
         soak: policy.is_signing().then(|| duration(soak)).flatten(),
-        note: None,
+        note,
     }
 }
 

@@ -60,7 +60,7 @@ pub use memory::{
 pub use op::Removal;
 pub use policy::{Durations, KeySource, Kind, Limits, Metadata, OnDeadline, Policy, SignInAs, SigningPolicy, Wish};
 pub use reason::{Cause, Reason, Refusal};
-pub use report::{Condition, Report, report};
+pub use report::{Clamp, Condition, Report, report};
 pub use rules::next;
 pub use time::{Lateness, Time};
 pub use window::{Window, WindowError, Windows};

@@ -45,8 +45,21 @@ pub struct Report {
     pub next_action: Option<(Time, String)>,
     /// The durations in force.
     pub durations: Durations,
+    /// Whether an app management policy makes credentials live shorter than asked.
+    pub clamp: Clamp,
     /// What the object holds besides.
     pub foreign: Option<Foreign>,
+}
+
+/// What app management policies make of the validity that is asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Clamp {
+    /// This process has not asked.
+    Unknown,
+    /// Nothing.
+    Unneeded,
+    /// It is cut, as this says.
+    Cut(String),
 }
 
 /// Describes the case. `wait` is the reason of the rest it ended in, if it did.
@@ -62,9 +75,22 @@ pub fn report(case: &Case<'_>, wait: Option<&Wait>) -> Report {
         not_after: view.published.and_then(|entry| entry.not_after),
         renewal_time: case.ledger.current().and_then(|current| schedule::due(current, case.policy)),
         next_action: stage::next_action(case, wait),
-        durations: case.policy.durations,
+        durations: Durations { validity: case.validity(), ..case.policy.durations },
+        clamp: clamp(case),
         foreign: case.ledger.foreign.clone(),
     }
+}
+
+fn clamp(case: &Case<'_>) -> Clamp {
+    let Some(seen) = case.memory.limits() else { return Clamp::Unknown };
+    if case.validity() == case.policy.durations.validity {
+        return Clamp::Unneeded;
+    }
+    let policy = seen.value.as_ref().and_then(|limits| limits.policy.as_deref()).unwrap_or("of the tenant");
+    let asked = schedule::duration(case.policy.durations.validity);
+    Clamp::Cut(format!(
+        "spec.rotation.validity asks for {asked}; app management policy {policy} allows less, so new credentials live shorter."
+    ))
 }
 
 /// What a person must know, if something is refused: by the rules, or by the last answer of Entra.
@@ -99,6 +125,9 @@ impl View<'_> {
 
     fn readiness(&self) -> (bool, String, String) {
         let no = |reason: &str, message: String| (false, reason.to_owned(), message);
+        if self.case.policy.deleted_at.is_some() {
+            return self.revoking();
+        }
         let Some(entry) = self.published else { return self.not_issued() };
         if !entry.is_valid_at(self.case.now) {
             return no("Expired", format!("The published credential {} expired at {}.", entry.id, moment(entry.not_after)));
@@ -108,12 +137,27 @@ impl View<'_> {
         }
         match self.case.memory.output() {
             Some(Output::Absent) => no("OutputMissing", "The output was deleted and is written again.".to_owned()),
+            Some(Output::Ours { shows: None, .. }) if self.is_contested() => {
+                no(Reason::OutputContested.as_str(), self.refusal.as_ref().map(explain).unwrap_or_default())
+            }
             Some(Output::Foreign(why)) => no(Reason::OutputNotOurs.as_str(), format!("{why} {}", Reason::OutputNotOurs.remedy())),
             _ => (
                 true,
                 "Published".to_owned(),
                 format!("The output holds credential {}, accepted until {}.", entry.id, moment(entry.not_after)),
             ),
+        }
+    }
+
+    fn is_contested(&self) -> bool {
+        self.refusal.as_ref().is_some_and(|refusal| refusal.reason == Reason::OutputContested)
+    }
+
+    /// While the finalizer stands, what was made is being removed.
+    fn revoking(&self) -> (bool, String, String) {
+        match &self.refusal {
+            Some(refusal) => (false, "RevocationBlocked".to_owned(), format!("The credentials cannot be removed. {}", explain(refusal))),
+            None => (false, "Revoking".to_owned(), "The credentials are being removed from Entra.".to_owned()),
         }
     }
 
@@ -127,6 +171,9 @@ impl View<'_> {
 
     /// Whether a person must act before this generation can be realised.
     fn is_stalled(&self, ready: &Condition) -> bool {
+        if self.case.policy.deleted_at.is_some() {
+            return false;
+        }
         self.refusal.as_ref().is_some_and(|refusal| {
             refusal.reason.is_refusal() && (!ready.status || self.asks_for_another() || self.contradicts(refusal.reason))
         })
@@ -144,8 +191,8 @@ impl View<'_> {
 
     /// Whether `spec` asks for another credential than the published one.
     fn asks_for_another(&self) -> bool {
-        use crate::reason::Cause::{NotIssuedBefore, SpecChanged};
-        let asked = |cause| matches!(cause, NotIssuedBefore | SpecChanged);
+        use crate::reason::Cause::{NotIssuedBefore, RevokeIssuedBefore, SpecChanged};
+        let asked = |cause| matches!(cause, NotIssuedBefore | RevokeIssuedBefore | SpecChanged);
         let Some(current) = self.case.ledger.current() else { return false };
         if let Some(pinned) = token_signing::pinned(self.case) {
             return current.thumbprint() != Some(pinned) || current.published_at.is_none();
@@ -174,6 +221,7 @@ impl View<'_> {
             _ if ready.status => of(false, "Realised", "The spec is realised."),
             "Issuing" if retrying => of(true, "Retrying", "The last attempt failed and is repeated."),
             "Issuing" => of(true, "Issuing", "The first credential is being issued."),
+            "Revoking" | "RevocationBlocked" => of(true, "Revoking", "The credentials are being removed from Entra."),
             "OutputMissing" => of(true, "Republishing", "The output is written again."),
             _ => of(true, "Reissuing", "A new credential is being issued."),
         }

@@ -1,6 +1,6 @@
 //! A client certificate as `kubernetes.io/tls`, with the names that azure-identity and msal read.
 
-use keys::{Certificate, PrivateKey};
+use keys::{Certificate, PrivateKey, Sensitive};
 use rotation::{EntryId, Held, HeldKey};
 
 use super::{Data, Inspected, Layout, Names, bare, facts, keystore, text};
@@ -11,11 +11,11 @@ pub(super) const COMBINED: &str = "tls-combined.pem";
 pub(super) const KEYS: [&str; 6] = [CERTIFICATE, KEY, COMBINED, "AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_AUTHORITY_HOST"];
 
 impl Layout {
-    /// The contents for a key pair, with a keystore if that is asked for; `None` before the clientID is known.
-    pub(crate) fn of_key_pair(&self, key: &PrivateKey, certificate: &Certificate) -> Option<Data> {
+    /// The contents for a key pair, with a keystore under this password if one is asked for; `None` before the clientID is known.
+    pub(crate) fn of_key_pair(&self, key: &PrivateKey, certificate: &Certificate, password: &Sensitive<String>) -> Option<Data> {
         let mut data = build(self.names.as_ref()?, key, certificate);
         if self.has_keystore() {
-            keystore::add(&mut data, key, certificate, &self.owner);
+            keystore::add(&mut data, key, certificate, password, &self.owner);
         }
         Some(data)
     }
@@ -45,7 +45,7 @@ pub(crate) fn staged(key: &PrivateKey, certificate: &Certificate) -> Data {
 
 pub(super) fn inspect(layout: &Layout, data: &Data, entry: Option<EntryId>) -> Inspected {
     let Some((key, certificate)) = key_pair(data) else { return Inspected::ours(None, None, vec![]) };
-    let sound = !layout.has_keystore() || keystore::is_sound(data, &key, &certificate);
+    let sound = !layout.has_keystore() || keystore::is_sound(data, &certificate);
     let whole = sound && layout.is_whole(data, |names| Some(build(names, &key, &certificate)));
     let holds = HeldKey { thumbprint: certificate.thumbprint(), not_after: certificate.not_after(), bits: key.bits() };
     let shows = entry.filter(|_| whole).map(|entry| bare(entry, certificate.thumbprint()));

@@ -10,6 +10,7 @@ pub(crate) mod token_signing;
 use std::collections::BTreeMap;
 
 use entra_types::{ClientId, Endpoints, TenantId};
+use keys::Sensitive;
 use kube::ResourceExt as _;
 use kube::api::ObjectMeta;
 use rotation::history::CertificateFacts;
@@ -65,6 +66,8 @@ pub(crate) struct Inspected {
     pub(crate) certificates: Vec<CertificateFacts>,
     /// Keys that do not belong there: only naming them takes them out.
     pub(crate) superfluous: Vec<String>,
+    /// The password of its keystore, which stays the same for whoever has read it.
+    pub(crate) password: Option<Sensitive<String>>,
 }
 
 impl Names {
@@ -91,7 +94,7 @@ impl Layout {
 
     /// Reads an existing object.
     pub(crate) fn inspect(&self, object: &Object) -> Inspected {
-        let foreign = |why: String| Inspected { output: Output::Foreign(why), certificates: vec![], superfluous: vec![] };
+        let foreign = |why: String| Inspected { output: Output::Foreign(why), certificates: vec![], superfluous: vec![], password: None };
         if let Some(why) = self.is_foreign(object).or_else(|| object.is_unfit(self.secret_type())) {
             return foreign(why);
         }
@@ -102,6 +105,7 @@ impl Layout {
             CredentialKind::ClientCertificate => client_certificate::inspect(self, &data, entry),
             CredentialKind::TokenSigningCertificate => token_signing::inspect(self, &data, entry),
         };
+        inspected.password = keystore::password(&data).filter(|_| self.has_keystore());
         inspected.superfluous = data.into_keys().filter(|key| !self.has_key(key)).collect();
         inspected
     }
@@ -183,7 +187,7 @@ impl Layout {
 
 impl Inspected {
     fn ours(shows: Option<Projection>, holds: Option<rotation::Held>, certificates: Vec<CertificateFacts>) -> Self {
-        Self { output: Output::Ours { shows, holds }, certificates, superfluous: vec![] }
+        Self { output: Output::Ours { shows, holds }, certificates, superfluous: vec![], password: None }
     }
 }
 

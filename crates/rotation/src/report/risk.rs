@@ -7,7 +7,20 @@ use crate::token_signing::{self, Overdue};
 
 /// The reason and the message of `RotationAtRisk`, but for what is refused.
 pub(super) fn risk(case: &Case<'_>, wait: Option<&Wait>) -> Option<(&'static str, String)> {
-    held_back(case).or_else(|| withdrawn(case)).or_else(|| overdue(case, wait))
+    locked_out_soon(case).or_else(|| held_back(case)).or_else(|| withdrawn(case)).or_else(|| overdue(case, wait))
+}
+
+/// An application that rolls itself needs a person as soon as its certificate ends, so that a single failure is worth an alert.
+fn locked_out_soon(case: &Case<'_>) -> Option<(&'static str, String)> {
+    let current = case.ledger.current().filter(|_| case.policy.is_self_rolled())?;
+    let is_due = schedule::due(current, case.policy).is_some_and(|due| due <= case.now);
+    if !is_due || case.ledger.rotation.failures == 0 {
+        return None;
+    }
+    let end = moment(current.not_after);
+    let message =
+        format!("The application must roll its certificate before {end}; from then on it cannot sign in to do so, and a person must help.");
+    Some(("SelfCredentialExpired", message))
 }
 
 /// Due, and not begun because the spec says so.
