@@ -24,7 +24,8 @@ impl Pki {
         fs::write(folder.join("ca.crt"), authority.pem())?;
         fs::write(folder.join("server.crt"), server_certificate)?;
         fs::write(folder.join("server.key"), server_key)?;
-        let accounts = KeyPair::generate()?;
+        // Entra takes tokens of service accounts by RSA only.
+        let accounts = KeyPair::from_pem(keys::fixtures::key(9).to_pkcs8_pem().expose())?;
         fs::write(folder.join("service-account.key"), accounts.serialize_pem())?;
         fs::write(folder.join("service-account.pub"), accounts.public_key_pem())?;
         Ok(Self { authority: authority.pem(), admin_certificate, admin_key })

@@ -26,6 +26,7 @@ mod answers;
 mod client_certificate;
 mod counts;
 mod ends;
+mod identities;
 mod refusals;
 mod replicas;
 mod tenants;

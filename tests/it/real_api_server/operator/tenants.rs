@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     scene::{Scene, assert_promises, is_settled},
-    stage::OPERATOR,
+    stage::{OPERATOR, TEAM},
     witness::{Witness, condition, message},
 };
 
@@ -131,5 +131,63 @@ async fn a_resource_may_come_before_its_tenant() {
     assert!(message(&state, "Stalled").contains("EntraTenant before-tenant does not exist"), "{state:#}");
     scene.admit(&[&target]).await;
     resource.until("a credential", is_settled).await;
+    assert_promises(&scene, &[&resource]);
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_throttled_or_cannot_be_reached_holds_up_no_other() {
+    let (slow, lost, good) = (Scene::shared("two-slow").await, Scene::shared("two-lost").await, Scene::shared("two-good").await);
+    let reserved = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nowhere = format!("https://{}", reserved.local_addr().unwrap());
+    drop(reserved);
+
+    // Entra throttles all that is asked in one tenant, and the way to another ends nowhere.
+    let (slow_target, lost_target) = (slow.application("Slow"), lost.application("Lost"));
+    let throttle = Fault::always(Match::any().client(slow_target.client_id), Effect::throttled(Some("5")));
+    let throttle = slow.entra().emulator().inject(throttle);
+    slow.admit(&[&slow_target]).await;
+    let mut spec = lost.tenant_spec(&[&lost_target]);
+    spec["endpoints"]["login"] = json!(nowhere);
+    lost.create_tenant(spec).await;
+    let certificate = json!({"clientCertificate": {}});
+    let mut held_up = slow.declare("two-slow-payroll", &slow_target, certificate.clone()).await;
+    let mut shut_out = lost.declare("two-lost-payroll", &lost_target, certificate.clone()).await;
+    shut_out.until("no way in", |state| condition(state, "Stalled") == "True/TenantNotReady").await;
+
+    let targets: Vec<_> = (0..3).map(|number| good.application(&format!("Good {number}"))).collect();
+    good.admit(&targets.iter().collect::<Vec<_>>()).await;
+    for (name, target) in ["two-good-0", "two-good-1", "two-good-2"].into_iter().zip(&targets) {
+        let mut resource = good.declare(name, target, certificate.clone()).await;
+        resource.until("a credential", is_settled).await;
+        assert_promises(&good, &[&resource]);
+    }
+    assert!(slow.entra().changes(&slow_target).is_empty());
+    assert!(lost.entra().calls(&lost_target).is_empty());
+
+    slow.entra().emulator().withdraw(throttle);
+    held_up.until("a credential at last", is_settled).await;
+    lost.tenants().delete(lost.name, &kube::api::DeleteParams::default()).await.unwrap();
+    assert_promises(&slow, &[&held_up, &shut_out]);
+}
+
+#[tokio::test]
+async fn a_team_has_a_grant_by_selector_as_long_as_its_namespace_has_the_label() {
+    let scene = Scene::shared("by-selector").await;
+    let target = scene.application("Target");
+    let mut spec = scene.tenant_spec(&[&target]);
+    spec["grants"][0].as_object_mut().unwrap().remove("namespaces");
+    spec["grants"][0]["namespaceSelector"] = json!({"matchExpressions": [{"key": "by-selector", "operator": "In", "values": ["yes"]}]});
+    scene.create_tenant(spec).await;
+    let mut resource = scene.declare("by-selector-payroll", &target, json!({"clientCertificate": {}})).await;
+    resource.until("the refusal", |state| condition(state, "Stalled") == "True/NotGranted").await;
+    assert!(scene.entra().calls(&target).is_empty());
+
+    scene.stage.cluster.kubectl(&["label", "namespace", TEAM, "by-selector=yes"]).await.unwrap();
+    resource.until("a credential", is_settled).await;
+    let calls = scene.entra().calls(&target).len();
+    scene.stage.cluster.kubectl(&["label", "namespace", TEAM, "by-selector-"]).await.unwrap();
+    let state = resource.until("the risk", |state| condition(state, "RotationAtRisk") == "True/NotGranted").await;
+    assert_eq!(condition(&state, "Ready"), "True/Published", "{state:#}");
+    assert_eq!(scene.entra().calls(&target).len(), calls);
     assert_promises(&scene, &[&resource]);
 }
