@@ -14,20 +14,7 @@ use crate::{discovery, graph, metadata, token};
 
 /// Notes the arrival of a request. Gives its number in the record and the visit that answers it.
 pub(crate) fn arrive(world: &mut World, inbound: &Inbound, now: DateTime<Utc>) -> (u64, Visit) {
-    let request_id = world.random.guid();
-    let named = inbound.header("client-request-id").and_then(|id| id.parse::<Uuid>().ok());
-    let visit = Visit {
-        arrived: now,
-        now,
-        request_id,
-        client_request_id: named.unwrap_or(request_id).to_string(),
-        lag: world.lag.clone().choose(inbound.operation(), &mut world.random),
-        caller: None,
-        object: None,
-        units: 0,
-        share: 0.0,
-        login: world.profile().login.first().copied().unwrap_or_default(),
-    };
+    let visit = visit(world, inbound, now);
     let call = Call {
         sequence: 0,
         at: now,
@@ -35,7 +22,7 @@ pub(crate) fn arrive(world: &mut World, inbound: &Inbound, now: DateTime<Utc>) -
         path: inbound.path.clone(),
         query: inbound.raw_query.clone(),
         operation: inbound.operation(),
-        request_id: request_id.to_string(),
+        request_id: visit.request_id.to_string(),
         object: None,
         kind: None,
         caller: None,
@@ -48,6 +35,23 @@ pub(crate) fn arrive(world: &mut World, inbound: &Inbound, now: DateTime<Utc>) -
         keys_removed: Vec::new(),
     };
     (world.record.call(call), visit)
+}
+
+fn visit(world: &mut World, inbound: &Inbound, now: DateTime<Utc>) -> Visit {
+    let request_id = world.random.guid();
+    let named = inbound.header("client-request-id").and_then(|id| id.parse::<Uuid>().ok());
+    Visit {
+        arrived: now,
+        now,
+        request_id,
+        client_request_id: named.unwrap_or(request_id).to_string(),
+        lag: world.lag.clone().choose(inbound.operation(), &mut world.random),
+        caller: None,
+        object: None,
+        units: 0,
+        share: 0.0,
+        login: world.profile().login.first().copied().unwrap_or_default(),
+    }
 }
 
 /// Carries a request out and completes its record.

@@ -210,6 +210,11 @@ fn graph_route(segments: &[&str]) -> Route {
         (None, []) => return Route::Collection(kind),
         (None, [id, rest @ ..]) => (id.parse().map(Address::Id).map_err(|_| (*id).to_owned()), rest),
     };
+    member(kind, address, rest)
+}
+
+/// What follows the address of an object.
+fn member(kind: ObjectKind, address: Result<Address, String>, rest: &[&str]) -> Route {
     match rest {
         [] => Route::Object { kind, address, action: None },
         [name] if name.eq_ignore_ascii_case(APP_POLICIES) => Route::Policy(PolicyPath::Of { kind, address, reference: false }),

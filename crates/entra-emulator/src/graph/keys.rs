@@ -27,11 +27,7 @@ pub(super) fn add(
     only(body, &["keyCredential", "passwordCredential", "proof"])?;
     Proof::check(world, &object, body, visit)?;
     let given = body.get("keyCredential").and_then(Value::as_object).ok_or_else(|| Refusal::schema("keyCredential"))?;
-    let password = match body.get("passwordCredential") {
-        None | Some(Value::Null) => None,
-        Some(Value::Object(password)) => text(password, "secretText")?.filter(|text| !text.is_empty()),
-        Some(_) => return Err(Refusal::schema("passwordCredential")),
-    };
+    let password = password_of(body)?;
     let entry = new_key(world, given, Source::AddKey, password, visit.now)?;
     if password.is_some() && !entry.is_sign() {
         return Err(Refusal::request("A password credential can only come with a key of type X509CertAndPassword."));
@@ -49,6 +45,15 @@ pub(super) fn add(
     }
     object.keys.push(entry);
     Ok((object, answer))
+}
+
+/// What opens the PFX that is added.
+fn password_of(body: &Map<String, Value>) -> Result<Option<&str>, Refusal> {
+    match body.get("passwordCredential") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(password)) => Ok(text(password, "secretText")?.filter(|text| !text.is_empty())),
+        Some(_) => Err(Refusal::schema("passwordCredential")),
+    }
 }
 
 /// The public half that the service adds to a PFX, where the switch says so.

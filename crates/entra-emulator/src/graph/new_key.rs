@@ -116,16 +116,22 @@ pub(super) fn stored(given: &Map<String, Value>, name: &str, time: DateTime<Utc>
 }
 
 fn identifier(world: &World, given: &Map<String, Value>, certificate: &Certificate) -> Result<Value, Refusal> {
-    if let Some(text) = text(given, "customKeyIdentifier")? {
-        let length = jwt::decode(text).ok_or_else(|| Refusal::schema("customKeyIdentifier"))?.len();
-        let message = "When present, application key identifier cannot be empty and can be at most 32 bytes.";
-        return if (1..=32).contains(&length) { Ok(text.into()) } else { Err(Refusal::request(message)) };
+    if let Some(text) = given_identifier(given)? {
+        return Ok(text.into());
     }
     let thumbprint = certificate.thumbprint();
     Ok(match world.behaviour.default_identifier {
         DefaultIdentifier::HexText => HEXUPPER.encode(thumbprint.as_bytes()).into(),
         DefaultIdentifier::Sha1 => BASE64.encode(thumbprint.as_bytes()).into(),
     })
+}
+
+/// The identifier that a caller chose: base64 of one to 32 bytes.
+pub(super) fn given_identifier(given: &Map<String, Value>) -> Result<Option<&str>, Refusal> {
+    let Some(text) = text(given, "customKeyIdentifier")? else { return Ok(None) };
+    let length = jwt::decode(text).ok_or_else(|| Refusal::schema("customKeyIdentifier"))?.len();
+    let message = "When present, application key identifier cannot be empty and can be at most 32 bytes.";
+    if (1..=32).contains(&length) { Ok(Some(text)) } else { Err(Refusal::request(message)) }
 }
 
 fn display_name(given: &Map<String, Value>, certificate: &Certificate) -> Result<Value, Refusal> {

@@ -53,17 +53,21 @@ pub(crate) fn add_signing_certificate(
     let common_name = common_name.ok_or_else(|| Refusal::request("The property 'displayName' must start with 'CN='."))?;
     let end = end(given, now)?;
     let certificate = certificate(world, common_name, now, end)?;
-    let identifier = BASE64.encode(certificate.thumbprint().as_bytes());
     let shared = json!({
-        "customKeyIdentifier": identifier,
+        "customKeyIdentifier": BASE64.encode(certificate.thumbprint().as_bytes()),
         "displayName": name,
         "startDateTime": with_seven_digits(now),
         "endDateTime": stored(given, "endDateTime", end),
     });
+    Ok(link(world, object, &certificate, &shared))
+}
+
+/// The entries of a new certificate, and its description.
+fn link(world: &mut World, object: &mut Object, certificate: &Certificate, shared: &Value) -> Map<String, Value> {
     let (sign, verify) = (world.new_key_id().to_string(), world.new_key_id().to_string());
     let key = BASE64.encode(certificate.der());
     let with = |extra: Value| -> Map<String, Value> {
-        let parts = [&shared, &extra].into_iter().filter_map(Value::as_object).flatten();
+        let parts = [shared, &extra].into_iter().filter_map(Value::as_object).flatten();
         parts.map(|(name, value)| (name.clone(), value.clone())).collect()
     };
     let sign_type = world.behaviour.sign_entry_type.name();
@@ -74,7 +78,7 @@ pub(crate) fn add_signing_certificate(
     let password = with(json!({"keyId": sign, "hint": null, "secretText": null}));
     object.passwords.push(PasswordEntry { raw: password, secret: None });
     let thumbprint = certificate.thumbprint().to_string();
-    Ok(with(json!({"key": key, "keyId": sign, "type": "AsymmetricX509Cert", "usage": "Verify", "thumbprint": thumbprint})))
+    with(json!({"key": key, "keyId": sign, "type": "AsymmetricX509Cert", "usage": "Verify", "thumbprint": thumbprint}))
 }
 
 /// At most three years from now, which is also the default.

@@ -27,17 +27,7 @@ impl Emulator {
 }
 
 fn load(world: &mut World, seed: Seed) -> Result<Vec<Registered>, SeedError> {
-    if let Some(time) = seed.time {
-        world.clock.set(time);
-    }
-    if let Some(cloud) = seed.cloud {
-        world.issuer.move_to(cloud)?;
-    }
-    world.behaviour = seed.behaviour.unwrap_or_else(|| world.behaviour.clone());
-    world.lag = seed.lag.unwrap_or_else(|| world.lag.clone());
-    world.issuers.extend(seed.issuers);
-    world.machine.own = seed.managed_identity.or(world.machine.own);
-    world.machine.assigned.extend(seed.assigned_identities);
+    arrange(world, &seed)?;
     let mut made = Vec::new();
     for tenant in &seed.tenants {
         world.directory.add_tenant(tenant.id);
@@ -58,6 +48,22 @@ fn load(world: &mut World, seed: Seed) -> Result<Vec<Registered>, SeedError> {
         world.faults.arm(fault);
     }
     Ok(made.into_iter().map(|(registered, _)| registered).collect())
+}
+
+/// Everything but tenants and faults.
+fn arrange(world: &mut World, seed: &Seed) -> Result<(), SeedError> {
+    if let Some(time) = seed.time {
+        world.clock.set(time);
+    }
+    if let Some(cloud) = seed.cloud {
+        world.issuer.move_to(cloud)?;
+    }
+    world.behaviour = seed.behaviour.as_ref().unwrap_or(&world.behaviour).clone();
+    world.lag = seed.lag.as_ref().unwrap_or(&world.lag).clone();
+    world.issuers.extend(seed.issuers.clone());
+    world.machine.own = seed.managed_identity.or(world.machine.own);
+    world.machine.assigned.extend(seed.assigned_identities.iter().cloned());
+    Ok(())
 }
 
 fn make(world: &mut World, tenant: TenantId, seed: &ApplicationSeed) -> Result<Registered, AdministrationError> {

@@ -6,7 +6,7 @@ use http::{Method, Request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::stage::{GRAPH, Stage, TENANT, entry};
+use crate::stage::{LOGIN, Stage, TENANT, entry};
 
 /// JSON with names that mean something to the service, so that checks beyond the first are reached.
 fn body() -> impl Strategy<Value = Value> {
@@ -69,6 +69,8 @@ fn action() -> impl Strategy<Value = &'static str> {
         "?$select=keyCredentials",
         "?$select=,",
         "/microsoft.graph.addKey",
+        "/appManagementPolicies/$ref",
+        "/appManagementPolicies/x/$ref",
         "/x",
         "//",
     ])
@@ -109,8 +111,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let stage = Stage::new().await;
-            for prefix in ["", "/v1.0/", "/v1.0/applications(", &format!("/{TENANT}/"), "/_emulator/", "/_emulator/objects/"] {
-                let Ok(request) = Request::post(format!("{GRAPH}{prefix}{path}")).body(Bytes::from(bytes.clone())) else { continue };
+            for prefix in ["", "/v1.0/", "/v1.0/applications(", &format!("/{TENANT}/"), "/v1.0/policies/", "/metadata/", "/common/discovery/", "/_emulator/", "/_emulator/objects/"] {
+                let Ok(request) = Request::post(format!("https://localhost:8443{prefix}{path}")).body(Bytes::from(bytes.clone())) else { continue };
                 assert!((200..600).contains(&stage.send(request).await.status));
             }
         });
@@ -125,7 +127,7 @@ proptest! {
             let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
             let reply = stage.sign_in(&[("client_id", &client), ("client_assertion_type", kind), ("client_assertion", &assertion)]).await;
             assert!(reply.json()["error_codes"][0].is_number());
-            let request = Request::post(format!("{GRAPH}/{TENANT}/oauth2/v2.0/token")).header("content-type", "application/x-www-form-urlencoded");
+            let request = Request::post(format!("{LOGIN}/{TENANT}/oauth2/v2.0/token")).header("content-type", "application/x-www-form-urlencoded");
             assert!(stage.send(request.body(Bytes::from(form)).unwrap()).await.status >= 400);
         });
     }
