@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use entra_types::{Credential, KeyId, Thumbprint};
 
-use crate::case::{Case, Check, Claim, Fact, Look, Wait, look, note, wait};
+use crate::case::{Case, Claim, Fact, Look, Wait};
+use crate::check::{Check, look, note, wait};
 use crate::client_certificate::target;
 use crate::history::Directory;
 use crate::ledger::{Detail as EntryDetail, Origin, Signing};

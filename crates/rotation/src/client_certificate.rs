@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use entra_types::Thumbprint;
 
-use crate::case::{Case, Check, Claim, Fact, Licence, Look, Mutation, Projection, Proof, Wait, look, note, wait};
+use crate::case::{Case, Claim, Fact, Licence, Look, Mutation, Projection, Proof, Wait};
+use crate::check::{Check, look, note, wait};
 use crate::history::{Conclusion, Detail, Directory};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Target, Use};
 use crate::memory::{Material, Output};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use entra_types::{Credential, KeyId};
 
-use crate::case::{Case, Check, Claim, Fact, Licence, Look, Mutation, Projection, Wait, look, note, wait};
+use crate::case::{Case, Claim, Fact, Licence, Look, Mutation, Projection, Wait};
+use crate::check::{Check, look, note, wait};
 use crate::history::{Detail, Directory};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, SlotName};
 use crate::memory::{Attempt, Made, Material, StagedSecret};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use entra_types::{Credential, KeyId};
 
-use crate::case::{Case, Check, Fact, Wait, note};
+use crate::case::{Case, Fact, Wait};
+use crate::check::{Check, note};
 use crate::id::{CERTIFICATE_MARK, MARK};
 use crate::ledger::{Entry, Foreign, Ledger};
 use crate::memory::Memory;

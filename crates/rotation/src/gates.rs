@@ -1,6 +1,7 @@
 //! What holds a proven successor up: windows.
 
-use crate::case::{Case, Check, Wait, wait};
+use crate::case::{Case, Wait};
+use crate::check::{Check, wait};
 use crate::ledger::Entry;
 use crate::{proving, schedule};
 

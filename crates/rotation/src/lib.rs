@@ -29,6 +29,7 @@ pub mod window;
 
 mod adoption;
 mod apply;
+mod check;
 mod client_certificate;
 mod client_secret;
 mod foreign;

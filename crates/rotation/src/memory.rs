@@ -1,11 +1,12 @@
 //! What one process has seen and done for one resource. Losing it costs time and reads, never a promise: the ledger is the record.
 
+mod published;
+mod sign_ins;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use chrono::TimeDelta;
 use entra_types::{KeyId, Thumbprint};
-use sha2::{Digest as _, Sha256};
 
 use crate::history::{CertificateFacts, Detail, Directory, History};
 use crate::id::EntryId;
@@ -13,11 +14,12 @@ use crate::ledger::{Ledger, SlotName};
 use crate::policy::Limits;
 use crate::time::{Lateness, Time};
 
-/// Sign-ins in a row that prove a credential.
-pub(crate) const PROOFS: usize = 5;
-
 /// So many writes of the output within LATE are a contest: a rotation takes three, and people heal by hand.
 const CONTEST: usize = 8;
+
+pub use self::published::{Fingerprint, Held, HeldKey, Material, Output, Projection, Slot, StagedSecret};
+pub use self::sign_ins::SignInResult;
+pub(crate) use self::sign_ins::{PROOFS, SignIns};
 
 /// The memory of one process for one resource.
 #[derive(Debug)]
@@ -48,92 +50,6 @@ pub(crate) struct Seen<T> {
     pub(crate) value: T,
 }
 
-/// The published Secret as read or written.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Output {
-    /// There is none.
-    Absent,
-    /// There is one that is not ours, and why it is not.
-    Foreign(String),
-    /// It is ours.
-    Ours {
-        /// What it shows; `None` when it is not the whole, constant set of keys that belong together.
-        shows: Option<Projection>,
-        /// The key or secret that it holds, whole or not.
-        holds: Option<Held>,
-    },
-}
-
-/// What a Secret holds to sign in with.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Held {
-    /// A private key and its certificate, which belong together.
-    Key(HeldKey),
-    /// A client secret.
-    Secret(Fingerprint),
-}
-
-/// The SHA-256 of a client secret: enough to tell two apart, and in memory only.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub struct Fingerprint([u8; 32]);
-
-/// What tells a credential from others in an output: never the credential itself.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Material {
-    /// Of a certificate.
-    Certificate(Thumbprint),
-    /// Of a client secret.
-    Secret(Fingerprint),
-}
-
-/// A certificate whose key a Secret holds.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct HeldKey {
-    /// Of the certificate.
-    pub thumbprint: Thumbprint,
-    /// Its end.
-    pub not_after: Time,
-    /// Size of the RSA key.
-    pub bits: u32,
-}
-
-/// What an output shows: a function of the ledger and, for signing certificates, of what the object lists.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Projection {
-    /// The entry that it names.
-    pub entry: EntryId,
-    /// The credential in use.
-    pub current: Material,
-    /// The coming signing certificate.
-    pub next: Option<Thumbprint>,
-    /// The signing certificate before.
-    pub previous: Option<Thumbprint>,
-    /// Everything a relying party should trust.
-    pub bundle: BTreeSet<Thumbprint>,
-}
-
-/// A staging Secret as read or written.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Slot {
-    /// Its uid: it is deleted by that only.
-    pub uid: String,
-    /// The entry whose key it says to hold, if it is marked as ours at all.
-    pub entry: Option<EntryId>,
-    /// The uid of the resource that made it.
-    pub owner: Option<String>,
-    /// The client secret that it holds, if it is one, and what Entra calls it.
-    pub secret: Option<StagedSecret>,
-}
-
-/// A client secret in a slot.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct StagedSecret {
-    /// Of the secret.
-    pub fingerprint: Fingerprint,
-    /// As addPassword answered it.
-    pub key_id: KeyId,
-}
-
 /// A key that was generated for the next claim; the key itself stays with the caller.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FreshKey {
@@ -143,17 +59,6 @@ pub struct FreshKey {
     pub thumbprint: Thumbprint,
     /// End of its certificate.
     pub not_after: Time,
-}
-
-/// How one sign-in with a credential ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum SignInResult {
-    /// Accepted.
-    Accepted,
-    /// Refused for a reason about the credential.
-    Refused,
-    /// Refused for another reason, such as conditional access.
-    CannotProve,
 }
 
 /// How a licensed write was answered.
@@ -198,14 +103,6 @@ pub(crate) enum Attempt {
     Applied { tick: u64, made: Option<Made> },
     Refused,
     Unknown,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SignIns {
-    pub(crate) accepted: Vec<Time>,
-    pub(crate) refused: Vec<Time>,
-    pub(crate) unprovable: u32,
-    pub(crate) last: Option<(u64, Time)>,
 }
 
 impl Memory {
@@ -442,65 +339,6 @@ impl Memory {
         match (self.proof_refusals.first(), self.proof_refusals.last()) {
             (Some(first), Some(last)) => self.proof_refusals.len() >= 3 && *last - *first >= span,
             _ => false,
-        }
-    }
-}
-
-impl Fingerprint {
-    /// Of this secret.
-    pub fn of(secret: &[u8]) -> Self {
-        Self(Sha256::digest(secret).into())
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Fingerprint")
-    }
-}
-
-impl Material {
-    /// The certificate's thumbprint, if it is one.
-    pub fn thumbprint(&self) -> Option<Thumbprint> {
-        match self {
-            Self::Certificate(thumbprint) => Some(*thumbprint),
-            Self::Secret(_) => None,
-        }
-    }
-}
-
-impl Output {
-    /// The key pair that it holds, if it does.
-    pub fn held_key(&self) -> Option<&HeldKey> {
-        match self {
-            Self::Ours { holds: Some(Held::Key(held)), .. } => Some(held),
-            _ => None,
-        }
-    }
-}
-
-impl SignIns {
-    fn record(&mut self, result: SignInResult, tick: u64, now: Time) {
-        self.last = Some((tick, now));
-        match result {
-            SignInResult::Accepted => {
-                self.refused.clear();
-                self.unprovable = 0;
-                self.accepted.push(now);
-                let excess = self.accepted.len().saturating_sub(PROOFS);
-                self.accepted.drain(..excess);
-            }
-            SignInResult::Refused => {
-                self.accepted.clear();
-                self.refused.push(now);
-                if self.refused.len() > PROOFS {
-                    self.refused.remove(1);
-                }
-            }
-            SignInResult::CannotProve => {
-                self.accepted.clear();
-                self.unprovable = self.unprovable.saturating_add(1);
-            }
         }
     }
 }

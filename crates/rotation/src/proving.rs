@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use entra_types::KeyId;
 
-use crate::case::{Case, Check, Look, Wait, look, wait};
+use crate::case::{Case, Look, Wait};
+use crate::check::{Check, look, wait};
 use crate::history::Conclusion;
 use crate::ledger::{Detail as EntryDetail, Entry};
 use crate::memory::{PROOFS, SignIns};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use entra_types::{Credential, KeyId, Thumbprint};
 
-use crate::case::{Case, Check, Fact, Halt, Licence, Look, Mutation, Wait, all, look, note, wait};
+use crate::case::{Case, Fact, Licence, Look, Mutation, Wait};
+use crate::check::{Check, Halt, all, look, note, wait};
 use crate::history::{Conclusion, Detail};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Signing, Use};
 use crate::op::{OpState, Removal};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use entra_types::KeyId;
 
-use crate::case::{Act, Case, Check, Fact, Licence, Look, Mutation, Wait, act, all, look, note, stop, wait};
+use crate::case::{Act, Case, Fact, Licence, Look, Mutation, Wait};
+use crate::check::{Check, act, all, look, note, stop, wait};
 use crate::client_certificate;
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Use};
 use crate::op::{OpState, Removal};

@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 use entra_types::Credential;
 
-use crate::case::{Act, Case, Check, Fact, Halt, Look, Rest, Step, Wait, act, all, look, merge, note, stop, wait};
+use crate::case::{Act, Case, Fact, Look, Rest, Step, Wait};
+use crate::check::{Check, Halt, act, all, look, merge, note, stop, wait};
 use crate::history::Conclusion;
 use crate::ledger::{Entry, Use};
 use crate::memory::Output;

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::{Case, Check, Claim, Fact, Wait, note, stop};
+use crate::case::{Case, Claim, Fact, Wait};
+use crate::check::{Check, note, stop};
 use crate::client_certificate::target;
 use crate::history::Detail;
 use crate::ledger::{Detail as EntryDetail, Entry, SlotName};

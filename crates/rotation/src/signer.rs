@@ -91,7 +91,12 @@ impl History {
 
     /// Who signs.
     pub fn signer(&self, now: Time) -> Signer {
-        let mut able: Vec<Group> = self.groups().into_iter().filter(|group| group.can_sign_at(now)).collect();
+        self.signer_among(now, |_| true)
+    }
+
+    /// Who signs, where only these count.
+    pub(crate) fn signer_among(&self, now: Time, counts: impl Fn(&Group) -> bool) -> Signer {
+        let mut able: Vec<Group> = self.groups().into_iter().filter(|group| group.can_sign_at(now) && counts(group)).collect();
         let preferred = self.latest().and_then(Directory::preferred_thumbprint);
         if let Some(index) = able.iter().position(|group| preferred.is_some() && group.thumbprint == preferred) {
             return Signer::Preferred(able.swap_remove(index));

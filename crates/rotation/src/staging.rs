@@ -1,6 +1,7 @@
 //! The two staging Secrets: which is free, what lies there, and when it goes.
 
-use crate::case::{Act, Case, Check, Fact, Look, Wait, act, look, note, stop};
+use crate::case::{Act, Case, Fact, Look, Wait};
+use crate::check::{Check, act, look, note, stop};
 use crate::ledger::{Entry, SlotName, Use};
 use crate::memory::{Held, Output, Slot};
 use crate::proving;

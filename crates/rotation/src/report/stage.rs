@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 
 use super::moment;
-use crate::case::{Case, Halt, Wait};
+use crate::case::{Case, Wait};
+use crate::check::Halt;
 use crate::ledger::{Entry, OpKind, Use};
 use crate::policy::{Metadata, OnDeadline};
 use crate::time::Time;

@@ -6,7 +6,8 @@ use entra_types::Thumbprint;
 
 use super::begin::activation;
 use super::gates;
-use crate::case::{Case, Check, Fact, Look, Mutation, Wait, look, note, wait};
+use crate::case::{Case, Fact, Look, Mutation, Wait};
+use crate::check::{Check, look, note, wait};
 use crate::history::{Detail, Directory};
 use crate::ledger::{Entry, OpKind, Origin, Signing};
 use crate::memory::Output;

@@ -6,7 +6,8 @@ use chrono::{SecondsFormat, TimeDelta};
 use entra_types::{Credential, Thumbprint};
 
 use super::own_key;
-use crate::case::{Case, Check, Claim, Fact, Licence, Mutation, Wait, note, stop, wait};
+use crate::case::{Case, Claim, Fact, Licence, Mutation, Wait};
+use crate::check::{Check, note, stop, wait};
 use crate::client_certificate::target;
 use crate::history::{Conclusion, Directory};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Signing, Use};
@@ -19,7 +20,8 @@ use crate::time::{Time, whole};
 
 pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Check {
     let current = case.ledger.current();
-    match (case.memory.history().signer(case.now), current) {
+    let signer = case.memory.history().signer_among(case.now, |group| !own_key::is_stray(case, group));
+    match (signer, current) {
         (Signer::Preferred(group), None) => return foreign(case, directory, &group),
         (Signer::Preferred(group), Some(current)) if group.thumbprint != current.thumbprint() => return Ok(()),
         (Signer::Preferred(_), Some(_)) | (Signer::Nobody, _) => {}
@@ -71,8 +73,15 @@ fn ambiguous(case: &Case<'_>, thumbprints: &[Thumbprint]) -> Check {
     stop(case.now + case.policy.late.late(), Wait::Refused(Refusal::new(Reason::SeveralPossibleSigners, message)))
 }
 
+/// The only certificate that can sign is one that no read shows: it cannot be published.
+fn hidden(case: &Case<'_>, group: &Group) -> Check {
+    let message = format!("Entra signs with a certificate that it does not show (customKeyIdentifier {}).", group.custom_key_identifier);
+    stop(case.now + case.policy.late.late(), Wait::Refused(Refusal::new(Reason::SeveralPossibleSigners, message)))
+}
+
 /// Entra can sign with one certificate only, but not because it is preferred: a successor would make that ambiguous, so it is made the preferred one first.
 fn only(case: &Case<'_>, directory: &Directory, group: &Group) -> Check {
+    let Some(thumbprint) = group.thumbprint else { return hidden(case, group) };
     let Some(current) = case.ledger.current() else { return foreign(case, directory, group) };
     let same = |directory: &Directory, _: &[Credential]| {
         Some(&directory.preferred) == case.memory.history().latest().map(|latest| &latest.preferred)
@@ -80,7 +89,6 @@ fn only(case: &Case<'_>, directory: &Directory, group: &Group) -> Check {
     if !case.pursue(case.memory.history().conclude(case.policy.late.late(), same), Wait::Settling)? {
         return Ok(());
     }
-    let Some(thumbprint) = group.thumbprint else { return ambiguous(case, &[]) };
     if current.thumbprint() == Some(thumbprint) {
         return prefer(case, directory, current, thumbprint);
     }

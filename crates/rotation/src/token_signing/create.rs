@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use entra_types::{Credential, Thumbprint};
 
 use super::own_key;
-use crate::case::{Case, Check, Fact, Identity, Licence, Mutation, Wait, note};
+use crate::case::{Case, Fact, Identity, Licence, Mutation, Wait};
+use crate::check::{Check, note};
 use crate::history::{Conclusion, Detail};
 use crate::ledger::{Entry, OpKind};
 use crate::memory::{Attempt, Made};

@@ -3,7 +3,8 @@
 use entra_types::Thumbprint;
 
 use super::pinned;
-use crate::case::{Case, Check, Fact, Look, Wait, look, note, wait};
+use crate::case::{Case, Fact, Look, Wait};
+use crate::check::{Check, look, note, wait};
 use crate::history::{Conclusion, Detail};
 use crate::ledger::{Entry, Signing};
 use crate::policy::{Metadata, OnDeadline};

@@ -20,7 +20,8 @@ pub(crate) use pin::{obey_pin, pinned};
 pub(crate) use projection::projection;
 pub(crate) use watch::{is_confirmed_signer, watch_signer};
 
-use crate::case::{Case, Check, Fact, note};
+use crate::case::{Case, Fact};
+use crate::check::{Check, note};
 use crate::ledger::Entry;
 
 /// Nothing goes on under a pin: the rule that obeys it decides what becomes of a successor.

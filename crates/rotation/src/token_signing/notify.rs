@@ -1,7 +1,8 @@
 //! Whom Entra warns before a signing certificate expires. No reads for it alone: compared when the object is read anyway.
 
 use super::pinned;
-use crate::case::{Case, Check, Licence, Mutation, Wait, wait};
+use crate::case::{Case, Licence, Mutation, Wait};
+use crate::check::{Check, wait};
 use crate::history::{Detail, Directory};
 use crate::ledger::{Entry, OpKind};
 use crate::op::OpState;

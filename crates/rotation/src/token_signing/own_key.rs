@@ -6,10 +6,11 @@ use data_encoding::BASE64;
 use entra_types::{Credential, Thumbprint};
 
 use super::begin::display_name;
-use crate::case::{Case, Check, Claim, Fact, Licence, Look, Mutation, Proof, Wait, look, note};
+use crate::case::{Case, Claim, Fact, Licence, Look, Mutation, Proof, Wait};
+use crate::check::{Check, look, note};
 use crate::client_certificate::target;
 use crate::history::{Conclusion, Detail, Directory};
-use crate::ledger::{Detail as EntryDetail, Entry, Op, OpKind, Signing};
+use crate::ledger::{Detail as EntryDetail, Entry, Op, OpKind, Signing, Use};
 use crate::op::OpState;
 use crate::policy::KeySource;
 use crate::reason::Cause;
@@ -70,6 +71,12 @@ fn listed(case: &Case<'_>, entry: &Entry) -> Option<Group> {
     let thumbprint = entry.thumbprint()?;
     let same = |group: &Group| group.thumbprint == Some(thumbprint) || is_own_link(&group.custom_key_identifier, thumbprint);
     case.memory.history().groups().into_iter().find(same)
+}
+
+/// A private half of ours that was given up before anybody saw its certificate: it goes as soon as something else signs.
+pub(super) fn is_stray(case: &Case<'_>, group: &Group) -> bool {
+    let ours = |entry: &Entry| entry.thumbprint().is_some_and(|thumbprint| is_own_link(&group.custom_key_identifier, thumbprint));
+    group.thumbprint.is_none() && case.ledger.all(Use::Abandoned).any(ours)
 }
 
 /// Brings the key to Entra, and its public half where addKey left that out. Nothing to do for what Entra makes.

@@ -4,7 +4,8 @@ use entra_types::{Credential, Thumbprint};
 
 use super::begin::{activation, foreign, found};
 use super::{identified, unidentified};
-use crate::case::{Case, Check, Fact, Look, Mutation, Wait, look, note, stop, wait};
+use crate::case::{Case, Fact, Look, Mutation, Wait};
+use crate::check::{Check, look, note, stop, wait};
 use crate::history::{Detail, Directory};
 use crate::ledger::{Entry, Op, OpKind, Use};
 use crate::memory::Output;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use entra_types::{Credential, Thumbprint};
 
 use super::{own_key, unidentified};
-use crate::case::{Case, Check, Projection};
+use crate::case::{Case, Projection};
+use crate::check::Check;
 use crate::history::{Conclusion, Detail};
 use crate::ledger::{Entry, Use};
 use crate::memory::Material;

@@ -2,7 +2,8 @@
 
 use super::begin::foreign;
 use super::pinned;
-use crate::case::{Case, Check, Fact, Wait, note, stop, wait};
+use crate::case::{Case, Fact, Wait};
+use crate::check::{Check, note, stop, wait};
 use crate::history::Detail;
 use crate::ledger::{Entry, Use};
 use crate::reason::{Reason, Refusal};
