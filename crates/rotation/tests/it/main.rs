@@ -8,6 +8,7 @@ mod gates;
 mod properties;
 mod secrets;
 mod self_rolling;
+mod signing;
 mod world;
 mod worlds;
 mod years;

@@ -48,7 +48,7 @@ impl World {
         assert!(intact || excused, "the output is not healed at {}: {rest:?}", self.now);
     }
 
-    pub(super) fn lists(&self, thumbprint: Thumbprint) -> bool {
+    pub fn lists(&self, thumbprint: Thumbprint) -> bool {
         let valid = self.certificates.values().any(|facts| facts.thumbprint == thumbprint && self.now < facts.not_after);
         valid && self.entra.keys.iter().any(|key| certificate_of(key) == Some(thumbprint))
     }
