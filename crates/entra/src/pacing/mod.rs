@@ -110,12 +110,12 @@ impl Pacing {
         gate.closed_until = gate.closed_until(now).max(Some(now + pause));
     }
 
-    /// Graph said how much of a limit is used: 0.8 to 1.8 (`x-ms-throttle-limit-percentage`). From 0.8 on writes go one by one for ten seconds, twenty a
-    /// second at first and one a second at the end.
+    /// Graph said how much of a limit is used: 0.8 to 1.8 (`x-ms-throttle-limit-percentage`). From 0.8 on writes go one by one for ten seconds: twenty a
+    /// second, which uses their quota up but does not exceed it, as long as the limit is not; down to one a second where it is.
     pub(crate) fn strain(&mut self, used: f64, now: DateTime<Utc>) {
         if let Some(window) = self.0[Lane::Write as usize].window.as_mut().filter(|_| used >= 0.8) {
-            let above = (used - 0.8).min(1.0);
-            let milliseconds = 50.0 + 950.0 * above;
+            let beyond = (used - 1.0).clamp(0.0, 0.8) / 0.8;
+            let milliseconds = 50.0 + 950.0 * beyond;
             window.slow_down(TimeDelta::milliseconds(milliseconds as i64), now, now + STRAIN);
         }
     }

@@ -39,6 +39,9 @@ const GRAINS: i32 = 600;
 /// Promises are kept for this many times the limit. Whoever comes beyond is told the last of these times.
 const MOST_PROMISES: usize = 4;
 
+/// For how long a turn that nobody took while requests go slowly is kept.
+const LATENESS: TimeDelta = TimeDelta::seconds(1);
+
 #[derive(Debug)]
 pub(super) struct Window {
     limit: Limit,
@@ -64,6 +67,19 @@ struct Slow {
     until: DateTime<Utc>,
 }
 
+impl Slow {
+    /// How many may go now. What was not used lately is not lost at once: who has been told to come now may come a moment later.
+    fn room(&self, now: DateTime<Utc>) -> usize {
+        let unused = (now - self.next).min(LATENESS).num_milliseconds();
+        let steps = unused.div_euclid(self.every.num_milliseconds().max(1)) + 1;
+        usize::try_from(steps).unwrap_or(0)
+    }
+
+    fn take(&mut self, now: DateTime<Utc>) {
+        self.next = self.next.max(now - LATENESS) + self.every;
+    }
+}
+
 impl Window {
     pub(super) const fn new(limit: Limit) -> Self {
         Self { limit, answered: VecDeque::new(), shares: BTreeMap::new(), used: 0, slow: None }
@@ -72,15 +88,14 @@ impl Window {
     /// Lets one request of this share go; or promises a time when there should be room.
     pub(super) fn take(&mut self, share: &Share, now: DateTime<Utc>) -> Result<(), DateTime<Utc>> {
         self.tidy(now);
-        let room = self.limit.requests.saturating_sub(self.used);
-        let is_free = room > self.claims(share, now) && self.own_room_at(share, 1, now) <= now;
-        if !is_free || self.slow_until(now).is_some() {
+        let room = self.limit.requests.saturating_sub(self.used).min(self.slow.map_or(usize::MAX, |slow| slow.room(now)));
+        if room <= self.claims(share, now) || self.own_room_at(share, 1, now) > now {
             return Err(self.promise(share, now));
         }
         self.used += 1;
         self.shares.entry(Share::clone(share)).or_default().take(self.limit.pace(), now);
         if let Some(slow) = &mut self.slow {
-            slow.next = now + slow.every;
+            slow.take(now);
         }
         Ok(())
     }
@@ -150,10 +165,6 @@ impl Window {
         let own = self.shares.get(share).map_or(0, Tally::used);
         let others = self.shares.iter().filter(|(other, tally)| *other != share && tally.used() < own);
         others.map(|(_, tally)| tally.due(now).min(own - tally.used())).sum()
-    }
-
-    fn slow_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.slow.map(|slow| slow.next).filter(|next| *next > now)
     }
 
     /// When to ask again, in turns: the n-th of one share comes after the n-th of each other share, however many more these wait for.
