@@ -59,7 +59,7 @@ pub struct Grant {
 pub struct NamespaceSelector {
     /// Labels that a namespace must have, with these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("minProperties" = 1, "maxProperties" = 16), inner(length(max = 63)))]
+    #[schemars(schema_with = "schema::match_labels")]
     pub match_labels: BTreeMap<String, String>,
 
     /// What else must be true of its labels.

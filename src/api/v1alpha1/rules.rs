@@ -112,7 +112,15 @@ pub(super) const SECRET_OF_A_SECRET: Said = (
     "only a clientSecret has a ClientSecret to publish",
 );
 
-pub(super) const WINDOW: Said = ("duration(self.duration) >= duration('15m')", "a window must be open for at least 15m");
+const WINDOW: Said = (
+    "!self.duration.matches('^([0-9]{1,5}(h|m|s)){1,3}$') || duration(self.duration) >= duration('15m')",
+    "a window must be open for at least 15m",
+);
+
+/// A window is open long enough to be met.
+pub(super) fn window() -> Rule {
+    Rule::from(WINDOW).field_path(".duration")
+}
 
 pub(super) const TEMPLATE_KEY_LENGTH: Said = ("self.all(k, k.size() <= 317)", "a key may have at most 317 characters");
 

@@ -35,6 +35,16 @@ pub(super) fn addresses(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// One to 16 labels of a namespace.
+pub(super) fn match_labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 16,
+        "additionalProperties": {"type": "string", "maxLength": 63},
+    })
+}
+
 /// Labels of an output.
 pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "maxProperties": 32, "additionalProperties": {"type": "string", "maxLength": 63}})

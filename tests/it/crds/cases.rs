@@ -9,7 +9,7 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     /// The verdict in a sentence.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) kind: &'static str,
     /// The object as it stands before it is changed; none where it is created.
     pub(crate) before: Option<Value>,
@@ -63,11 +63,17 @@ const fn malformed(path: &'static str, says: &'static str) -> Verdict {
 
 /// `base` with `change` merged into it; a null takes a field away.
 fn with(mut base: Value, change: Value) -> Value {
-    merge(&mut base, change);
+    merge(&mut base, change, false);
     base
 }
 
-fn merge(base: &mut Value, change: Value) {
+/// Both changes in one: a null stays, to take a field away later.
+fn and(mut first: Value, second: Value) -> Value {
+    merge(&mut first, second, true);
+    first
+}
+
+fn merge(base: &mut Value, change: Value, keeps_null: bool) {
     let change = match change {
         Value::Object(change) if base.is_object() => change,
         change => {
@@ -76,10 +82,10 @@ fn merge(base: &mut Value, change: Value) {
         }
     };
     for (name, value) in change {
-        if value.is_null() {
+        if value.is_null() && !keeps_null {
             base.as_object_mut().unwrap().remove(&name);
         } else {
-            merge(&mut base[name], value);
+            merge(&mut base[name], value, keeps_null);
         }
     }
 }

@@ -118,8 +118,10 @@ async fn what_is_left_out_or_null_gets_its_default() {
     assert_eq!(
         credential["spec"],
         json!({
-            "target": {"clientID": crds::cases::CLIENT_ID}, "tokenSigningCertificate": {"activation": {"metadata": "Observe"}},
-            "tenantRef": {"name": "default"}, "rotation": {}, "secretName": "defaults",
+            "target": {"clientID": crds::cases::CLIENT_ID}, "tokenSigningCertificate": {
+                "keySource": "Entra", "activation": {"metadata": "Observe", "approval": "NotRequired", "onDeadline": "Activate"},
+            },
+            "tenantRef": {"name": "default"}, "rotation": {}, "secretName": "defaults", "deletionPolicy": "Retain",
         })
     );
     assert_eq!(credential["status"], json!({"observedGeneration": -1}));

@@ -50,7 +50,7 @@ pub struct Rotation {
 /// A time at which a successor may take over.
 #[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::WINDOW)]
+#[x_kube(validation = rules::window())]
 pub struct Window {
     /// When the window opens, as five cron fields: minute, hour, day of the month, month, day of the week.
     #[schemars(length(min = 9, max = 128), regex(pattern = r"^\S+( \S+){4}$"))]

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::{
     CLIENT_ID, Case, OBJECT_ID,
     Verdict::{self, Accepted},
-    malformed, refused, with,
+    and, malformed, refused, with,
 };
 
 pub(super) fn cases() -> Vec<Case> {
-    [names(), targets(), tenants(), kinds(), outputs(), signing(), durations(), rotations(), soaks(), bounds()].concat()
+    let what = [names(), targets(), tenants(), kinds(), outputs(), signing(), signers()].concat();
+    [what, durations(), rotations(), soaks(), windows(), templates(), forms()].concat()
 }
 
 fn names() -> Vec<Case> {
@@ -52,29 +53,56 @@ fn tenants() -> Vec<Case> {
 }
 
 fn kinds() -> Vec<Case> {
-    let one = refused("spec", "choose one of tokenSigningCertificate, clientCertificate ({} takes the defaults)");
+    let one = refused("spec", "choose one of tokenSigningCertificate, clientCertificate, clientSecret ({} takes the defaults)");
     let fixed = refused("spec", "the kind of credential cannot change: make another ServicePrincipalCredential");
+    let two = |other: &str| json!({other: {}});
+    let to_secret = changed("a secret instead of a certificate is refused", json!({}), secret_with(json!({})), fixed);
     vec![
         created("a client certificate with a larger key is accepted", key_of(4096), Accepted),
         created("a token signing certificate is accepted", signing_with(json!({})), Accepted),
+        created("a client secret is accepted", secret_with(json!({})), Accepted),
         created("no kind of credential is refused", json!({"clientCertificate": null}), one),
-        created("two kinds of credential are refused", json!({"tokenSigningCertificate": {}}), one),
-        changed("another kind of credential is refused", json!({}), signing_with(json!({})), fixed),
+        created("a certificate to sign in and one to sign tokens are refused", two("tokenSigningCertificate"), one),
+        created("a certificate and a secret are refused", two("clientSecret"), one),
+        created("all three kinds are refused", with(two("clientSecret"), two("tokenSigningCertificate")), one),
+        changed("another kind of certificate is refused", json!({}), signing_with(json!({})), fixed),
+        to_secret,
+        changed("a certificate instead of a secret is refused", secret_with(json!({})), json!({}), fixed),
         changed("a larger key is a change that is accepted", json!({}), key_of(4096), Accepted),
+        changed(
+            "suspending a secret is a change that is accepted",
+            secret_with(json!({})),
+            secret_with(json!({"suspend": true})),
+            Accepted,
+        ),
     ]
 }
 
 fn outputs() -> Vec<Case> {
-    let staging = "names ending in -entra-a or -entra-b are kept for staging: choose another secretName";
-    let staging = refused("spec.secretName", staging);
-    let fixed = refused("spec.secretName", "where to publish cannot change: make another ServicePrincipalCredential");
+    let staging = refused("spec", "names ending in -entra-a or -entra-b are kept for staging: choose another secretName");
+    let fixed = refused("spec", "where to publish cannot change: make another ServicePrincipalCredential");
+    let one = refused("spec", "choose where to publish: secretName or configMapName");
+    let public = refused("spec", "only a token signing certificate, being public, may go into a ConfigMap: use secretName");
     let output = |name: &str| json!({"secretName": name});
+    let map = |name: &str| json!({"secretName": null, "configMapName": name});
+    let public_map = |name: &str| and(signing_with(json!({})), map(name));
+    let secret_map = secret_with(map("payroll"));
     vec![
         created("an output named like a staging Secret is refused", output("payroll-entra-a"), staging),
         created("an output named like the other staging Secret is refused", output("payroll-entra-b"), staging),
         created("an output that only resembles a staging Secret is accepted", output("a-entra-a-entra-c"), Accepted),
+        created("a ConfigMap is never staged and may be named so", public_map("payroll-entra-a"), Accepted),
         created("an output with dots is accepted", output("payroll.api-1"), Accepted),
+        created("no output is refused", output_of(Value::Null), one),
+        created("a Secret and a ConfigMap are refused", with(signing_with(json!({})), json!({"configMapName": "payroll"})), one),
+        created("a signing certificate in a ConfigMap is accepted", public_map("payroll"), Accepted),
+        created("a client certificate in a ConfigMap is refused", map("payroll"), public),
+        created("a client secret in a ConfigMap is refused", secret_map, public),
         changed("another output is refused", json!({}), output("other"), fixed),
+        changed("another ConfigMap is refused", public_map("payroll"), public_map("other"), fixed),
+        changed("a ConfigMap instead of a Secret is refused", signing_with(json!({})), public_map("payroll"), fixed),
+        changed("a Secret instead of a ConfigMap is refused", public_map("payroll"), signing_with(json!({})), fixed),
+        changed("the same ConfigMap is accepted", public_map("payroll"), and(public_map("payroll"), json!({"suspend": true})), Accepted),
     ]
 }
 
@@ -91,6 +119,28 @@ fn signing() -> Vec<Case> {
         created("a signing certificate on the service principal is accepted", on("ServicePrincipal"), Accepted),
         created("a signing certificate on the application is refused", on("Application"), object),
         changed("another subject and soak are changes that are accepted", called("CN=payroll"), slower, Accepted),
+    ]
+}
+
+/// Who makes a key, who proves it, and as whom.
+fn signers() -> Vec<Case> {
+    let proof = refused("spec", "proofFrom goes with keySource: Operator; Entra needs no proof for a key that it makes");
+    let on_application = refused("spec", "signInAs: Self works on the application object only");
+    let own = json!({"keySource": "Operator", "proofFrom": {"name": "payroll-api"}});
+    let proven = signing_with(json!({"proofFrom": {"name": "payroll-api"}}));
+    let own_off = signing_with(json!({"keySource": "Entra"}));
+    let itself = |target: Value| json!({"clientCertificate": {"signInAs": "Self"}, "target": target});
+    let by_operator = json!({"clientCertificate": {"signInAs": "Operator"}, "target": {"object": "ServicePrincipal"}});
+    vec![
+        created("a key of the operator with a proof is accepted", signing_with(own.clone()), Accepted),
+        created("a key of the operator without a proof is accepted", signing_with(json!({"keySource": "Operator"})), Accepted),
+        created("a proof for a key of Entra is refused", proven.clone(), proof),
+        created("a proof for a key that Entra is said to make is refused", and(proven, own_off.clone()), proof),
+        changed("another maker of keys is a change that is accepted", own_off, signing_with(own), Accepted),
+        created("an application that rolls itself is accepted", itself(json!({})), Accepted),
+        created("an application that rolls itself and says so is accepted", itself(json!({"object": "Application"})), Accepted),
+        created("a service principal that rolls itself is refused", itself(json!({"object": "ServicePrincipal"})), on_application),
+        created("a service principal that the operator rolls is accepted", by_operator, Accepted),
     ]
 }
 
@@ -119,6 +169,8 @@ fn durations() -> Vec<Case> {
 
 fn rotations() -> Vec<Case> {
     let short = refused("spec.rotation.validity", "validity must be at least 1m");
+    let nothing = "renewBefore must be longer than zero, or there is no time for a successor";
+    let nothing = refused("spec.rotation.renewBefore", nothing);
     let late = refused("spec.rotation.renewBefore", "renewBefore must be shorter than validity");
     let long = "overlap must fit in renewBefore, or the old credential expires within its overlap";
     let long = refused("spec.rotation.overlap", long);
@@ -128,6 +180,8 @@ fn rotations() -> Vec<Case> {
         created("durations that fit into each other are accepted", rotation("2160h", "720h", "720h"), Accepted),
         created("a validity of one minute is accepted", json!({"rotation": {"validity": "60s"}}), Accepted),
         created("a validity below one minute is refused", json!({"rotation": {"validity": "59s"}}), short),
+        created("a renewBefore of nothing is refused", json!({"rotation": {"renewBefore": "0h0m0s"}}), nothing),
+        created("a renewBefore of a second is accepted", json!({"rotation": {"renewBefore": "1s"}}), Accepted),
         created("a renewBefore as long as validity is refused", rotation("1h", "60m", "1m"), late),
         created("an overlap longer than renewBefore is refused", rotation("2160h", "720h", "721h"), long),
         created("an empty rotation is accepted", json!({"rotation": {}}), Accepted),
@@ -148,33 +202,97 @@ fn soaks() -> Vec<Case> {
     ]
 }
 
-/// What the schema refuses without a rule.
-fn bounds() -> Vec<Case> {
-    let no_uuid = json!({"target": {"clientID": "payroll"}});
+fn windows() -> Vec<Case> {
+    let form = "write hours, minutes and seconds, at most 26280h (three years): 720h is 30 days";
+    let form = refused("spec.rotation.windows[0].duration", form);
+    let short = refused("spec.rotation.windows[0].duration", "a window must be open for at least 15m");
+    let lasting = |duration: &str| json!({"rotation": {"windows": [{"schedule": "0 2 * * 6", "duration": duration}]}});
+    vec![
+        created("a window of a quarter of an hour is accepted", lasting("15m"), Accepted),
+        created("a window below a quarter of an hour is refused", lasting("899s"), short),
+        created("a window of another form is refused for its form alone", lasting("2 hours"), form),
+        changed("no windows any more is a change that is accepted", lasting("4h"), json!({}), Accepted),
+    ]
+}
+
+fn templates() -> Vec<Case> {
+    let mut cases = secrets_of_secrets();
+    for field in ["labels", "annotations"] {
+        cases.extend(template_keys(field));
+    }
+    cases
+}
+
+/// Which keys a label or an annotation of the output may have.
+fn template_keys(field: &'static str) -> Vec<Case> {
+    let path = if field == "labels" { "spec.template.labels" } else { "spec.template.annotations" };
+    let long = refused(path, "a key may have at most 317 characters");
+    let reserved =
+        "keys of Argo CD, Flux, Helm, Kubernetes and this operator would let another tool prune or take over the output: leave them out";
+    let reserved = refused(path, reserved);
+    let of = |key: &str| json!({"template": {field: {key: "x"}}});
+    let prefixed = |length: usize| format!("{}/{}", "p".repeat(253), "k".repeat(length - 254));
+    let mut cases = vec![
+        created(format!("{field} with a key of 317 characters are accepted"), of(&prefixed(317)), Accepted),
+        created(format!("{field} with a key of 318 characters are refused"), of(&prefixed(318)), long),
+    ];
+    let taken = [
+        "argocd.argoproj.io/instance",
+        "argoproj.io/x",
+        "kustomize.toolkit.fluxcd.io/name",
+        "fluxcd.io/sync",
+        "helm.sh/chart",
+        "meta.helm.sh/release-name",
+        "entra-rotator.io/output",
+        "kubernetes.io/x",
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "app.kubernetes.io/instance",
+        "app.kubernetes.io/managed-by",
+    ];
+    cases.extend(taken.map(|key| created(format!("{field} with {key} are refused"), of(key), reserved)));
+    let free = [
+        "app.kubernetes.io/name",
+        "app.kubernetes.io/part-of",
+        "reloader.stakater.com/match",
+        "team",
+        "example.com/entra-rotator.io",
+        "replicator.v1.mittwald.de/replicate-to",
+    ];
+    cases.extend(free.map(|key| created(format!("{field} with {key} are accepted"), of(key), Accepted)));
+    cases
+}
+
+fn secrets_of_secrets() -> Vec<Case> {
+    let only = refused("spec", "only a clientSecret has a ClientSecret to publish");
+    let keys = |from: &str| json!({"template": {"keys": [{"name": "further", "from": from}]}});
+    vec![
+        created("a further key with the secret is accepted", secret_with(keys("ClientSecret")), Accepted),
+        created("a further key with the secret of a certificate is refused", keys("ClientSecret"), only),
+        created("a further key with the certificate is accepted", keys("Certificate"), Accepted),
+    ]
+}
+
+/// What the patterns say beyond the one neighbour that `bounds` tries.
+fn forms() -> Vec<Case> {
     let since = |time: &str| json!({"rotation": {"notIssuedBefore": time}});
     let time = malformed("spec.rotation.notIssuedBefore", "should match");
-    let long = json!({"rotation": {"validity": "0".repeat(19)}});
-    let size = malformed("spec.clientCertificate.privateKey.size", "Unsupported value");
-    let metadata = malformed("spec.tokenSigningCertificate.activation.metadata", "Unsupported value");
-    let subject = malformed("spec.tokenSigningCertificate.displayName", "Too long");
-    let never = signing_with(json!({"activation": {"metadata": "Never"}}));
-    let wordy = signing_with(json!({"displayName": format!("CN={}", "a".repeat(46))}));
+    let name = malformed("spec.secretName", "should match");
+    let schedule = |text: &str| json!({"rotation": {"windows": [{"schedule": text, "duration": "1h"}]}});
+    let fields = malformed("spec.rotation.windows[0].schedule", "should match");
     vec![
-        created("an id that is no UUID is refused", no_uuid, malformed("spec.target.clientID", "should match")),
-        created("another object is refused", json!({"target": {"object": "User"}}), malformed("spec.target.object", "Unsupported value")),
-        created("no target is refused", json!({"target": null}), malformed("spec.target", "Required value")),
-        created("no output is refused", json!({"secretName": null}), malformed("spec.secretName", "Required value")),
-        created("an output with capitals is refused", json!({"secretName": "Pay"}), malformed("spec.secretName", "should match")),
-        created("an output of 246 characters is refused", json!({"secretName": "a".repeat(246)}), malformed("spec.secretName", "Too long")),
-        created("a small key is refused", key_of(1024), size),
-        created("a subject of 49 characters is refused", wordy, subject),
-        created("another way with metadata is refused", never, metadata),
+        created("an output with a dash at its end is refused", output_of(json!("pay-")), name),
+        created("an output with two dots is refused", output_of(json!("pay..roll")), name),
         created("a time without a zone is refused", since("2026-11-20T08:30:00"), time),
         created("a time that is a date to the API server only is refused", since("2026-11-20T08:30:00x5Z"), time),
         created("a time of an impossible zone is refused", since("2026-11-20T08:30:00+24:00"), time),
         created("a time with a fraction in the farthest zone is accepted", since("9999-12-31T23:59:59.123456789-23:59"), Accepted),
-        created("a duration of 19 characters is refused", long, malformed("spec.rotation.validity", "Too long")),
+        created("a schedule of four fields is refused", schedule("0 2 * 12,1"), fields),
+        created("a schedule of six fields is refused", schedule("0 0 2 * * 6"), fields),
     ]
+}
+
+fn output_of(name: Value) -> Value {
+    json!({"secretName": name})
 }
 
 fn key_of(bits: i32) -> Value {
@@ -186,8 +304,13 @@ fn signing_with(certificate: Value) -> Value {
     Value::from_iter([("clientCertificate", Value::Null), ("tokenSigningCertificate", certificate)])
 }
 
-fn created(name: &'static str, change: Value, verdict: Verdict) -> Case {
-    Case { name, kind: "ServicePrincipalCredential", before: None, object: credential(change), verdict }
+/// Makes a client secret out of the client certificate.
+fn secret_with(change: Value) -> Value {
+    and(json!({"clientCertificate": null, "clientSecret": {}}), change)
+}
+
+fn created(name: impl Into<String>, change: Value, verdict: Verdict) -> Case {
+    Case { name: name.into(), kind: "ServicePrincipalCredential", before: None, object: credential(change), verdict }
 }
 
 fn changed(name: &'static str, before: Value, after: Value, verdict: Verdict) -> Case {

@@ -195,7 +195,7 @@ fn grant(what: Value) -> Value {
 }
 
 fn created(name: &'static str, change: Value, verdict: Verdict) -> Case {
-    Case { name, kind: "EntraTenant", before: None, object: tenant(change), verdict }
+    Case { name: name.to_owned(), kind: "EntraTenant", before: None, object: tenant(change), verdict }
 }
 
 fn changed(name: &'static str, before: Value, after: Value, verdict: Verdict) -> Case {
