@@ -135,9 +135,10 @@ fn covering<'a>(namespace: &str, wanted: &Wanted, tenant: &'a Tenant) -> Result<
     }
     let (name, kind) = (&tenant.name, wanted.kind);
     let nobody = format!("No grant of EntraTenant {name} lets namespace {namespace} rotate a {kind:?} of this target.");
-    let message = denied.map_or(nobody.clone(), |why| {
-        format!("{nobody} Grants by namespaceSelector select nothing, as the operator cannot list the namespaces: {why}.")
-    });
+    let message = match denied {
+        Some(why) => format!("{nobody} Grants by namespaceSelector select nothing, as the operator cannot list the namespaces: {why}."),
+        None => nobody,
+    };
     Err(Refusal::new(Reason::NotGranted, message))
 }
 

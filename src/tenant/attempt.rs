@@ -57,6 +57,7 @@ impl Steps {
             tracing::info!(%failure, "sign-in failed");
             Trouble::of(&failure, Way::of(&spec.sign_in), Some(context.seams.clock.now()))
         })?;
+        same_tenant(&identity, &declared.address)?;
         Ok(SignedIn::of(graph, identity, declared.address))
     }
 
@@ -86,6 +87,18 @@ impl Steps {
         };
         self.opened = Some(Opened { address: address.clone(), graph: graph.clone() });
         Ok(graph)
+    }
+}
+
+/// The token of a managed identity is for the tenant in which the identity lives, whichever is declared: work would be done there.
+fn same_tenant(identity: &Identity, address: &Address) -> Result<(), Trouble> {
+    let (client, declared) = (identity.client_id, address.tenant_id);
+    match identity.tenant_id.filter(|tenant| *tenant != declared) {
+        Some(other) => {
+            let what = format!("Cannot work in tenant {declared} as client {client}: the access token is for tenant {other}");
+            Err(Trouble::new(Reason::AnotherTenant, what))
+        }
+        None => Ok(()),
     }
 }
 

@@ -65,6 +65,8 @@ reasons! {
     FederationRefused Refusal "Give the application or managed identity a federated credential with exactly the issuer, subject and audience of the operator's service account token; a new one takes some minutes to be known.",
     /// The machine does not have the managed identity.
     IdentityNotAssigned Refusal "Assign the managed identity to the machines (or the scale set) that the operator runs on, or correct spec.signIn.managedIdentity.clientID.",
+    /// The token is for another tenant than the one that is declared.
+    AnotherTenant Refusal "Correct spec.tenantID in another EntraTenant, as it cannot change; a managed identity signs in to its own tenant only, so use workload identity with a federated credential for any other.",
     /// The instance metadata service cannot be reached or fails.
     InstanceMetadataUnavailable Passing "The operator tries again; if it lasts, check that it runs on a machine of Azure, and that nothing keeps its pod from the instance metadata service (169.254.169.254).",
     /// Entra does not know the tenant.

@@ -190,6 +190,17 @@ async fn an_identity_that_the_machine_does_not_have_needs_a_person() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_identity_of_another_tenant_is_not_worked_with() {
+    let world = World::new();
+    world.emulator.set_managed_identity(Some(world.operator.client_id));
+    let mut spec = as_machine(None);
+    spec["tenantID"] = json!("7b8e2c41-9f0a-4b1c-9d2e-3f4a5b6c7d8e");
+    world.declare(&spec).await;
+    assert_eq!(world.condition("Stalled"), ("True".to_owned(), "AnotherTenant".to_owned()), "{}", world.status());
+    assert!(world.message("Ready").contains(&format!("the access token is for tenant {TENANT}")), "{}", world.message("Ready"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_machine_without_the_metadata_service_is_reported_as_such() {
     let world = World::new();
     world.emulator.set_managed_identity(Some(world.operator.client_id));
