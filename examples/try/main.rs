@@ -3,6 +3,7 @@
 //! and consumers that know nothing of the operator use what is published, every second: one failure, and this fails.
 
 mod chart;
+mod cluster;
 mod consumer;
 mod foreign;
 mod lines;
@@ -31,6 +32,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
+use crate::cluster::ClusterError;
 use crate::manifests::{ManifestError, TEAM_NAMESPACE};
 use crate::operator::{LATE, Operator, OperatorError};
 use crate::paint::{BAD, BOLD, DIM, GOOD, Screen, painted};
@@ -49,6 +51,11 @@ struct Arguments {
     /// Goes on after the end, until Ctrl-C, so that you can look around with kubectl.
     #[arg(long)]
     keep: bool,
+
+    /// Takes place in your own cluster, by this context of your kubeconfig, instead of a simulated one. Definitions, two namespaces (entra-rotator and payroll) and all
+    /// that is in them are made, and taken away at the end; a cluster where any of them is there already is refused.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
 }
 
 /// Why nothing could be shown.
@@ -62,6 +69,8 @@ enum Failure {
     Operate(#[from] OperatorError),
     #[error(transparent)]
     SetStage(#[from] StageError),
+    #[error(transparent)]
+    UseCluster(#[from] ClusterError),
     #[error(transparent)]
     Declare(#[from] ManifestError),
     #[error("cannot act as a consumer: {0}")]
@@ -97,14 +106,14 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         () = signals.next() => return Ok(INTERRUPTED.into()),
     };
     let folder = tempfile::tempdir().map_err(Failure::MakeFolder)?;
-    let mut show = Show::open(screen, &binary, folder.path()).await?;
+    let mut show = Show::open(screen, &binary, folder.path(), arguments.context.as_deref()).await?;
     let ending = show.go_on(Some(DEADLINE), &mut signals).await;
     let code = show.close(&ending).await;
     if arguments.keep && matches!(ending, Ending::SeenEnough) {
         show.invite(folder.path());
         show.go_on(None, &mut signals).await;
     }
-    let log = show.leave().await;
+    let log = show.leave().await?;
     if code != ExitCode::SUCCESS && !matches!(ending, Ending::Interrupted) {
         let _ = folder.keep();
         anstream::println!("\n{}\n{}\n", painted(BOLD, "The end of the operator's log:"), operator::tail(&log, LOG_LINES));
@@ -123,23 +132,24 @@ struct Show {
     operator: Operator,
     story: Story,
     sightings: UnboundedReceiver<Sighting>,
-    _consumers: JoinSet<()>,
+    _others: JoinSet<()>,
 }
 
 impl Show {
     /// Starts everything, and declares what is wanted.
-    async fn open(mut screen: Screen, binary: &Path, folder: &Path) -> Result<Self, Failure> {
-        let stage = Arc::new(Stage::set().await?);
-        let client = stage.client()?;
+    async fn open(mut screen: Screen, binary: &Path, folder: &Path, context: Option<&str>) -> Result<Self, Failure> {
+        let stage = Arc::new(Stage::set(context).await?);
+        let client = stage.cluster.client()?;
         manifests::apply(&client, &manifests::beforehand(&stage.directory.operator_secret)).await?;
         let declared = [manifests::tenant(&stage), manifests::credentials(&stage)].join("---\n");
-        let (reporter, sightings) = sightings::watch(&stage.kube, &stage.emulator);
+        let mut others = JoinSet::new();
+        let (reporter, sightings) = sightings::watch(&stage, &mut others);
         let story = Story::begin(&stage, Instant::now());
-        let operator = Operator::start(binary, &stage.kube_url, folder)?;
-        introduce(&mut screen, &stage, &operator, &declared);
+        let operator = Operator::start(binary, &stage.cluster, folder)?;
+        introduce(&mut screen, &stage, context, &operator, &declared);
         manifests::apply(&client, &declared).await?;
-        let consumers = consumers(&stage, &client, &reporter)?;
-        Ok(Self { screen, stage, operator, story, sightings, _consumers: consumers })
+        consume(&stage, &client, &reporter, &mut others)?;
+        Ok(Self { screen, stage, operator, story, sightings, _others: others })
     }
 
     /// Tells what happens until everything was seen, for `limit` at most; without a limit until somebody stops it.
@@ -169,7 +179,7 @@ impl Show {
         let end = self.story.elapsed();
         let secret_works = self.foreign_secret_works().await;
         let log = std::fs::read_to_string(&self.operator.log).unwrap_or_default();
-        let verdict = Verdict::reach(&self.story, &self.stage, secret_works, &log);
+        let verdict = Verdict::reach(&self.story, &self.stage, secret_works, &log).await;
         self.screen.say("");
         for chapter in &self.story.chapters {
             self.screen.say(chart::draw(chapter, end));
@@ -208,23 +218,29 @@ impl Show {
         self.screen.say(format!("\n        Everything goes on until Ctrl-C. Look around with\n\n        export KUBECONFIG={}\n        kubectl get entra -A\n        kubectl describe spcred payroll-api\n", kubeconfig.display()));
     }
 
-    /// Stops everything, and gives the path of the operator's log.
-    async fn leave(mut self) -> std::path::PathBuf {
+    /// Stops everything, leaves the cluster as it was, and gives the path of the operator's log.
+    async fn leave(mut self) -> Result<std::path::PathBuf, ClusterError> {
         self.screen.wipe();
         let log = self.operator.log.clone();
         self.operator.stop().await;
-        log
+        self.stage.cluster.leave().await?;
+        Ok(log)
     }
 }
 
-fn introduce(screen: &mut Screen, stage: &Stage, operator: &Operator, declared: &str) {
+fn introduce(screen: &mut Screen, stage: &Stage, context: Option<&str>, operator: &Operator, declared: &str) {
     screen.say(painted(BOLD, "\nentra-rotator: a demonstration\n"));
+    let url = stage.cluster.url();
+    let (kubernetes, reach) = match context {
+        Some(context) => ("Kubernetes API, yours", format!("--context={context}")),
+        None => ("Kubernetes API, simulated", format!("--server={url}")),
+    };
     for (what, is) in [
-        ("Kubernetes API, simulated", stage.kube_url.clone()),
+        (kubernetes, url.to_owned()),
         ("Microsoft Entra, emulated", stage.entra.clone()),
         ("the operator", format!("process {}, --late={LATE}s, log in {}", operator.id().unwrap_or_default(), operator.log.display())),
         ("in Entra beforehand", "payroll-api with a secret and a certificate of others, payroll-saml likewise".to_owned()),
-        ("to look around", format!("kubectl --server={} get entra -A", stage.kube_url)),
+        ("to look around", format!("kubectl {reach} get entra -A")),
     ] {
         screen.say(format!("    {what:<27}{}", painted(DIM, is)));
     }
@@ -233,11 +249,13 @@ fn introduce(screen: &mut Screen, stage: &Stage, operator: &Operator, declared: 
     screen.say(format!("{}  {}\n", painted(BOLD, "What happens:"), painted(DIM, Utc::now().format("from %F %T UTC on"))));
 }
 
-fn consumers(stage: &Arc<Stage>, client: &Client, reporter: &Reporter) -> Result<JoinSet<()>, Failure> {
+fn consume(stage: &Arc<Stage>, client: &Client, reporter: &Reporter, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
     let wire = consumer::wire(&stage.ca).map_err(Failure::Consume)?;
-    let secrets = || Api::namespaced(client.clone(), TEAM_NAMESPACE);
-    let consumer = |sample| consumer::consume(sample, Arc::clone(stage), secrets(), wire.clone(), reporter.clone());
-    Ok(Sample::ALL.into_iter().map(consumer).collect())
+    for sample in Sample::ALL {
+        let secrets = Api::namespaced(client.clone(), TEAM_NAMESPACE);
+        tasks.spawn(consumer::consume(sample, Arc::clone(stage), secrets, wire.clone(), reporter.clone()));
+    }
+    Ok(())
 }
 
 /// The line that changes: where everything stands, and what comes next.

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
+use crate::cluster::Cluster;
 use crate::manifests::OPERATOR_NAMESPACE;
 
 /// LATE: how long a write that Entra did not answer may take to show. 15 minutes in earnest.
@@ -65,14 +66,19 @@ pub(crate) struct Operator {
 
 impl Operator {
     /// Starts the binary against the API server, with files in `folder`.
-    pub(crate) fn start(binary: &Path, kube_url: &str, folder: &Path) -> Result<Self, OperatorError> {
+    pub(crate) fn start(binary: &Path, cluster: &Cluster, folder: &Path) -> Result<Self, OperatorError> {
         let (kubeconfig, log) = (folder.join("kubeconfig.yaml"), folder.join("operator.log"));
-        write(&kubeconfig, kubeconfig_of(kube_url).as_bytes())?;
+        write(&kubeconfig, cluster.kubeconfig().to_string().as_bytes())?;
         let output = File::create(&log).map_err(|source| OperatorError::Write { path: log.clone(), source })?;
         let errors = output.try_clone().map_err(|source| OperatorError::Write { path: log.clone(), source })?;
         let mut command = Command::new(binary);
-        // Without our environment: a proxy or a log level in it is none of the demonstration's.
-        command.env_clear().env("KUBECONFIG", &kubeconfig).args(arguments()).stdin(Stdio::null()).stdout(output).stderr(errors);
+        match cluster {
+            // Without our environment: a proxy or a log level in it is none of the demonstration's.
+            Cluster::Simulated { .. } => command.env_clear(),
+            // The way to your cluster may need it; the way to the emulator must not lead through a proxy.
+            Cluster::Yours { .. } => command.env_remove("LOG_LEVEL").env("NO_PROXY", "localhost").env("no_proxy", "localhost"),
+        };
+        command.env("KUBECONFIG", &kubeconfig).args(arguments()).stdin(Stdio::null()).stdout(output).stderr(errors);
         let child = command.kill_on_drop(true).spawn();
         let child = child.map_err(|source| OperatorError::Start { path: binary.to_owned(), source })?;
         Ok(Self { child, log })
@@ -109,17 +115,6 @@ fn arguments() -> Vec<String> {
     let late = format!("--late={LATE}s");
     let fixed = ["--identity=demonstration", "--listen=127.0.0.1:0", "--allow-custom-endpoints"];
     [namespace, late].into_iter().chain(fixed.map(str::to_owned)).collect()
-}
-
-/// A kubeconfig for a server without authentication; kubectl takes it as well.
-fn kubeconfig_of(kube_url: &str) -> String {
-    json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "try",
-        "clusters": [{"name": "try", "cluster": {"server": kube_url}}],
-        "users": [{"name": "try", "user": {}}],
-        "contexts": [{"name": "try", "context": {"cluster": "try", "user": "try", "namespace": "payroll"}}],
-    })
-    .to_string()
 }
 
 fn write(path: &Path, contents: &[u8]) -> Result<(), OperatorError> {

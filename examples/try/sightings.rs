@@ -1,13 +1,23 @@
 //! What can be seen from outside while the operator works: every write to the cluster and to Entra, in the order in which they happen.
 
+use std::collections::BTreeSet;
+use std::future::ready;
 use std::time::Instant;
 
-use entra_emulator::{Emulator, Mutation};
+use entra_emulator::Mutation;
+use futures::{StreamExt as _, pin_mut};
+use kube::api::DynamicObject;
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, ResourceExt as _};
 use kube_sim::{Interceptor, KubeSim, RequestInfo, Verb, Verdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
 
+use crate::cluster::{Cluster, Kind};
 use crate::consumer::Check;
+use crate::stage::Stage;
 
 /// One of the two credentials that are kept.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -78,14 +88,58 @@ impl Reporter {
     }
 }
 
-/// Looks at both servers from now on. Each tells what it did before it answers, so the order is the true one.
-pub(crate) fn watch(kube: &KubeSim, emulator: &Emulator) -> (Reporter, UnboundedReceiver<Sighting>) {
+/// Looks at both servers from now on. The emulator and a simulated cluster tell what they did before they answer, so that the order is the true
+/// one; a cluster of yours is watched, by one of `tasks` for each kind.
+pub(crate) fn watch(stage: &Stage, tasks: &mut JoinSet<()>) -> (Reporter, UnboundedReceiver<Sighting>) {
     let (sender, receiver) = unbounded_channel();
     let reporter = Reporter(sender);
     let heard = reporter.clone();
-    emulator.observe(move |mutation| heard.report(Seen::Changed(Box::new(mutation.clone()))));
-    kube.intercept(Onlooker { kube: kube.clone(), reporter: reporter.clone() });
+    stage.emulator.observe(move |mutation| heard.report(Seen::Changed(Box::new(mutation.clone()))));
+    match &stage.cluster {
+        Cluster::Simulated { simulation, .. } => {
+            simulation.intercept(Onlooker { kube: simulation.clone(), reporter: reporter.clone() });
+        }
+        Cluster::Yours { client, .. } => {
+            for kind in [Kind::LEASES, Kind::TENANTS, Kind::CREDENTIALS, Kind::SECRETS, Kind::EVENTS] {
+                tasks.spawn(follow(kind, kind.api(client.clone()), reporter.clone()));
+            }
+        }
+    }
     (reporter, receiver)
+}
+
+/// Reports what a watch shows of a kind.
+async fn follow(kind: Kind, api: Api<DynamicObject>, reporter: Reporter) {
+    let mut names = BTreeSet::new();
+    let events = watcher(api, watcher::Config::default()).default_backoff().filter_map(|event| ready(event.ok()));
+    pin_mut!(events);
+    while let Some(event) = events.next().await {
+        let seen = match event {
+            Event::Apply(object) | Event::InitApply(object) => {
+                let is_new = names.insert(object.name_any());
+                shown(kind.kind, json!(object), is_new)
+            }
+            Event::Delete(object) if kind.kind == "Secret" => slot(&object.name_any(), Verb::Delete),
+            Event::Delete(_) | Event::Init | Event::InitDone => None,
+        };
+        seen.into_iter().for_each(|seen| reporter.report(seen));
+    }
+}
+
+fn shown(kind: &str, object: Value, is_new: bool) -> Option<Seen> {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    match kind {
+        "Lease" if is_new => Some(Seen::Lease),
+        "EntraTenant" => Some(Seen::Tenant(object)),
+        "ServicePrincipalCredential" => Some(Seen::Status(Sample::named(name)?, object)),
+        "Secret" => match Sample::named(name) {
+            Some(sample) => Some(Seen::Output(sample, object)),
+            None if is_new => slot(name, Verb::Create),
+            None => None,
+        },
+        "Event" if is_new => warning(&object),
+        _ => None,
+    }
 }
 
 struct Onlooker {
@@ -122,11 +176,15 @@ impl Onlooker {
             }
             ("secrets", None) => match Sample::named(name) {
                 Some(sample) => Some(Seen::Output(sample, stored("secrets")?)),
-                None => Some(Seen::Slot(owner_of_slot(name)?, name.to_owned(), request.verb)),
+                None => slot(name, request.verb),
             },
             _ => None,
         }
     }
+}
+
+fn slot(name: &str, verb: Verb) -> Option<Seen> {
+    Some(Seen::Slot(owner_of_slot(name)?, name.to_owned(), verb))
 }
 
 fn owner_of_slot(name: &str) -> Option<Sample> {

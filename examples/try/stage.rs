@@ -1,27 +1,22 @@
 //! The two servers that live in this process, and what Entra holds before the operator comes.
 
-use std::net::SocketAddr;
-
 use chrono::{TimeDelta, Utc};
 use entra_emulator::{Authority, Emulator, KeySource, Lag, NewSecret, Registered, Registration};
 use entra_types::TenantId;
 use keys::{Certificate, CertificateRequest, KeyError, KeySize, PrivateKey};
-use kube::{Client, Config};
-use kube_sim::KubeSim;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-const CRDS: [&str; 2] = [include_str!("../../crds/entratenants.yaml"), include_str!("../../crds/serviceprincipalcredentials.yaml")];
+use crate::cluster::{Cluster, ClusterError, listen};
 
 /// Why the stage could not be set.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StageError {
     #[error("cannot listen on 127.0.0.1: {0}")]
     Listen(#[from] std::io::Error),
-    #[error("cannot serve the custom resource definitions of crds/: {0}")]
-    Define(#[from] kube_sim::CrdError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     #[error("cannot make the emulated Entra: {0}")]
     Emulate(#[from] entra_emulator::BuildError),
     #[error("cannot make a certificate authority for it: {0}")]
@@ -32,18 +27,12 @@ pub(crate) enum StageError {
     MakeKey(#[from] KeyError),
     #[error("cannot make a foreign certificate: {0}")]
     MakeCertificate(#[from] keys::CertificateError),
-    #[error("cannot make a client of the Kubernetes API server: {0}")]
-    MakeClient(#[from] Box<kube::Error>),
-    #[error("cannot reach the Kubernetes API server: {0}")]
-    ReadAddress(#[from] http::uri::InvalidUri),
 }
 
 /// Everything around the operator. The servers end with it.
 pub(crate) struct Stage {
-    /// The simulated API server.
-    pub(crate) kube: KubeSim,
-    /// Where it listens: plain HTTP.
-    pub(crate) kube_url: String,
+    /// The API server.
+    pub(crate) cluster: Cluster,
     /// The emulated Entra.
     pub(crate) emulator: Emulator,
     /// Where its sign-in and Graph listen: HTTPS.
@@ -71,35 +60,24 @@ pub(crate) struct Directory {
 }
 
 impl Stage {
-    /// Starts both servers on free ports, and registers.
-    pub(crate) async fn set() -> Result<Self, StageError> {
+    /// Starts the servers on free ports, and registers. With a context, the cluster is the one that it names.
+    pub(crate) async fn set(context: Option<&str>) -> Result<Self, StageError> {
         let (seed, other_seed) = Uuid::new_v4().as_u64_pair();
-        let kube = CRDS.into_iter().fold(KubeSim::builder().seed(seed), kube_sim::Builder::crd_yaml).build()?;
+        let mut servers = JoinSet::new();
+        let cluster = match context {
+            Some(context) => Cluster::of_context(context).await?,
+            None => Cluster::simulate(seed, &mut servers).await?,
+        };
         let emulator = Emulator::builder().seed(other_seed).keys(FreshKeys).build()?;
         let directory = Directory::register_long_ago(&emulator)?;
         emulator.set_lag(lag());
         let authority = Authority::new(&["localhost".to_owned()])?;
-        let (kube_listener, kube_address) = listen().await?;
-        let (entra_listener, entra_address) = listen().await?;
-        let mut servers = JoinSet::new();
+        let (listener, address) = listen().await?;
         let (server, ca) = (emulator.clone(), authority.ca_pem().to_owned());
-        servers.spawn(async move { drop(server.serve(entra_listener, &authority).await) });
-        let server = kube.clone();
-        servers.spawn(async move { drop(server.serve(kube_listener).await) });
-        let (kube_url, entra) = (format!("http://{kube_address}"), format!("https://localhost:{}", entra_address.port()));
-        Ok(Self { kube, kube_url, emulator, entra, ca, directory, _servers: servers })
+        servers.spawn(async move { drop(server.serve(listener, &authority).await) });
+        let entra = format!("https://localhost:{}", address.port());
+        Ok(Self { cluster, emulator, entra, ca, directory, _servers: servers })
     }
-
-    /// A client of the API server, over HTTP as any other.
-    pub(crate) fn client(&self) -> Result<Client, StageError> {
-        Ok(Client::try_from(Config::new(self.kube_url.parse()?)).map_err(Box::new)?)
-    }
-}
-
-async fn listen() -> std::io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }
 
 /// Entra has many instances, and what one was told the others learn a moment later: a new credential is refused here and accepted there.

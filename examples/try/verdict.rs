@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use entra_emulator::Emulator;
 use entra_rotator::api::v1alpha1::CredentialUse;
 
-use crate::manifests::TEAM_NAMESPACE;
+use crate::cluster::Kind;
 use crate::paint::{BAD, BOLD, GOOD, painted};
 use crate::stage::Stage;
 use crate::story::{Chapter, Story};
@@ -63,9 +63,9 @@ pub(crate) struct Verdict(Vec<Finding>);
 
 impl Verdict {
     /// Looks at what happened, and at what is in Entra now.
-    pub(crate) fn reach(story: &Story, stage: &Stage, foreign_secret_works: bool, log: &str) -> Self {
+    pub(crate) async fn reach(story: &Story, stage: &Stage, foreign_secret_works: bool, log: &str) -> Self {
         let mut findings: Vec<_> = story.chapters.iter().flat_map(|chapter| findings(chapter, &stage.emulator)).collect();
-        findings.push(silence(stage, log));
+        findings.push(silence(stage, log).await);
         findings.push(Finding {
             holds: foreign_secret_works,
             text: "payroll-api: the client secret of somebody else still signs in".to_owned(),
@@ -100,21 +100,23 @@ fn findings(chapter: &Chapter, emulator: &Emulator) -> [Finding; 3] {
 }
 
 /// Whether no secret is where it does not belong.
-fn silence(stage: &Stage, log: &str) -> Finding {
-    let objects = ["serviceprincipalcredentials.entra-rotator.io", "entratenants.entra-rotator.io", "events"];
-    let said: Vec<_> = objects.into_iter().flat_map(|resource| stage.kube.list(resource, None)).map(|object| object.to_string()).collect();
-    let secrets = secrets(stage);
+async fn silence(stage: &Stage, log: &str) -> Finding {
+    let mut said = Vec::new();
+    for kind in [Kind::CREDENTIALS, Kind::TENANTS, Kind::EVENTS, Kind::EVENTS_OF_TENANTS] {
+        said.extend(stage.cluster.list(kind).await.unwrap_or_default().iter().map(ToString::to_string));
+    }
+    let secrets = secrets(stage).await;
     let leaks = |text: &str| secrets.iter().any(|secret| text.contains(secret));
     let (lines, objects) = (log.lines().count(), said.len());
     Finding {
-        holds: secrets.len() > 2 && !leaks(log) && !said.iter().any(|text| leaks(text)),
+        holds: secrets.len() > 2 && objects > 2 && !leaks(log) && !said.iter().any(|text| leaks(text)),
         text: format!("no secret and no line of a private key in {lines} lines of log and {objects} statuses and events"),
     }
 }
 
 /// What must not be seen: the operator's secret, and every line of the private keys in Secrets.
-fn secrets(stage: &Stage) -> Vec<String> {
-    let keys = stage.kube.list("secrets", Some(TEAM_NAMESPACE));
+async fn secrets(stage: &Stage) -> Vec<String> {
+    let keys = stage.cluster.list(Kind::SECRETS).await.unwrap_or_default();
     let keys = keys.iter().filter_map(|secret| BASE64.decode(secret["data"]["tls.key"].as_str()?.as_bytes()).ok());
     let texts: Vec<_> = keys.filter_map(|key| String::from_utf8(key).ok()).collect();
     let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with("-----")).map(str::to_owned);

@@ -26,8 +26,8 @@ cargo xtask test [--fast] [--no-try]
 
 cargo xtask try [ARGUMENTS]
     Starts a Kubernetes API server and a Microsoft Entra that both live in this process, runs the operator against them, and
-    shows how credentials are rotated every minute or so. Needs nothing but Rust and a C compiler. Try `--help` for its
-    arguments.
+    shows how credentials are rotated every minute or so. Needs nothing but Rust and a C compiler. With --context NAME it takes
+    place in your own cluster. Try `--help` for its arguments.
 
 cargo xtask tools
     Builds etcd, kube-apiserver, kube-controller-manager, kubectl and helm if they are missing, and prints their folder.
