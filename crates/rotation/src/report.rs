@@ -165,7 +165,15 @@ impl View<'_> {
         match &self.refusal {
             Some(refusal) if refusal.reason.is_refusal() => (false, refusal.reason.to_string(), explain(refusal)),
             Some(refusal) => (false, "Issuing".to_owned(), format!("No credential is published yet. {}", explain(refusal))),
-            None => (false, "Issuing".to_owned(), "The first credential is being issued.".to_owned()),
+            None => (false, "Issuing".to_owned(), self.first_step()),
+        }
+    }
+
+    fn first_step(&self) -> String {
+        let waits_for = |upcoming| stage::waits_for(self.case, upcoming, None);
+        match self.case.ledger.upcoming().filter(|upcoming| waits_for(upcoming) == Some(Wait::AwaitingApproval)) {
+            Some(upcoming) => stage::stage_of(self.case, upcoming, None).1,
+            None => "The first credential is being issued.".to_owned(),
         }
     }
 

@@ -48,11 +48,10 @@ pub(super) fn waits_for(case: &Case<'_>, upcoming: &Entry, wait: Option<&Wait>) 
         return Some(wait.clone());
     }
     let Some(signing) = upcoming.signing() else { return proves_or_waits(case, upcoming) };
-    signing.announced_at?;
     match token_signing::pass_gates(case, upcoming) {
         Err(Halt::Wait(rest) | Halt::Stop(rest)) => Some(rest.why),
         Err(Halt::Step(_)) => Some(Wait::AwaitingMetadata),
-        Ok(()) => Some(Wait::Soaking),
+        Ok(()) => signing.announced_at.map(|_| Wait::Soaking),
     }
 }
 
@@ -118,7 +117,8 @@ fn is_approved(case: &Case<'_>) -> bool {
 fn await_approval(case: &Case<'_>, upcoming: &Entry, deadline: Time) -> Option<(Time, String)> {
     let id = &upcoming.id;
     let withdraws = case.policy.signing()?.on_deadline == OnDeadline::Withdraw;
-    match (withdraws, case.now < deadline) {
+    let serving = case.ledger.current().is_some_and(|current| current.is_valid_at(case.now));
+    match (withdraws, serving && case.now < deadline) {
         (false, _) => Some((deadline, format!("Activate credential {id}, or as soon as it is approved."))),
         (true, true) => Some((deadline, format!("Withdraw credential {id}, unless it is approved before."))),
         (true, false) => None,

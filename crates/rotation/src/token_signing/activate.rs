@@ -31,10 +31,8 @@ pub(super) fn activate(case: &Case<'_>, upcoming: &Entry, signing: &Signing, thu
 
 /// What holds the activation of the successor back, for the report.
 pub(crate) fn pass_gates(case: &Case<'_>, upcoming: &Entry) -> Check {
-    match upcoming.signing() {
-        Some(signing) if signing.announced_at.is_some() => gates::pass(case, upcoming, signing),
-        _ => Ok(()),
-    }
+    let ready = |signing: &&Signing| signing.thumbprint.is_some() && (signing.announced_at.is_some() || crate::gates::is_urgent(case));
+    upcoming.signing().filter(ready).map_or(Ok(()), |signing| gates::pass(case, upcoming, signing))
 }
 
 /// Whether an activation of this entry may have had its effect, or Entra signs with it for another reason.

@@ -148,7 +148,7 @@ pub(crate) fn overdue(case: &Case<'_>, waits_for: &Wait) -> Option<Overdue> {
     let upcoming = case.ledger.upcoming()?;
     let deadline = schedule::deadline(case.ledger, upcoming, case.policy.late);
     let ready = upcoming.signing()?.announced_at.map_or(upcoming.issued_at, |announced| announced + case.policy.durations.soak);
-    if case.now < ready + (deadline - ready) / 2 {
+    if case.now < deadline.min(ready + (deadline - ready) / 2) {
         return None;
     }
     match waits_for {

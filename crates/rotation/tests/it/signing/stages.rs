@@ -97,6 +97,28 @@ fn a_withdrawal_is_announced_and_then_told_with_its_times() {
 }
 
 #[test]
+fn a_first_certificate_that_is_held_says_so() {
+    let mut world = World::new(needing_approval(30, OnDeadline::Withdraw));
+    world.run_for(hours(1));
+    let id = world.ledger.upcoming().unwrap().id.clone();
+    let ready = condition(&world, None, "Ready");
+    assert!(!ready.status && ready.message.contains(&format!("entra-rotator.io/approve: {id}")), "{ready:?}");
+    assert_eq!((told(&world, "RotationAtRisk").as_deref(), world.report(None).next_action), (Some("ApprovalOverdue"), None));
+}
+
+#[test]
+fn what_is_held_past_the_end_is_told_as_overdue() {
+    let mut world = announced(needing_approval(30, OnDeadline::Activate));
+    change(&mut world, |signing| signing.on_deadline = OnDeadline::Withdraw);
+    let end = world.ledger.current().unwrap().not_after.unwrap();
+    world.down = Some((world.now, end + hours(1)));
+    world.run_for(end + hours(2) - world.now);
+    assert_eq!(told(&world, "Rotating").as_deref(), Some("AwaitingApproval"));
+    assert_eq!(told(&world, "RotationAtRisk").as_deref(), Some("ApprovalOverdue"));
+    assert_eq!(condition(&world, None, "Ready").reason, "Expired");
+}
+
+#[test]
 fn a_pin_is_in_progress_until_it_is_published() {
     let mut world = announced(asked(30, |_| {}));
     let upcoming = of(&world, Use::Next);
