@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use entra::{Category, Detail, NewSigning, TIMEOUT};
-use entra_emulator::{Effect, Fault, Match, Operation, Policy, Sent};
+use chrono::TimeDelta;
+use entra::{Category, Detail, Failure, NewPassword, NewSigning, TIMEOUT};
+use entra_emulator::{Effect, Fault, Match, NewSecret, Operation, Policy, Sent};
+use entra_types::CredentialList;
 use rstest::rstest;
 use serde_json::json;
 
 use crate::emulator::{Tenant, certificate, tenant};
+use crate::signing_keys::signing_key;
+use crate::stand_in::start;
 
 /// A tenant whose application holds certificate 0, and whose next write meets this.
 fn meeting(effect: Effect) -> Tenant {
@@ -63,6 +67,85 @@ async fn a_write_said_to_be_applied_is_and_one_said_to_be_settled_never_will_be(
     }
     let sent = tenant.emulator.calls().iter().filter(|call| call.operation == Operation::AddKey).count();
     assert_eq!(sent, 1, "a write is sent once");
+}
+
+/// Every kind of write there is.
+const WRITES: [&str; 9] = [
+    "add password",
+    "remove password",
+    "add key",
+    "add signing key",
+    "remove key",
+    "add signing certificate",
+    "replace",
+    "prefer",
+    "notify",
+];
+
+/// Sends one write; its answer, if it has one, is of no interest here.
+async fn write(tenant: &Tenant, kind: &str) -> Result<(), Failure> {
+    let (graph, application, principal) = (&tenant.graph, tenant.application(), tenant.service_principal());
+    let end = "2026-12-20T09:55:00Z".to_owned();
+    let listed = tenant.emulator.object(tenant.payroll.application).unwrap();
+    let id = |list: &str| listed[list][0]["keyId"].as_str().unwrap().parse().unwrap();
+    match kind {
+        "add password" => {
+            let new = NewPassword { display_name: "one".to_owned(), end_date_time: end };
+            graph.add_password(&application, &new).await.map(drop)
+        }
+        "remove password" => graph.remove_password(&application, id("passwordCredentials")).await,
+        "add key" => graph.add_key(&application, &certificate(1), &tenant.proof(0)).await.map(|_| ()),
+        "add signing key" => graph.add_signing_key(&application, &signing_key(4), &tenant.proof(0)).await.map(|_| ()),
+        "remove key" => graph.remove_key(&application, id("keyCredentials"), &tenant.proof(0)).await,
+        "add signing certificate" => {
+            let new = NewSigning { display_name: "CN=one".to_owned(), end_date_time: end };
+            graph.add_token_signing_certificate(&principal, &new).await.map(drop)
+        }
+        "replace" => graph.replace_credentials(&application, Some(&CredentialList::default()), None).await,
+        "prefer" => graph.set_preferred_thumbprint(&principal, certificate(0).thumbprint()).await,
+        _ => graph.set_notification_addresses(&principal, &["a@example.com".to_owned()]).await,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_every_write_says_of_itself_is_what_became_of_it() {
+    let effects = [
+        ("in order", Effect::default()),
+        ("html", Effect::answering(Sent::Html)),
+        ("truncated", Effect::answering(Sent::Truncated)),
+        ("denied", Effect::failing(403)),
+        ("token refused", Effect::failing(401)),
+        ("not found", Effect::failing(404)),
+        ("conflict", Effect::conflict()),
+        ("throttled but applied", Effect::throttled_but_applied(None)),
+        ("failing", Effect::failing(500)),
+        ("failing after", Effect::failing_after(503)),
+        ("cut", Effect::cut()),
+        ("lost", Effect::answer_lost()),
+        ("late", Effect::applied_late(60 * SECOND)),
+    ];
+    let (mut applied, mut settled, mut open) = (0, 0, 0);
+    for kind in WRITES {
+        for (name, effect) in &effects {
+            let tenant = meeting(effect.clone());
+            let secret = NewSecret { text: "old~secret".to_owned(), display_name: None, start: None, end: start() + TimeDelta::days(9) };
+            tenant.emulator.add_secret(tenant.payroll.application, secret).unwrap();
+            let before = tenant.emulator.mutations().len();
+            let result = write(&tenant, kind).await;
+            tokio::time::sleep(10 * TIMEOUT).await;
+            let changes = tenant.emulator.mutations().len() - before;
+            match &result {
+                Ok(()) => assert_eq!(changes, 1, "{kind}, {name}: said to be applied"),
+                Err(failure) if failure.settled => assert_eq!(changes, 0, "{kind}, {name}: said never to be applied: {failure}"),
+                Err(_) => assert!(changes <= 1, "{kind}, {name}"),
+            }
+            applied += usize::from(changes == 1 && result.is_ok());
+            settled += usize::from(result.as_ref().is_err_and(|failure| failure.settled));
+            open += usize::from(result.is_err_and(|failure| !failure.settled));
+        }
+    }
+    println!("{} writes under {} faults: {applied} applied, {settled} refused for good, {open} open", WRITES.len(), effects.len());
+    assert_eq!((applied, settled, open), (9 * 3, 9 * 3, 9 * 7));
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ const PASSWORD: &str = "c4n4ry~password-of-32-characters";
 const SIGN: &str = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
 const VERIFY: &str = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb";
 
-fn signing_key(number: usize) -> SigningKey {
+pub(crate) fn signing_key(number: usize) -> SigningKey {
     let password = Sensitive::new(PASSWORD.to_owned());
     SigningKey {
         pfx: pfx::encode(&fixtures::key(number), &certificate(number), &password, "payroll").unwrap(),
