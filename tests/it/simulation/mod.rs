@@ -3,6 +3,7 @@
 mod effects;
 mod grants;
 mod oracle;
+mod own_sign_in;
 mod refusals;
 mod world;
 mod years;
