@@ -13,6 +13,7 @@ const FOLLOWING: User = certificate("identity-following", Environment::Empty);
 const ENVIRONMENT_PEM: User = certificate("identity-environment", Environment::WithPath);
 const MSAL_PFX: User = User { credential: "keystore.p12", ..certificate("msal-pfx", Environment::Empty) };
 const IDENTITY_PFX: User = User { credential: "keystore.p12", ..certificate("identity-pfx", Environment::Empty) };
+const ENVIRONMENT_PFX: User = User { credential: "keystore.p12", ..ENVIRONMENT_PEM };
 
 const MSAL_SECRET: User = secret("msal-secret", Environment::Empty);
 const IDENTITY_SECRET: User = secret("identity-secret", Environment::Empty);
@@ -23,7 +24,7 @@ const MSAL_ONCE: User = certificate("msal-pem-once", Environment::Empty);
 const IDENTITY_ONCE: User = certificate("identity-pem-once", Environment::Empty);
 
 /// All that are tested here.
-pub(super) const USERS: [User; 12] = [
+pub(super) const USERS: [User; 13] = [
     MSAL_PEM,
     MSAL_PFX,
     MSAL_SECRET,
@@ -34,6 +35,7 @@ pub(super) const USERS: [User; 12] = [
     IDENTITY_ONCE,
     FOLLOWING,
     ENVIRONMENT_PEM,
+    ENVIRONMENT_PFX,
     RESTARTED,
     KEPT,
 ];
@@ -53,6 +55,7 @@ const fn certificate(way: &'static str, environment: Environment) -> User {
 #[case::azure_identity_with_a_credential_that_follows_the_folder(FOLLOWING)]
 #[case::msal_with_a_pfx(MSAL_PFX)]
 #[case::azure_identity_with_a_pfx(IDENTITY_PFX)]
+#[case::azure_identity_with_a_pfx_that_the_environment_names(ENVIRONMENT_PFX)]
 #[case::msal_with_a_secret(MSAL_SECRET)]
 #[case::azure_identity_with_a_secret(IDENTITY_SECRET)]
 fn a_process_that_goes_on_is_never_refused_through_three_rotations(#[case] user: User) {

@@ -29,7 +29,8 @@ pub(super) struct User {
 pub(super) enum Environment {
     /// Nothing: it reads files.
     Empty,
-    /// All that `envFrom` takes over, and the path of the mounted certificate, which is read again each time.
+    /// All that `envFrom` takes over, and the path of the mounted certificate, which is read again each time, by the password that there was at
+    /// the start.
     WithPath,
     /// All that `envFrom` takes over. When the output changes, the process gives way to a new one.
     Restarted,
@@ -82,6 +83,9 @@ impl User {
             }
             Environment::WithPath => {
                 command.envs(version.environment()).env("AZURE_CLIENT_CERTIFICATE_PATH", output.folder.join(self.credential));
+                if self.credential == "keystore.p12" {
+                    command.env("AZURE_CLIENT_CERTIFICATE_PASSWORD", version.text("keystore.password"));
+                }
             }
             Environment::Restarted | Environment::Kept => {
                 command.envs(version.environment());

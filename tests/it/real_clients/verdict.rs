@@ -4,8 +4,8 @@ use super::{
     user::User,
 };
 
-/// Far fewer than there are on a busy machine.
-const ENOUGH: usize = 25;
+/// Far fewer than there are: three with each credential.
+const ENOUGH: usize = 3 * (ROTATIONS + 1);
 /// How long Entra still accepts what was removed, in seconds: longer than its instances lag.
 const LINGERING: f64 = 1.0;
 
