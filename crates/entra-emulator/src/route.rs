@@ -13,7 +13,7 @@ use crate::directory::Address;
 pub enum Operation {
     /// GET of one object.
     Get,
-    /// GET of a collection.
+    /// GET of a collection, or of what has changed in it.
     List,
     /// PATCH of one object.
     Patch,
@@ -37,6 +37,8 @@ pub enum Operation {
     ReadPolicy,
     /// A change of an application management policy, or of whom it is assigned to.
     WritePolicy,
+    /// POST of a batch; the requests in it are on record by themselves.
+    Batch,
     /// Anything else.
     Unknown,
     /// A change through the admin API, the seed or Rust.
@@ -69,6 +71,9 @@ pub(crate) enum Route {
         action: Option<Operation>,
     },
     Collection(ObjectKind),
+    /// `delta` of a collection.
+    Delta(ObjectKind),
+    Batch,
     Policy(PolicyPath),
     Token {
         tenant: String,
@@ -108,7 +113,7 @@ pub(crate) enum PolicyPath {
 impl Route {
     /// Whether the path is one of Graph's.
     pub(crate) const fn is_graph(&self) -> bool {
-        matches!(self, Self::Object { .. } | Self::Collection(_) | Self::Policy(_) | Self::Segment(_))
+        matches!(self, Self::Object { .. } | Self::Collection(_) | Self::Delta(_) | Self::Batch | Self::Policy(_) | Self::Segment(_))
     }
 }
 
@@ -160,7 +165,8 @@ impl Inbound {
             Route::Object { action: None, .. } if get => Operation::Get,
             Route::Object { action: None, .. } if self.method == Method::PATCH => Operation::Patch,
             Route::Object { action: Some(action), .. } if post => *action,
-            Route::Collection(_) if get => Operation::List,
+            Route::Collection(_) | Route::Delta(_) if get => Operation::List,
+            Route::Batch if post => Operation::Batch,
             Route::Policy(_) if get => Operation::ReadPolicy,
             Route::Policy(_) => Operation::WritePolicy,
             Route::Token { .. } if post => Operation::Token,
@@ -197,6 +203,9 @@ fn graph_route(segments: &[&str]) -> Route {
     {
         return policy_route(rest);
     }
+    if segments == ["$batch"] {
+        return Route::Batch;
+    }
     let (kind, by_app_id, rest) = match segments {
         [] | [""] => return Route::Segment(String::new()),
         [first, rest @ ..] => {
@@ -208,6 +217,7 @@ fn graph_route(segments: &[&str]) -> Route {
     let (address, rest) = match (by_app_id, rest) {
         (Some(key), rest) => (app_id(key), rest),
         (None, []) => return Route::Collection(kind),
+        (None, [name]) if is_delta(name) => return Route::Delta(kind),
         (None, [id, rest @ ..]) => (id.parse().map(Address::Id).map_err(|_| (*id).to_owned()), rest),
     };
     member(kind, address, rest)
@@ -229,6 +239,11 @@ fn member(kind: ObjectKind, address: Result<Address, String>, rest: &[&str]) -> 
         },
         [_, more, ..] => Route::Segment((*more).to_owned()),
     }
+}
+
+fn is_delta(segment: &str) -> bool {
+    let name = segment.strip_prefix("microsoft.graph.").unwrap_or(segment);
+    name.strip_suffix("()").unwrap_or(name).eq_ignore_ascii_case("delta")
 }
 
 const APP_POLICIES: &str = "appManagementPolicies";

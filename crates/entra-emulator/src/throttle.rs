@@ -190,7 +190,7 @@ pub(crate) fn cost(inbound: &Inbound) -> usize {
         return 1;
     }
     let is_application = match &inbound.route {
-        Route::Object { kind, .. } | Route::Collection(kind) => *kind == ObjectKind::Application,
+        Route::Object { kind, .. } | Route::Collection(kind) | Route::Delta(kind) => *kind == ObjectKind::Application,
         _ => false,
     };
     let small = inbound.query("$top").and_then(|top| top.parse::<usize>().ok()).is_some_and(|top| top < 20);

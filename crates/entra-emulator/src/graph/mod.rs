@@ -1,8 +1,10 @@
 //! Microsoft Graph v1.0, as far as credentials of applications and service principals go.
 
 mod access;
+mod batch;
 mod entries;
 mod keys;
+mod list;
 mod new_key;
 mod passwords;
 mod patch;
@@ -16,6 +18,7 @@ mod signing;
 use std::sync::Arc;
 
 use entra_types::ids::{ObjectKind, TenantId};
+use http::Method;
 use serde_json::{Map, Value};
 
 use access::Caller;
@@ -40,12 +43,16 @@ pub(crate) fn answer(world: &mut World, inbound: &Inbound, visit: &mut Visit) ->
 fn serve(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Result<Answer, Refusal> {
     let caller = Caller::of(world, inbound, visit)?;
     visit.caller = Some(caller.client);
+    if inbound.route == Route::Batch {
+        return if inbound.method == Method::POST { batch::answer(world, inbound, visit) } else { Err(Refusal::method()) };
+    }
     visit.units = throttle::cost(inbound);
     visit.share = world.throttle.request(&world.behaviour, caller.asks(visit), inbound)?;
     let (kind, address) = match &inbound.route {
         Route::Object { kind, address, .. } => (*kind, address.clone()),
-        Route::Collection(kind) if inbound.operation() == Operation::List => return read::list(world, inbound, visit, &caller, *kind),
-        Route::Collection(_) => return Err(Refusal::method()),
+        Route::Collection(kind) if inbound.operation() == Operation::List => return list::list(world, inbound, visit, &caller, *kind),
+        Route::Delta(kind) if inbound.operation() == Operation::List => return list::delta(world, inbound, visit, &caller, *kind),
+        Route::Collection(_) | Route::Delta(_) => return Err(Refusal::method()),
         Route::Policy(path) => return policies::serve(world, inbound, visit, &caller, path),
         Route::Segment(segment) => return Err(Refusal::malformed(format!("Resource not found for the segment '{segment}'."))),
         _ => return Err(Refusal::malformed(format!("Invalid version: {}", inbound.path.trim_start_matches('/')))),

@@ -81,23 +81,8 @@ pub(super) fn get(world: &mut World, inbound: &Inbound, visit: &Visit, caller: &
     Ok(Answer::odata(&Value::Object(body)))
 }
 
-/// GET of a collection: certificates never carry their bytes there.
-pub(super) fn list(world: &mut World, inbound: &Inbound, visit: &Visit, caller: &Caller, kind: ObjectKind) -> Result<Answer, Refusal> {
-    if !caller.may_list() {
-        return Err(Refusal::forbidden());
-    }
-    check_options(inbound, &["$select", "$filter"])?;
-    let select = select(inbound, kind)?;
-    let wanted = inbound.query("$filter").map(filter).transpose()?;
-    let matches = |object: &Object| wanted.as_ref().is_none_or(|(name, value)| object.to_json(false).get(*name) == Some(value));
-    let seen = world.directory.all_seen(caller.tenant, visit.now, visit.lag);
-    let found: Vec<_> = seen.filter(|object| object.kind == kind && matches(object)).cloned().collect();
-    let value: Vec<Value> = found.iter().map(|object| Value::Object(shown(world, object, select.as_deref(), false))).collect();
-    Ok(Answer::odata(&serde_json::json!({"@odata.context": context(inbound, kind.collection()), "value": value})))
-}
-
 /// The object as this request shows it.
-fn shown(world: &mut World, object: &Object, select: Option<&[String]>, with_key: bool) -> Map<String, Value> {
+pub(super) fn shown(world: &mut World, object: &Object, select: Option<&[String]>, with_key: bool) -> Map<String, Value> {
     let mut all = object.to_json(with_key);
     if world.behaviour.shuffled_lists {
         for list in ["keyCredentials", "passwordCredentials"] {
@@ -125,7 +110,7 @@ pub(super) fn check_options(inbound: &Inbound, known: &[&str]) -> Result<(), Ref
 }
 
 /// The names in `$select`.
-fn select(inbound: &Inbound, kind: ObjectKind) -> Result<Option<Vec<String>>, Refusal> {
+pub(super) fn select(inbound: &Inbound, kind: ObjectKind) -> Result<Option<Vec<String>>, Refusal> {
     let Some(text) = inbound.query("$select") else { return Ok(None) };
     let mut names = Vec::new();
     for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
@@ -143,7 +128,7 @@ fn select(inbound: &Inbound, kind: ObjectKind) -> Result<Option<Vec<String>>, Re
 }
 
 /// `name eq 'value'` for the properties that people look objects up by.
-fn filter(text: &str) -> Result<(&'static str, Value), Refusal> {
+pub(super) fn filter(text: &str) -> Result<(&'static str, Value), Refusal> {
     let unsupported =
         || Refusal::new(http::StatusCode::BAD_REQUEST, "Request_UnsupportedQuery", "Unsupported or invalid query filter clause specified.");
     let (name, value) = text.split_once(" eq ").ok_or_else(unsupported)?;

@@ -18,6 +18,7 @@ mod rolling;
 mod seeding;
 mod signing;
 mod stage;
+mod sweeping;
 mod switches;
 mod throttling;
 mod tokens;
