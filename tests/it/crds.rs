@@ -10,6 +10,7 @@ use entra_rotator::api::{
 use kube::core::cel::{Validator, apply_defaults};
 use serde_json::{Value, json};
 
+pub(crate) mod bounds;
 pub(crate) mod cases;
 
 use cases::{Case, Verdict};

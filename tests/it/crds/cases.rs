@@ -1,7 +1,7 @@
 //! The table: objects, and what the API server must say to each.
 
-mod credential;
-mod tenant;
+pub(super) mod credential;
+pub(super) mod tenant;
 
 use serde_json::Value;
 

@@ -56,6 +56,44 @@ async fn kube_apiserver_gives_every_case_its_verdict() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+#[tokio::test]
+async fn kube_apiserver_keeps_every_bound_and_no_narrower_one() {
+    let client = cluster().await.client().await.unwrap();
+    let discard = PostParams { dry_run: true, ..PostParams::default() };
+    let mut wrong = Vec::new();
+    for bound in crds::bounds::bounds() {
+        let objects = objects(&client, bound.kind);
+        for object in bound.accepted() {
+            let answer = objects.create(&discard, &dynamic(&object)).await;
+            let answer = answer.and_then(|answer| crds::read(bound.kind, json!(answer)).map_err(kube::Error::SerdeError));
+            wrong.extend(answer.err().map(|error| format!("{} refuses too much: {error}", bound.title())));
+        }
+        match objects.create(&discard, &dynamic(&bound.refused())).await {
+            Ok(_) => wrong.push(format!("{} refuses nothing", bound.title())),
+            Err(error) if bound.is_named_in(&error.to_string()) => {}
+            Err(error) => wrong.push(format!("{} is not what is said: {error}", bound.title())),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The API server reckons up what the rules may cost at most before it takes a definition, and stops them when they cost more.
+#[tokio::test]
+async fn the_largest_objects_there_can_be_are_admitted_and_kept() {
+    let client = cluster().await.client().await.unwrap();
+    for (kind, object) in crds::bounds::largest() {
+        let objects = objects(&client, kind);
+        let object = dynamic(&object);
+        let kept = objects.create(&PostParams::default(), &object).await.unwrap();
+        crds::read(kind, json!(kept)).unwrap();
+        // A change runs the rules that compare it with what was there.
+        let mut changed = kept.clone();
+        changed.metadata.labels = Some([("changed".to_owned(), "yes".to_owned())].into());
+        objects.replace(&kept.name_any(), &PostParams::default(), &changed).await.unwrap();
+        objects.delete(&kept.name_any(), &DeleteParams::default()).await.unwrap();
+    }
+}
+
 /// Creates or changes the object of a case without keeping it, and reads the answer by its type.
 async fn submit(client: &Client, case: &Case) -> kube::Result<Value> {
     let objects = objects(client, case.kind);

@@ -300,12 +300,12 @@ fn key_of(bits: i32) -> Value {
 }
 
 /// Makes a token signing certificate out of the client certificate.
-fn signing_with(certificate: Value) -> Value {
+pub(in crate::crds) fn signing_with(certificate: Value) -> Value {
     Value::from_iter([("clientCertificate", Value::Null), ("tokenSigningCertificate", certificate)])
 }
 
 /// Makes a client secret out of the client certificate.
-fn secret_with(change: Value) -> Value {
+pub(in crate::crds) fn secret_with(change: Value) -> Value {
     and(json!({"clientCertificate": null, "clientSecret": {}}), change)
 }
 
@@ -323,7 +323,7 @@ fn named(name: &'static str, metadata_name: &str, verdict: Verdict) -> Case {
 }
 
 /// A client certificate, with a change to its spec.
-fn credential(change: Value) -> Value {
+pub(in crate::crds) fn credential(change: Value) -> Value {
     let plain = json!({
         "apiVersion": "entra-rotator.io/v1alpha1",
         "kind": "ServicePrincipalCredential",

@@ -182,15 +182,15 @@ fn bounds() -> Vec<Case> {
     ]
 }
 
-fn at(login: &str, graph: &str) -> Value {
+pub(in crate::crds) fn at(login: &str, graph: &str) -> Value {
     json!({"cloud": "Custom", "endpoints": {"login": login, "graph": graph}})
 }
 
-fn granting(grants: &[&Value]) -> Value {
+pub(in crate::crds) fn granting(grants: &[&Value]) -> Value {
     json!({"grants": grants})
 }
 
-fn grant(what: Value) -> Value {
+pub(in crate::crds) fn grant(what: Value) -> Value {
     with(json!({"name": "payroll", "namespaces": ["payroll"], "credentials": ["ClientCertificate"]}), what)
 }
 
@@ -203,7 +203,7 @@ fn changed(name: &'static str, before: Value, after: Value, verdict: Verdict) ->
 }
 
 /// A tenant in which the operator signs in with a client secret, with a change to its spec.
-fn tenant(change: Value) -> Value {
+pub(in crate::crds) fn tenant(change: Value) -> Value {
     let plain = json!({
         "apiVersion": "entra-rotator.io/v1alpha1",
         "kind": "EntraTenant",
