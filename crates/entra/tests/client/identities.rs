@@ -35,7 +35,7 @@ impl File {
         *self.0.lock().unwrap() = text;
     }
 
-    fn sign_in(&self) -> SignIn {
+    pub(crate) fn sign_in(&self) -> SignIn {
         SignIn::WorkloadIdentity { client_id: CLIENT.parse().unwrap(), assertions: Arc::new(self.clone()) }
     }
 }

@@ -1,10 +1,16 @@
 //! No secret is ever printed.
 
-use entra::Detail;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use data_encoding::BASE64;
+use entra::{Detail, NewPassword};
 use keys::fixtures;
 use serde_json::json;
 
-use crate::stand_in::{StandIn, application, certificate_sign_in, proof, reply, secret, token};
+use crate::identities::File;
+use crate::signing_keys::{PASSWORD, signing_key};
+use crate::stand_in::{KEY, StandIn, application, certificate_sign_in, proof, reply, secret, token};
 
 const CANARY: &str = "c4n4ry~s3cret.value_with-all~kinds";
 
@@ -39,4 +45,50 @@ async fn a_token_or_proof_that_comes_back_in_a_refusal_is_not_kept() {
     stand_in.answers_tokens([token(JWT, 3599)]);
     let failure = stand_in.graph().read(&application(), Detail::Plain).await.unwrap_err();
     assert_eq!(failure.message, "Bearer [redacted] is no token");
+}
+
+/// Everything that was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_log_at_its_most_talkative() {
+    const MADE: &str = "m4d3~by.entra-with_kinds";
+    const FEDERATED: &str = "f3d3rated.not-a.jwt";
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+
+    let stand_in = StandIn::answering([
+        reply(200, json!({"keyId": KEY, "secretText": MADE}).to_string()),
+        reply(400, json!({"error": {"code": "X", "message": format!("not with {PASSWORD}")}}).to_string()),
+        reply(200, "{}"),
+    ]);
+    stand_in.answers_tokens([token("t0ken.of-our.own", 3599)]);
+    let (graph, key) = (stand_in.graph_as(secret(CANARY)), signing_key(4));
+    let new = NewPassword { display_name: "one".to_owned(), end_date_time: "2026-11-18T10:00:00Z".to_owned() };
+    graph.add_password(&application(), &new).await.unwrap().unwrap();
+    graph.add_signing_key(&application(), &key, &proof()).await.unwrap_err();
+    graph.add_signing_key(&application(), &key, &proof()).await.unwrap();
+    graph.sign_in(&secret(MADE)).await.unwrap();
+    graph.signed_in_as(File::holding(FEDERATED).sign_in()).identity().await.unwrap();
+
+    drop(guard);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let pfx = BASE64.encode(key.pfx.expose());
+    assert!(log.contains("answered"), "something was logged: {log}");
+    for secret in [CANARY, MADE, PASSWORD, FEDERATED, "t0ken", &pfx[200..260]] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
 }

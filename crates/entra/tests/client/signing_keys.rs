@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::emulator::{Tenant, certificate, tenant};
 use crate::stand_in::{KEY, StandIn, proof, reply, service_principal};
 
-const PASSWORD: &str = "c4n4ry~password-of-32-characters";
+pub(crate) const PASSWORD: &str = "c4n4ry~password-of-32-characters";
 const SIGN: &str = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
 const VERIFY: &str = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb";
 
