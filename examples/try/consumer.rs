@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use entra::{Environment, Graph, SignIn, Wire, WireError};
 use entra_rotator::seams::Seams;
-use entra_types::Endpoints;
+use entra_types::{ClientId, Endpoints};
 use k8s_openapi::api::core::v1::Secret;
-use keys::{Certificate, PrivateKey};
+use keys::{Certificate, PrivateKey, Sensitive};
 use kube::Api;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
@@ -83,7 +83,8 @@ async fn read(sample: Sample, secrets: &Api<Secret>) -> Result<Option<Held>, Str
         String::from_utf8(bytes.clone()).ok()
     };
     let held = match sample {
-        Sample::ClientCertificate => Held::credential(text),
+        Sample::ClientSecret => Held::credential(&text, client_secret),
+        Sample::ClientCertificate => Held::credential(&text, client_certificate),
         Sample::TokenSigning => text("signing-bundle.crt").map(|pem| Held::Bundle(certificates(&pem))),
     };
     held.map(Some).ok_or_else(|| format!("Secret {place} does not hold what it should"))
@@ -95,18 +96,14 @@ fn certificates(pem: &str) -> Vec<Certificate> {
 }
 
 impl Held {
-    fn credential(text: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        let sign_in = SignIn::ClientCertificate {
-            client_id: text("AZURE_CLIENT_ID")?.parse().ok()?,
-            key: PrivateKey::from_pkcs8_pem(&text("tls.key")?).ok()?,
-            certificate: Certificate::from_pem(&text("tls.crt")?).ok()?,
-        };
+    fn credential<T: Fn(&str) -> Option<String>>(text: &T, sign_in: impl FnOnce(&T, ClientId) -> Option<SignIn>) -> Option<Self> {
+        let sign_in = sign_in(text, text("AZURE_CLIENT_ID")?.parse().ok()?)?;
         Some(Self::Credential { sign_in: Box::new(sign_in), authority: text("AZURE_AUTHORITY_HOST")?, tenant: text("AZURE_TENANT_ID")? })
     }
 
     fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Credential { sign_in: one, .. }, Self::Credential { sign_in: two, .. }) => certificate(one) == certificate(two),
+            (Self::Credential { sign_in: one, .. }, Self::Credential { sign_in: two, .. }) => is_same(one, two),
             (Self::Bundle(one), Self::Bundle(two)) => one == two,
             _ => false,
         }
@@ -132,10 +129,20 @@ impl Held {
     }
 }
 
-fn certificate(sign_in: &SignIn) -> Option<&Certificate> {
-    match sign_in {
-        SignIn::ClientCertificate { certificate, .. } => Some(certificate),
-        _ => None,
+fn client_secret(text: &impl Fn(&str) -> Option<String>, client_id: ClientId) -> Option<SignIn> {
+    Some(SignIn::ClientSecret { client_id, secret: Sensitive::new(text("AZURE_CLIENT_SECRET")?) })
+}
+
+fn client_certificate(text: &impl Fn(&str) -> Option<String>, client_id: ClientId) -> Option<SignIn> {
+    let key = PrivateKey::from_pkcs8_pem(&text("tls.key")?).ok()?;
+    Some(SignIn::ClientCertificate { client_id, key, certificate: Certificate::from_pem(&text("tls.crt")?).ok()? })
+}
+
+fn is_same(one: &SignIn, two: &SignIn) -> bool {
+    match (one, two) {
+        (SignIn::ClientSecret { secret: one, .. }, SignIn::ClientSecret { secret: two, .. }) => one.expose() == two.expose(),
+        (SignIn::ClientCertificate { certificate: one, .. }, SignIn::ClientCertificate { certificate: two, .. }) => one == two,
+        _ => false,
     }
 }
 

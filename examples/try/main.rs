@@ -1,5 +1,5 @@
 //! The demonstration: `cargo xtask try`. A Kubernetes API server and a Microsoft Entra that both live in this process, the real
-//! operator as a process beside it, and two credentials that live for two minutes. Everything that happens is told as it happens,
+//! operator as a process beside it, and a credential of each kind that lives for two minutes. Everything that happens is told as it happens,
 //! and consumers that know nothing of the operator use what is published, every second: one failure, and this fails.
 
 mod chart;
@@ -239,7 +239,7 @@ fn introduce(screen: &mut Screen, stage: &Stage, context: Option<&str>, operator
         (kubernetes, url.to_owned()),
         ("Microsoft Entra, emulated", stage.entra.clone()),
         ("the operator", format!("process {}, --late={LATE}s, log in {}", operator.id().unwrap_or_default(), operator.log.display())),
-        ("in Entra beforehand", "payroll-api with a secret and a certificate of others, payroll-saml likewise".to_owned()),
+        ("in Entra beforehand", "payroll-api with a secret and a certificate of others, payroll-job and payroll-saml likewise".to_owned()),
         ("to look around", format!("kubectl {reach} get entra -A")),
     ] {
         screen.say(format!("    {what:<27}{}", painted(DIM, is)));

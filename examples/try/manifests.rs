@@ -49,7 +49,7 @@ stringData: {{AZURE_CLIENT_SECRET: {secret}}}
 
 /// How the operator signs in, and who may have what rotated.
 pub(crate) fn tenant(stage: &Stage) -> String {
-    let Directory { tenant, operator, api, saml, .. } = &stage.directory;
+    let Directory { tenant, operator, job, api, saml, .. } = &stage.directory;
     format!(
         "\
 apiVersion: entra-rotator.io/v1alpha1
@@ -70,23 +70,33 @@ spec:
   grants:
   - name: payroll
     namespaces: [{TEAM_NAMESPACE}]
-    clientIDs: [{api}, {saml}]
-    credentials: [ClientCertificate, TokenSigningCertificate]
+    clientIDs: [{job}, {api}, {saml}]
+    credentials: [ClientSecret, ClientCertificate, TokenSigningCertificate]
 ",
         entra = stage.entra,
         ca = BASE64.encode(stage.ca.as_bytes()),
         operator = operator.client_id,
+        job = job.client_id,
         api = api.client_id,
         saml = saml.client_id,
     )
 }
 
-/// The two credentials that are kept.
+/// The credentials that are kept.
 pub(crate) fn credentials(stage: &Stage) -> String {
     format!(
         "\
 apiVersion: entra-rotator.io/v1alpha1
 kind: ServicePrincipalCredential        # by the application team
+metadata: {{name: payroll-job, namespace: {TEAM_NAMESPACE}}}
+spec:
+  target: {{clientID: {job}}}
+  clientSecret: {{}}
+  rotation: {{validity: 2m, renewBefore: 1m, overlap: {OVERLAP}s}}
+  secretName: payroll-job
+---
+apiVersion: entra-rotator.io/v1alpha1
+kind: ServicePrincipalCredential
 metadata: {{name: payroll-api, namespace: {TEAM_NAMESPACE}}}
 spec:
   target: {{clientID: {api}}}
@@ -104,6 +114,7 @@ spec:
   rotation: {{validity: 2m, renewBefore: 1m, overlap: {OVERLAP}s}}
   secretName: payroll-saml
 ",
+        job = stage.directory.job.client_id,
         api = stage.directory.api.client_id,
         saml = stage.directory.saml.client_id,
     )

@@ -19,19 +19,21 @@ use crate::cluster::{Cluster, Kind};
 use crate::consumer::Check;
 use crate::stage::Stage;
 
-/// One of the two credentials that are kept.
+/// One of the credentials that are kept, of every kind one.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Sample {
+    ClientSecret,
     ClientCertificate,
     TokenSigning,
 }
 
 impl Sample {
-    pub(crate) const ALL: [Self; 2] = [Self::ClientCertificate, Self::TokenSigning];
+    pub(crate) const ALL: [Self; 3] = [Self::ClientSecret, Self::ClientCertificate, Self::TokenSigning];
 
     /// The name of the resource, and of its Secret.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::ClientSecret => "payroll-job",
             Self::ClientCertificate => "payroll-api",
             Self::TokenSigning => "payroll-saml",
         }
@@ -40,6 +42,7 @@ impl Sample {
     /// For people.
     pub(crate) const fn label(self) -> &'static str {
         match self {
+            Self::ClientSecret => "client secret",
             Self::ClientCertificate => "client certificate",
             Self::TokenSigning => "token signing",
         }

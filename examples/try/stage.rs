@@ -51,6 +51,8 @@ pub(crate) struct Directory {
     pub(crate) operator: Registered,
     /// What it signs in with.
     pub(crate) operator_secret: String,
+    /// Whose client secret is kept.
+    pub(crate) job: Registered,
     /// Whose client certificate is kept.
     pub(crate) api: Registered,
     /// A client secret of it that somebody else made.
@@ -109,15 +111,16 @@ impl Directory {
         emulator.add_tenant(tenant);
         let operator = emulator.register(tenant, &Registration::named("entra-rotator").role("Application.ReadWrite.OwnedBy"))?;
         let owned = |name: &str| emulator.register(tenant, &Registration::named(name).owner(operator.service_principal));
-        let (api, saml) = (owned("payroll-api")?, owned("payroll-saml")?);
+        let (job, api, saml) = (owned("payroll-job")?, owned("payroll-api")?, owned("payroll-saml")?);
         let (operator_secret, foreign_secret) = (random_text(), random_text());
         emulator.add_secret(operator.application, secret(&operator_secret, "of the operator"))?;
         emulator.add_secret(api.application, secret(&foreign_secret, "of the nightly job"))?;
+        emulator.add_secret(job.application, secret(&random_text(), "of the report"))?;
         emulator.add_certificate(api.application, &foreign_certificate("build server")?)?;
         emulator.add_certificate(saml.service_principal, &foreign_certificate("old gateway")?)?;
         emulator.add_raw(saml.service_principal, false, leftover())?;
         emulator.set_property(saml.service_principal, "preferredSingleSignOnMode", json!("saml"))?;
-        Ok(Self { tenant, operator, operator_secret, api, foreign_secret, saml })
+        Ok(Self { tenant, operator, operator_secret, job, api, foreign_secret, saml })
     }
 }
 

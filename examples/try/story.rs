@@ -62,7 +62,7 @@ pub(crate) struct Chapter {
 /// Everything that happened so far.
 pub(crate) struct Story {
     started: Instant,
-    pub(crate) chapters: [Chapter; 2],
+    pub(crate) chapters: [Chapter; 3],
     emulator: Emulator,
     tenant: Option<String>,
 }
@@ -85,6 +85,7 @@ impl Story {
             belongings: BTreeMap::new(),
         };
         let chapters = [
+            chapter(Sample::ClientSecret, directory.job.application, directory.job.client_id),
             chapter(Sample::ClientCertificate, directory.api.application, directory.api.client_id),
             chapter(Sample::TokenSigning, directory.saml.service_principal, directory.saml.client_id),
         ];
@@ -116,7 +117,12 @@ impl Story {
     }
 
     fn of(&mut self, sample: Sample, at: Duration) -> Page<'_> {
-        let chapter = &mut self.chapters[usize::from(sample == Sample::TokenSigning)];
+        let [secret, certificate, signing] = &mut self.chapters;
+        let chapter = match sample {
+            Sample::ClientSecret => secret,
+            Sample::ClientCertificate => certificate,
+            Sample::TokenSigning => signing,
+        };
         Page { at, chapter, emulator: &self.emulator }
     }
 
@@ -207,7 +213,7 @@ impl Page<'_> {
         let what = match (entry.origin, self.chapter.sample) {
             (CredentialOrigin::Foreign, _) => "recorded: somebody else's certificate signs",
             (_, Sample::ClientCertificate) => "claimed: a key pair is made and noted in status, and Entra knows nothing yet",
-            (_, Sample::TokenSigning) => "claimed: noted in status before Entra is asked for it",
+            (_, Sample::ClientSecret | Sample::TokenSigning) => "claimed: noted in status before Entra is asked for it",
         };
         self.line(Some(life), Tone::Plain, what)
     }
@@ -216,7 +222,7 @@ impl Page<'_> {
         let (at, seen) = (self.at, &mut self.chapter.lives[life]);
         seen.proven.get_or_insert(at);
         let text = match self.chapter.sample {
-            Sample::ClientCertificate => self.proof(life),
+            Sample::ClientSecret | Sample::ClientCertificate => self.proof(life),
             Sample::TokenSigning => "promoted: Entra confirms that it signs".to_owned(),
         };
         self.line(Some(life), Tone::Good, text)
@@ -263,7 +269,7 @@ impl Page<'_> {
         match verb {
             Verb::Create => {
                 let Some(newest) = self.chapter.lives.len().checked_sub(1) else { return Vec::new() };
-                let line = self.line(Some(newest), Tone::Plain, format!("staged: its key is safe in Secret {name}"));
+                let line = self.line(Some(newest), Tone::Plain, format!("staged: safe in Secret {name}"));
                 self.chapter.belongings.insert(name, newest);
                 vec![line]
             }
@@ -305,17 +311,18 @@ impl Page<'_> {
     fn added(&mut self, mutation: &Mutation, after: &Value) -> Option<Line> {
         let ids: Vec<_> = mutation.keys_added.iter().map(ToString::to_string).collect();
         let new: Vec<_> = entries(after).filter(|entry| ids.iter().any(|id| entry["keyId"] == *id)).collect();
-        let certificate = new.iter().find_map(|entry| certificate(entry))?;
-        let id = mark(self.chapter.sample, &certificate, new.first()?)?;
+        let certificate = new.iter().find_map(|entry| certificate(entry));
+        let id = mark(self.chapter.sample, certificate.as_ref(), new.first()?)?;
         let life = self.life(&id);
         for key in ids {
             self.chapter.belongings.insert(key, life);
         }
         let seen = &mut self.chapter.lives[life];
         (seen.added, seen.added_at) = (Some(self.at), Some(mutation.at));
-        seen.thumbprint = Some(certificate.thumbprint().to_string());
+        seen.thumbprint = certificate.map(|certificate| certificate.thumbprint().to_string());
         let how = match mutation.operation {
             Operation::AddKey => "added in Entra by addKey; the proof is signed with the current key",
+            Operation::AddPassword => "made by Entra, addPassword, which tells it once",
             Operation::AddTokenSigningCertificate => "made by Entra, addTokenSigningCertificate; it does not sign yet",
             _ => "added in Entra by an update: there is no key yet to sign a proof with",
         };
@@ -327,6 +334,7 @@ impl Page<'_> {
         gone.sort_unstable();
         gone.dedup();
         let how = match mutation.operation {
+            Operation::RemovePassword => "removed from Entra by removePassword".to_owned(),
             Operation::RemoveKey => "removed from Entra by removeKey; the proof is signed with its successor".to_owned(),
             _ => format!("removed from Entra by an update of both lists, quiet for {LATE} s"),
         };
@@ -357,9 +365,10 @@ fn certificate(entry: &Value) -> Option<Certificate> {
 }
 
 /// The id that a credential of ours bears in Entra.
-fn mark(sample: Sample, certificate: &Certificate, entry: &Value) -> Option<String> {
+fn mark(sample: Sample, certificate: Option<&Certificate>, entry: &Value) -> Option<String> {
     match sample {
-        Sample::ClientCertificate => certificate.san_uris().first()?.rsplit(':').next().map(str::to_owned),
+        Sample::ClientSecret => entry["displayName"].as_str()?.rsplit('/').next().map(str::to_owned),
+        Sample::ClientCertificate => certificate?.san_uris().first()?.rsplit(':').next().map(str::to_owned),
         Sample::TokenSigning => entry["displayName"].as_str()?.rsplit('-').next().map(str::to_owned),
     }
 }

@@ -85,7 +85,11 @@ fn findings(chapter: &Chapter, emulator: &Emulator) -> [Finding; 3] {
     let (name, uses, gaps) = (chapter.sample.name(), chapter.checks.len(), chapter.gaps());
     let object = emulator.object(chapter.object).unwrap_or_default();
     let ours = chapter.foreign.others_in(&object);
-    let (foreign, writes) = (chapter.foreign.count(), chapter.writes);
+    let foreign = match chapter.foreign.count() {
+        1 => "one foreign credential".to_owned(),
+        count => format!("{count} foreign credentials"),
+    };
+    let writes = chapter.writes;
     [
         Finding {
             holds: gaps == 0 && uses > 0,
@@ -93,7 +97,7 @@ fn findings(chapter: &Chapter, emulator: &Emulator) -> [Finding; 3] {
         },
         Finding {
             holds: chapter.is_foreign_untouched && chapter.foreign.is_untouched_in(&object),
-            text: format!("{name}: {foreign} foreign credentials, byte for byte the same after each of {writes} writes"),
+            text: format!("{name}: {foreign}, byte for byte the same after each of {writes} writes"),
         },
         Finding { holds: ours == chapter.recorded(), text: format!("{name}: beside them Entra holds {}", chapter.compare(ours.len())) },
     ]
@@ -109,16 +113,17 @@ async fn silence(stage: &Stage, log: &str) -> Finding {
     let leaks = |text: &str| secrets.iter().any(|secret| text.contains(secret));
     let (lines, objects) = (log.lines().count(), said.len());
     Finding {
-        holds: secrets.len() > 2 && objects > 2 && !leaks(log) && !said.iter().any(|text| leaks(text)),
+        holds: secrets.len() > 3 && objects > 2 && !leaks(log) && !said.iter().any(|text| leaks(text)),
         text: format!("no secret and no line of a private key in {lines} lines of log and {objects} statuses and events"),
     }
 }
 
-/// What must not be seen: the operator's secret, and every line of the private keys in Secrets.
+/// What must not be seen: the operator's secret, and every client secret and line of a private key in Secrets.
 async fn secrets(stage: &Stage) -> Vec<String> {
-    let keys = stage.cluster.list(Kind::SECRETS).await.unwrap_or_default();
-    let keys = keys.iter().filter_map(|secret| BASE64.decode(secret["data"]["tls.key"].as_str()?.as_bytes()).ok());
-    let texts: Vec<_> = keys.filter_map(|key| String::from_utf8(key).ok()).collect();
+    let held = stage.cluster.list(Kind::SECRETS).await.unwrap_or_default();
+    let values = held.iter().flat_map(|secret| ["tls.key", "AZURE_CLIENT_SECRET", "value"].map(|key| secret["data"][key].as_str()));
+    let values = values.flatten().filter_map(|value| BASE64.decode(value.as_bytes()).ok());
+    let texts: Vec<_> = values.filter_map(|value| String::from_utf8(value).ok()).collect();
     let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with("-----")).map(str::to_owned);
     lines.chain([stage.directory.operator_secret.clone()]).collect()
 }
