@@ -102,6 +102,8 @@ impl std::fmt::Display for Address {
 pub(crate) struct Directory {
     tenants: BTreeSet<TenantId>,
     objects: BTreeMap<ObjectId, Tracked>,
+    /// Every object that ever had an appId. An object keeps the one that it was made with.
+    by_client: BTreeMap<(ClientId, ObjectKind), Vec<ObjectId>>,
 }
 
 impl Directory {
@@ -145,21 +147,33 @@ impl Directory {
         now: DateTime<Utc>,
         lag: TimeDelta,
     ) -> Option<&Arc<Object>> {
-        let named = |object: &&Arc<Object>| match address {
-            Address::Id(id) => object.id == id,
-            Address::AppId(id) => object.app_id == id,
+        let seen = |id: &ObjectId| {
+            let tracked = self.objects.get(id).filter(|tracked| tracked.tenant == tenant)?;
+            tracked.seen(now, lag).filter(|object| object.kind == kind)
         };
-        self.all_seen(tenant, now, lag).find(|object| object.kind == kind && named(object))
+        match address {
+            Address::Id(id) => seen(&id),
+            Address::AppId(id) => self.of_client(id, kind).find_map(seen),
+        }
     }
 
     /// The application object of a client, in whatever tenant it is registered.
     pub(crate) fn registration(&self, client: ClientId, now: DateTime<Utc>, lag: TimeDelta) -> Option<&Arc<Object>> {
-        let is = |object: &&Arc<Object>| object.kind == ObjectKind::Application && object.app_id == client;
-        self.objects.values().filter_map(|tracked| tracked.seen(now, lag)).find(is)
+        self.of_client(client, ObjectKind::Application).find_map(|id| self.seen(*id, now, lag))
+    }
+
+    fn of_client(&self, client: ClientId, kind: ObjectKind) -> impl Iterator<Item = &ObjectId> {
+        self.by_client.get(&(client, kind)).into_iter().flatten()
     }
 
     /// Puts a new state of an object on record.
     pub(crate) fn store(&mut self, tenant: TenantId, id: ObjectId, object: Option<Arc<Object>>, at: DateTime<Utc>) {
+        if let Some(object) = &object {
+            let known = self.by_client.entry((object.app_id, object.kind)).or_default();
+            if !known.contains(&id) {
+                known.push(id);
+            }
+        }
         let tracked = self.objects.entry(id).or_insert_with(|| Tracked { tenant, versions: Vec::new() });
         tracked.tenant = tenant;
         if tracked.versions.len() >= MAX_VERSIONS {

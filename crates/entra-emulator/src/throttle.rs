@@ -138,7 +138,7 @@ impl Throttle {
             let meter = self.meters.entry(*bucket).or_default();
             meter.forget(window, asker.now);
             if meter.sum + units > limit && refused.is_none() {
-                refused = Some((*bucket, meter.wait(*units, limit, window, asker.now)));
+                refused = Some((*bucket, *units));
             }
             share = share.max((meter.sum + units) as f64 / limit as f64);
         }
@@ -147,8 +147,14 @@ impl Throttle {
         }
         match refused {
             None => Ok(share),
-            Some((bucket, wait)) => Err(refusal(bucket, asker, wait, share.min(HIGHEST_SHARE))),
+            Some((bucket, units)) => Err(refusal(bucket, asker, self.wait(behaviour, asker.now, bucket, units), share.min(HIGHEST_SHARE))),
         }
+    }
+
+    /// Whole seconds until so many units fit, if nobody asks before. What was refused just now may be among those that must pass.
+    fn wait(&self, behaviour: &Behaviour, now: DateTime<Utc>, bucket: Bucket, units: usize) -> i64 {
+        let (limit, window) = bucket.limit(behaviour);
+        self.meters.get(&bucket).map_or(1, |meter| meter.wait(units, limit, window, now))
     }
 
     fn note(&mut self, behaviour: &Behaviour, now: DateTime<Utc>, charges: &[(Bucket, usize)]) {
@@ -242,6 +248,29 @@ mod tests {
         }
         assert_eq!(share(at(30).unwrap_err()), 1.8);
         assert!(at(60).is_ok());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn no_window_holds_more_than_its_limit_and_who_waits_as_told_is_let_in(
+            limit in 1..12_usize, steps in proptest::collection::vec(0..25_i64, 1..60), counts in proptest::bool::ANY,
+        ) {
+            let behaviour = Behaviour { key_reads_per_minute: limit, throttled_requests_count: counts, ..Behaviour::default() };
+            let (mut throttle, mut now) = (Throttle::default(), DateTime::UNIX_EPOCH);
+            let mut admitted: Vec<DateTime<Utc>> = Vec::new();
+            for step in steps {
+                now += TimeDelta::seconds(step);
+                if let Err(refusal) = throttle.key_read(&behaviour, asker(now)) {
+                    now += TimeDelta::seconds(refusal.retry_after.unwrap().parse().unwrap());
+                    throttle.key_read(&behaviour, asker(now)).unwrap();
+                }
+                admitted.push(now);
+                let recent = admitted.iter().filter(|at| now.signed_duration_since(**at) < TimeDelta::seconds(60));
+                assert!(recent.count() <= limit);
+            }
+        }
     }
 
     #[test]

@@ -126,8 +126,11 @@ pub(super) fn delta(world: &mut World, inbound: &Inbound, visit: &Visit, caller:
 
 /// The last change that has reached this replica.
 fn newest_seen(world: &World, visit: &Visit) -> u64 {
+    if visit.lag.is_zero() {
+        return world.record.last_mutation();
+    }
     let horizon = visit.now.checked_sub_signed(visit.lag).unwrap_or(visit.now);
-    let seen = world.record.mutations_after(0).filter(|mutation| visit.lag.is_zero() || mutation.at <= horizon);
+    let seen = world.record.mutations_after(0).filter(|mutation| mutation.at <= horizon);
     seen.last().map_or(0, |mutation| mutation.sequence)
 }
 
