@@ -100,6 +100,8 @@ impl Reason {
         match failure.category {
             // No application, or none with a service principal, in this tenant.
             _ if matches!(code, Some("AADSTS700016" | "AADSTS7000229")) => Self::ApplicationUnknown,
+            // No such Graph there, whoever asks.
+            _ if code == Some("AADSTS500011") => Self::RequestRefused,
             Category::TenantNotFound => Self::TenantUnknown,
             Category::ClockSkew => Self::ClockSkew,
             Category::Throttled => Self::Throttled,

@@ -190,6 +190,17 @@ async fn an_identity_that_the_machine_does_not_have_needs_a_person() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_graph_that_is_not_of_the_machines_cloud_is_no_matter_of_its_identity() {
+    let world = World::new();
+    world.emulator.set_managed_identity(Some(world.operator.client_id));
+    let mut spec = as_machine(None);
+    spec["cloud"] = json!("China");
+    world.declare(&spec).await;
+    assert_eq!(world.condition("Stalled"), ("True".to_owned(), "RequestRefused".to_owned()), "{}", world.status());
+    assert!(world.message("Ready").contains("Check that tenant, cloud and endpoints belong together"), "{}", world.message("Ready"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_identity_of_another_tenant_is_not_worked_with() {
     let world = World::new();
     world.emulator.set_managed_identity(Some(world.operator.client_id));

@@ -21,7 +21,9 @@ async fn whoever_may_edit_may_not_revoke_pin_adopt_or_approve_without_the_verbs(
     create(cluster, "editor", "plain", &json!({})).await.unwrap();
     until_in_force(cluster, revoke).await;
 
-    for (name, spec) in [("revoking", json!({"deletionPolicy": "Revoke"})), ("adopting", json!({"adoptKeyIDs": [KEY_ID]}))] {
+    let pinned = json!({"clientCertificate": null, "tokenSigningCertificate": {"pinnedThumbprint": "A".repeat(40)}});
+    let revoking = [("revoking", json!({"deletionPolicy": "Revoke"})), ("adopting", json!({"adoptKeyIDs": [KEY_ID]})), ("pinning", pinned)];
+    for (name, spec) in revoking {
         let refused = create(cluster, "editor", name, &spec).await.unwrap_err().to_string();
         assert!(refused.contains(revoke), "{name}: {refused}");
         create(cluster, "revoker", name, &spec).await.unwrap();

@@ -2,13 +2,14 @@
 
 use std::fs;
 
-use entra_emulator::Federated;
+use entra_emulator::{AssignedIdentity, Federated};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
     core::v1::ServiceAccount,
 };
 use kube::{Api, Client, api::PostParams};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::{
     process::Operator,
@@ -27,8 +28,8 @@ async fn the_token_of_the_operators_own_service_account_signs_it_in() {
     let token = service_account_token(&scene.client, stage.deployed.service_account()).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), &token).unwrap();
-    let environment = [("AZURE_FEDERATED_TOKEN_FILE", file.path().to_str().unwrap())];
-    let operator = Operator::start_with(&stage.deployed, &stage.kubeconfig, "entra-rotator-0", &environment).await;
+    let mut command = stage.deployed.command("entra-rotator-0", &stage.kubeconfig);
+    let operator = Operator::start_by(command.env("AZURE_FEDERATED_TOKEN_FILE", file.path())).await;
 
     let mut tenant = scene.watch_tenant().await;
     let mut spec = scene.tenant_spec(&[&target]);
@@ -43,6 +44,35 @@ async fn the_token_of_the_operators_own_service_account_signs_it_in() {
     let signature = token.rsplit('.').next().unwrap();
     scene.leaks(&[]).text("the federated token", signature).assert_none_in("the log", &operator.log());
     scene.leave(&["workload-payroll"]).await;
+}
+
+#[tokio::test]
+async fn the_identity_of_the_machine_signs_the_operator_in_whatever_proxy_is_set() {
+    let stage = Stage::alone().await;
+    let scene = Scene::new(&stage, "machine").await;
+    let target = scene.application("Target");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let root = format!("--imds-endpoint=http://{}", listener.local_addr().unwrap());
+    let (emulator, graph) = (scene.entra().emulator().clone(), scene.entra().url());
+    emulator.adjust(|behaviour| behaviour.audiences.push(graph));
+    let serving = tokio::spawn(async move { emulator.serve_instance_metadata(listener).await });
+    let mut command = stage.deployed.command("entra-rotator-0", &stage.kubeconfig);
+    command.arg(root).env("HTTP_PROXY", "http://127.0.0.1:9");
+    let _operator = Operator::start_by(&mut command).await;
+
+    let mut tenant = scene.watch_tenant().await;
+    let mut spec = scene.tenant_spec(&[&target]);
+    spec["signIn"] = json!({"managedIdentity": {"clientID": scene.tenant.operator.client_id}});
+    scene.create_tenant(spec).await;
+    tenant.until("the refusal", |tenant| condition(tenant, "Stalled") == "True/IdentityNotAssigned").await;
+    let identity = AssignedIdentity { app_id: scene.tenant.operator.client_id, resource_id: None };
+    scene.entra().emulator().assign_identity(identity);
+    tenant.until("the sign-in", |tenant| condition(tenant, "Ready") == "True/SignedIn").await;
+    let mut resource = scene.declare("machine-payroll", &target, client_certificate()).await;
+    resource.until("a credential", is_settled).await;
+    assert_promises(&scene, &[&resource]);
+    scene.leave(&["machine-payroll"]).await;
+    serving.abort();
 }
 
 /// What the kubelet would put into the projected volume that the chart asks for.

@@ -1,6 +1,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
@@ -28,14 +29,14 @@ pub(super) struct Operator {
 impl Operator {
     /// Runs what the Deployment says as the pod of this name, and waits until it serves its pages.
     pub(super) async fn start(deployed: &Deployed, kubeconfig: &Path, pod: &str) -> Self {
-        Self::start_with(deployed, kubeconfig, pod, &[]).await
+        Self::start_by(&mut deployed.command(pod, kubeconfig)).await
     }
 
-    /// The same with more in its environment.
-    pub(super) async fn start_with(deployed: &Deployed, kubeconfig: &Path, pod: &str, environment: &[(&str, &str)]) -> Self {
+    /// Runs this command, which was made of the Deployment.
+    pub(super) async fn start_by(command: &mut Command) -> Self {
         let folder = tempfile::Builder::new().prefix("operator-").tempdir().unwrap().keep();
         let mut processes = Processes::in_folder(&folder).unwrap();
-        let id = processes.start(PROGRAM, deployed.command(pod, kubeconfig).envs(environment.iter().copied())).unwrap();
+        let id = processes.start(PROGRAM, command).unwrap();
         let id = Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
         let mut operator = Self { id, address: String::new(), processes };
         let serving = operator.says("serving /livez, /readyz and /metrics").await;
