@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::case::{Act, Case, Fact, Licence, Look, Mutation, Rest, Step, Wait};
 use crate::history::{Conclusion, Detail, Directory};
 use crate::id::EntryId;
-use crate::ledger::Entry;
+use crate::ledger::{Entry, Op};
 use crate::op::OpState;
 use crate::policy::Kind;
 use crate::reason::{Reason, Refusal};
@@ -168,7 +168,8 @@ impl<'a> Case<'a> {
 
     /// Sends the write if its licence is good, else asks for the licence.
     pub(crate) fn send(&self, entry: &Entry, licence: Licence, mutation: Mutation) -> Check {
-        let licensed = entry.op.as_ref().is_some_and(|op| op.kind == licence.kind && op.kept == licence.kept && op.from == licence.from);
+        let good = |op: &Op| op.outcome.is_none() && op.kind == licence.kind && op.kept == licence.kept && op.from == licence.from;
+        let licensed = entry.op.as_ref().is_some_and(good);
         match self.op(entry) {
             Some(OpState::Unsent { fresh: true }) if licensed => act(Act::Send(entry.id.clone(), mutation)),
             _ => note(Fact::Licensed(entry.id.clone(), licence)),

@@ -6,6 +6,7 @@ use crate::check::{Check, wait};
 use crate::history::{Detail, Directory};
 use crate::ledger::{Entry, OpKind};
 use crate::op::OpState;
+use crate::time::Time;
 
 /// Sets the addresses where a read shows others than asked for; once for each difference.
 pub(crate) fn notify(case: &Case<'_>) -> Check {
@@ -15,7 +16,7 @@ pub(crate) fn notify(case: &Case<'_>) -> Check {
     if read.notification_addresses == *wanted || !has_settled(case, current) || is_contested(case) {
         return Ok(());
     }
-    if let Some(until) = case.open(current) {
+    if let Some(until) = occupied(case, current) {
         return wait(until, Wait::Settling);
     }
     case.is_not_frozen(Some(&current.id))?;
@@ -24,6 +25,13 @@ pub(crate) fn notify(case: &Case<'_>) -> Check {
     }
     case.clock_agrees()?;
     case.send(current, Licence::of(OpKind::SetNotificationAddresses), Mutation::SetNotificationAddresses(wanted.clone()))
+}
+
+/// Until when the record of another write of this entry is needed: what it did may not show yet.
+fn occupied(case: &Case<'_>, current: &Entry) -> Option<Time> {
+    let op = current.op.as_ref().filter(|op| op.kind != OpKind::SetNotificationAddresses && case.op(current) != Some(OpState::Refused));
+    let settled = op.map(|op| op.at + case.policy.late.open()).filter(|until| case.now < *until);
+    settled.max(case.open(current))
 }
 
 /// A read says something about the last update only once that is over: a lagging read is no reason to repeat it.

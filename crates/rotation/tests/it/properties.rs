@@ -38,6 +38,13 @@ impl Tape {
 fn a_policy(tape: &mut Tape, now: Time) -> Policy {
     let metadata = tape.choose(&[Metadata::Ignore, Metadata::Observe, Metadata::Require]);
     let mut policy = if tape.chance(128) { signing_with(6, metadata) } else { certificate(6) };
+    if let Kind::TokenSigning(signing) = &mut policy.kind {
+        ask_of_signing(tape, signing);
+    }
+    policy.approved = tape.chance(64).then(|| EntryId::derive(UID, u32::try_from(tape.pick(4)).unwrap()));
+    policy.revoke_issued_before = tape.chance(32).then(|| tape.around(now));
+    let window = || Window::parse("0 3 * * *", "Etc/UTC", TimeDelta::hours(1), now).unwrap();
+    policy.windows = Windows::new(if tape.chance(48) { vec![window()] } else { vec![] });
     policy.suspend = tape.chance(24);
     policy.deleted_at = tape.chance(8).then_some(now);
     policy.generation = 1 + i64::from(tape.chance(64));
@@ -45,6 +52,18 @@ fn a_policy(tape: &mut Tape, now: Time) -> Policy {
     let reason = tape.choose(Reason::ALL);
     policy.refusal = tape.chance(24).then(|| Refusal::new(reason, "It is refused."));
     policy
+}
+
+fn ask_of_signing(tape: &mut Tape, signing: &mut SigningPolicy) {
+    signing.needs_approval = tape.chance(96);
+    signing.on_deadline = tape.choose(&[OnDeadline::Activate, OnDeadline::Withdraw]);
+    signing.key_source =
+        tape.choose(&[KeySource::Entra, KeySource::Operator { has_proof: false }, KeySource::Operator { has_proof: true }]);
+    signing.notification_addresses = tape.chance(96).then(|| BTreeSet::from(["a@example.org".to_owned()]));
+    // The world counts its certificates.
+    let mut digest = [7; 20];
+    digest[12..].copy_from_slice(&(2 + tape.pick(5) as u64).to_be_bytes());
+    signing.pinned = tape.chance(64).then(|| Thumbprint::new(digest));
 }
 
 /// The keyIds of an entry: its own, and sometimes one that another claims too.
@@ -242,8 +261,23 @@ fn may_send(world: &World, other: &Ledger, id: &EntryId, mutation: &Mutation) ->
     }
     match mutation {
         Mutation::Remove(removal, _) => may_remove(world, entry, removal),
+        Mutation::Activate(thumbprint) => may_activate(world, entry, *thumbprint),
         _ => Ok(()),
     }
+}
+
+/// Graph accepts any thumbprint: only what the last read lists, and nothing but what is pinned.
+fn may_activate(world: &World, entry: &Entry, thumbprint: Thumbprint) -> Result<(), String> {
+    let pinned = world.policy.signing().and_then(|signing| signing.pinned);
+    let able = |group: &rotation::signer::Group| group.thumbprint == Some(thumbprint) && group.can_sign_at(world.now);
+    let listed = world.memory.history().groups().iter().any(able);
+    let checks = [
+        (listed, "activates what cannot sign"),
+        (entry.thumbprint() == Some(thumbprint), "activates another certificate than the licensed one"),
+        (pinned.is_none_or(|pinned| pinned == thumbprint), "activates something else than what is pinned"),
+        (pinned.is_some() || !matches!(entry.r#use, Use::Retiring), "activates what is being removed"),
+    ];
+    checks.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err((*why).to_owned()))
 }
 
 fn may_remove(world: &World, entry: &Entry, removal: &Removal) -> Result<(), String> {
@@ -269,6 +303,9 @@ fn drive(world: &mut World, other: &Ledger) -> Result<Time, TestCaseError> {
             Step::Rest(rest) => {
                 prop_assert!(rest.until > world.now, "{rest:?} at {}", world.now);
                 return Ok(rest.until);
+            }
+            Step::Note(Fact::Claimed(_)) => {
+                prop_assert!(world.policy.signing().is_none_or(|signing| signing.pinned.is_none()), "begins something new under a pin");
             }
             Step::Act(Act::Send(id, mutation)) => {
                 let allowed = may_send(world, other, id, mutation);
@@ -305,7 +342,10 @@ fn a_fact(tape: &mut Tape, world: &World) -> Fact {
         op: tape.chance(128).then_some(licence.kind),
     };
     let trouble = Trouble { reason: tape.choose(Reason::ALL), message: "It failed.".to_owned(), wait: None };
-    match tape.pick(12) {
+    match tape.pick(15) {
+        12 => Fact::ForeignFound(Box::new(claim)),
+        13 => Fact::Reinstated(id),
+        14 => Fact::Approved(id),
         0 => Fact::Claimed(claim),
         1 => Fact::ForeignSigner(Box::new(claim)),
         2 => Fact::Licensed(id, licence),
