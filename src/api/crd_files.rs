@@ -50,8 +50,9 @@ fn everything_in_a_definition_is_described_in_sentences() {
 }
 
 fn describe(path: &str, schema: &Value, undescribed: &mut Vec<String>) {
-    let described = schema["description"].as_str().is_some_and(|text| text.ends_with('.') && text.contains(' '));
-    if !described {
+    let is_sentence =
+        |text: &str| text.starts_with(char::is_uppercase) && text.ends_with('.') && text.contains(' ') && !text.contains("  ");
+    if !schema["description"].as_str().is_some_and(is_sentence) {
         undescribed.push(path.to_owned());
     }
     for properties in [&schema["properties"], &schema["items"]["properties"]] {

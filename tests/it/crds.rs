@@ -143,6 +143,25 @@ pub(crate) fn full_statuses() -> [(&'static str, Value); 2] {
     ]
 }
 
+/// The fields that `spec` of a kind may have, with `[0]` for an item; what a map holds has no fields.
+pub(crate) fn fields(kind: &str) -> Vec<String> {
+    fields_of("spec", &schema(kind)["properties"]["spec"])
+}
+
+fn fields_of(path: &str, schema: &Value) -> Vec<String> {
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    let fields = fields.flat_map(|(name, schema)| fields_of(&format!("{path}.{name}"), schema));
+    let items = schema.get("items").into_iter().flat_map(|items| fields_of(&format!("{path}[0]"), items));
+    std::iter::once(path.to_owned()).chain(fields).chain(items).collect()
+}
+
+/// The fields that a value has, written like [`fields`].
+pub(crate) fn fields_in(path: &str, value: &Value) -> Vec<String> {
+    let fields = value.as_object().into_iter().flatten().flat_map(|(name, value)| fields_in(&format!("{path}.{name}"), value));
+    let items = value.as_array().into_iter().flatten().flat_map(|item| fields_in(&format!("{path}[0]"), item));
+    std::iter::once(path.to_owned()).chain(fields).chain(items).collect()
+}
+
 /// The object under another name.
 pub(crate) fn renamed(mut object: Value, name: &str) -> Value {
     object["metadata"]["name"] = json!(name);

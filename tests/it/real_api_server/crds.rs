@@ -239,6 +239,30 @@ async fn kubectl_lists_selects_and_explains_the_resources() {
     assert!(explained.contains("How long an old credential stays valid after its successor was"), "{explained}");
 }
 
+/// By what kubectl reads for `kubectl explain`. apiVersion, kind and metadata are explained by the API server itself.
+#[tokio::test]
+async fn kubectl_can_explain_every_field_in_sentences() {
+    let cluster = cluster().await;
+    let document = cluster.kubectl(&["get", "--raw", "/openapi/v3/apis/entra-rotator.io/v1alpha1"]).await.unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    for kind in ["EntraTenant", "ServicePrincipalCredential"] {
+        let schema = &document["components"]["schemas"][format!("io.entra-rotator.v1alpha1.{kind}")];
+        let mut wordless = Vec::new();
+        let parts = ["spec", "status"].map(|part| explain(part, &schema["properties"][part], &mut wordless));
+        assert!(parts.iter().sum::<usize>() > 30 && wordless.is_empty(), "{wordless:#?}");
+    }
+}
+
+/// How many fields are explained; the others are put on the list.
+fn explain(path: &str, schema: &Value, wordless: &mut Vec<String>) -> usize {
+    let text = schema["description"].as_str().unwrap_or_default();
+    if !text.starts_with(char::is_uppercase) || !text.contains(' ') || !text.trim_end().ends_with('.') {
+        wordless.push(format!("{path}: {text}"));
+    }
+    let fields = [&schema["properties"], &schema["items"]["properties"]].into_iter().filter_map(Value::as_object).flatten();
+    fields.map(|(name, schema)| 1 + explain(&format!("{path}.{name}"), schema, wordless)).sum()
+}
+
 /// The cells of a line of a table of kubectl's, which puts three spaces between two columns.
 fn cells(table: &str, line: usize) -> Vec<&str> {
     table.lines().nth(line).unwrap().split("   ").map(str::trim).filter(|cell| !cell.is_empty()).collect()

@@ -14,7 +14,7 @@ pub struct ClientCertificate {
     pub private_key: Option<PrivateKey>,
 
     /// As whom Entra is asked to replace the certificate: Operator signs in as the operator's own application, Self as the application itself with its
-    /// present certificate, which needs no Graph permission at all but a working certificate to begin with.
+    /// present certificate. Self needs no Graph permission at all, but a working certificate to begin with, in the Secret that secretName names.
     #[serde(default)]
     pub sign_in_as: SignInAs,
 }

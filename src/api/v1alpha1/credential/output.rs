@@ -33,19 +33,19 @@ impl<'a> OutputRef<'a> {
 #[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Template {
-    /// Labels of the output.
+    /// Labels that the output gets. Those by which GitOps tools, Helm and Kubernetes know their own objects are refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
     #[x_kube(validation = rules::TEMPLATE_KEY_LENGTH, validation = rules::TEMPLATE_KEY_RESERVED)]
     pub labels: BTreeMap<String, String>,
 
-    /// Annotations of the output.
+    /// Annotations that the output gets, such as those by which other tools reload or copy it. What is refused as a label is refused here as well.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::annotations")]
     #[x_kube(validation = rules::TEMPLATE_KEY_LENGTH, validation = rules::TEMPLATE_KEY_RESERVED)]
     pub annotations: BTreeMap<String, String>,
 
-    /// Further keys beside the standard ones, for charts that read fixed names.
+    /// Further keys beside the standard ones, for charts that read fixed names. One with the name of a standard key changes nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
@@ -61,11 +61,13 @@ pub struct Template {
 /// A further key of the output.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct TemplateKey {
-    /// The name of the key.
+    /// The name of the key in the output.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
     pub name: String,
 
-    /// Which value it holds.
+    /// Which value it holds: ClientID, TenantID, AuthorityHost (the host to sign in at), ClientSecret, Certificate (in PEM; of a token signing certificate
+    /// the one that signs), PrivateKey (in PEM), CombinedPEM (private key and certificate), SigningBundle (all signing certificates in PEM) or
+    /// SigningBundleBase64 (the same in base64, separated by commas). A value that the kind of credential does not have is left out.
     pub from: TemplateSource,
 }
 

@@ -20,7 +20,7 @@ pub struct TokenSigningCertificate {
     #[x_kube(validation = rules::DISPLAY_NAME)]
     pub display_name: Option<String>,
 
-    /// Who makes the private key: Entra, or the operator, which sends it to Entra and keeps no copy.
+    /// Who makes the private key: Entra, or Operator, which sends it to Entra and keeps no copy.
     #[serde(default)]
     pub key_source: KeySource,
 
@@ -61,7 +61,8 @@ pub struct Activation {
     #[serde(default)]
     pub metadata: MetadataGate,
 
-    /// Whether a person has to approve each new certificate before it signs, by the annotation entra-rotator.io/approve: <its id in status.credentials>.
+    /// Whether a person has to approve each new certificate before it signs: Required or NotRequired. It is approved by the annotation
+    /// entra-rotator.io/approve on this object, whose value is the id of the certificate in status.credentials.
     #[serde(default)]
     pub approval: Approval,
 
