@@ -59,7 +59,7 @@ impl Graph {
         proof.sign(self.environment.clock.now()).map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))
     }
 
-    /// Replaces one or both whole lists, in one request. Entries left out are gone; kept ones must be [echoes](RawCredential::echo) of what was read.
+    /// Replaces one or both whole lists, in one request. Entries left out are gone; kept ones must be [echoes](entra_types::RawCredential::echo) of what was read.
     ///
     /// # Errors
     /// [`InvalidRequest`](Category::InvalidRequest) also when there is no list to replace, or when a kept entry differs from what Entra holds; and

@@ -5,6 +5,7 @@ mod clouds;
 mod emulator;
 mod failures;
 mod faults;
+mod hostile;
 mod identities;
 mod jwts;
 mod metadata;
