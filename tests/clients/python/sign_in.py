@@ -16,7 +16,7 @@ import threading
 import time
 
 import msal
-from azure.identity import CertificateCredential, ClientSecretCredential, EnvironmentCredential
+from azure.identity import CertificateCredential, ClientSecretCredential, DefaultAzureCredential, EnvironmentCredential
 
 from following import Following
 
@@ -109,10 +109,10 @@ def of_identity(kind, files, **credential):
     return kind(tenant, client, **credential, authority=authority, disable_instance_discovery=True)
 
 
-def identity_environment(_):
+def identity_environment(_, kind=EnvironmentCredential):
     """Everything from the environment, a path of a certificate or a secret included."""
     secret = os.environ.get("AZURE_CLIENT_SECRET", "").encode() or read(os.environ["AZURE_CLIENT_CERTIFICATE_PATH"])
-    with EnvironmentCredential(disable_instance_discovery=True) as made:
+    with kind(disable_instance_discovery=True) as made:
         made.get_token(SCOPE)
     return secret
 
@@ -147,6 +147,7 @@ WAYS = {
     "identity-pem-once": functools.partial(identity_pem, make=functools.cache(made_by_identity)),
     "identity-following": identity_following,
     "identity-environment": identity_environment,
+    "identity-default": functools.partial(identity_environment, kind=DefaultAzureCredential),
 }
 
 

@@ -17,7 +17,7 @@ const ENVIRONMENT_PFX: User = User { credential: "keystore.p12", ..ENVIRONMENT_P
 
 const MSAL_SECRET: User = secret("msal-secret", Environment::Empty);
 const IDENTITY_SECRET: User = secret("identity-secret", Environment::Empty);
-const RESTARTED: User = secret("identity-environment", Environment::Restarted);
+const RESTARTED: User = secret("identity-default", Environment::Restarted);
 const KEPT: User = secret("identity-environment", Environment::Kept);
 
 const MSAL_ONCE: User = certificate("msal-pem-once", Environment::Empty);
