@@ -154,6 +154,9 @@ fn carry_on(case: &Case<'_>) -> Check {
         // Nobody ran for so long that it expired before it was used: it can neither be proven nor activated any more.
         return note(Fact::Abandoned(upcoming.id.clone()));
     }
+    if case.policy.revokes(upcoming, case.now) && !token_signing::is_chosen(case, upcoming) {
+        return note(Fact::Abandoned(upcoming.id.clone()));
+    }
     match case.policy.kind {
         Kind::ClientSecret => client_secret::carry_on(case, upcoming),
         Kind::ClientCertificate { .. } => client_certificate::carry_on(case, upcoming),

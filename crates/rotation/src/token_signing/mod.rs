@@ -20,8 +20,8 @@ pub(crate) use pin::{obey_pin, pinned};
 pub(crate) use projection::projection;
 pub(crate) use watch::{is_confirmed_signer, watch_signer};
 
-use crate::case::{Case, Fact};
-use crate::check::{Check, note};
+use crate::case::Case;
+use crate::check::Check;
 use crate::ledger::Entry;
 
 /// Nothing goes on under a pin: the rule that obeys it decides what becomes of a successor.
@@ -29,9 +29,6 @@ pub(crate) fn carry_on(case: &Case<'_>, upcoming: &Entry) -> Check {
     let Some(signing) = upcoming.signing() else { return Ok(()) };
     if pinned(case).is_some() {
         return Ok(());
-    }
-    if case.policy.revokes(upcoming, case.now) && !is_chosen(case, upcoming) {
-        return note(Fact::Abandoned(upcoming.id.clone()));
     }
     match signing.thumbprint {
         None => create::create(case, upcoming),

@@ -1,6 +1,7 @@
 //! Token signing certificates in full: approval, withdrawal, windows, pins, outside changes, addresses, keys of one's own.
 
 mod approval;
+mod facts;
 mod notify;
 mod own_key;
 mod pin;

@@ -54,6 +54,24 @@ fn a_revocation_waives_soak_metadata_windows_approval_and_overlap(#[values(false
     assert_eq!(world.live(), 2, "{:#?}", world.effects);
 }
 
+#[rstest]
+fn a_client_credential_that_is_revoked_before_its_use_is_never_published(
+    #[values(crate::world::secret(30), crate::world::certificate(30))] policy: Policy,
+) {
+    let mut world = World::new(policy);
+    world.run_for(hours(24));
+    world.sign_in_lag = minutes(20);
+    world.run_until(|world, step| world.ledger.upcoming().is_some() && matches!(step, Step::Look(Look::SignIn(_))));
+    let upcoming = world.ledger.upcoming().unwrap().id.clone();
+    world.now += minutes(1);
+    world.policy.revoke_issued_before = Some(world.now);
+    world.policy.generation += 1;
+    world.run_for(hours(24));
+    world.assert_settled();
+    assert!(world.ledger.entry(&upcoming).is_none() && world.ledger.current().unwrap().seq == 2, "{:#?}", world.effects);
+    assert_eq!(world.live(), 1);
+}
+
 #[test]
 fn a_revocation_survives_every_fault_at_every_effect() {
     let prepare = |world: &mut World| {
