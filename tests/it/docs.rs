@@ -31,7 +31,7 @@ fn cluster() -> Client {
     let crds =
         ["entratenants", "serviceprincipalcredentials"].map(|name| fs::read_to_string(root().join(format!("crds/{name}.yaml"))).unwrap());
     let server = crds.into_iter().fold(KubeSim::builder(), kube_sim::Builder::crd_yaml).build().unwrap();
-    ["payroll", "crm"].iter().for_each(|namespace| server.create_namespace(namespace));
+    ["payroll", "crm", "entra-rotator"].iter().for_each(|namespace| server.create_namespace(namespace));
     server.client()
 }
 
