@@ -35,7 +35,7 @@ impl Refused {
     }
 
     fn missing(what: impl Display) -> Self {
-        Self(StatusCode::NOT_FOUND, format!("there is no {what}; README.md lists all paths"))
+        Self(StatusCode::NOT_FOUND, format!("there is no {what}; docs/admin-api.md lists all paths"))
     }
 }
 

@@ -164,6 +164,24 @@ fn the_pages_name_every_switch_every_operation_and_the_rust_sample_as_it_is() {
     assert!(include_str!("../../README.md").contains(include_str!("../../examples/sign_in.rs").trim_end()));
 }
 
+#[tokio::test]
+async fn every_request_of_the_admin_page_is_one_that_the_admin_api_knows() {
+    let page = include_str!("../../docs/admin-api.md");
+    let cells = page.lines().filter(|line| line.starts_with("| `")).map(|line| line.split(" | ").next().unwrap());
+    let requests: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(requests.len() > 35, "{}", requests.len());
+    let ids = json!({"id": TENANT, "advance": 1, "policy": null});
+    for request in requests {
+        let stage = Stage::new().await;
+        let (method, path) = request.split_once(' ').unwrap();
+        let path = path.replace("{tenant}", TENANT).replace("{policy}", TENANT).replace("{keyId}", TENANT);
+        let id = if path.starts_with("faults") { "1".to_owned() } else { stage.target.application.to_string() };
+        let reply = admin(&stage, method.parse().unwrap(), &path.replace("{id}", &id), ids.clone()).await;
+        let text = reply.json()["error"].as_str().unwrap_or_default().to_owned();
+        assert!(!text.contains("/_emulator/") || path.starts_with("faults/"), "{request}: {text}");
+    }
+}
+
 #[test]
 fn the_faults_in_the_pages_are_faults() {
     let page = include_str!("../../docs/faults.md");
