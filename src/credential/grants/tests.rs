@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use entra::{Environment, Graph, SignIn};
+use entra::{Category, Detail, Environment, Graph, SignIn};
 use entra_types::{Cloud, ObjectId};
 use keys::Sensitive;
 use rstest::rstest;
@@ -39,11 +40,22 @@ fn tenant(grants: &Value, namespaces: Namespaces) -> Tenant {
 fn signed_in() -> SignedIn {
     let (client_id, tenant_id) = (OPERATOR.parse().unwrap(), OBJECT.parse().unwrap());
     let sign_in = SignIn::ClientSecret { client_id, secret: Sensitive::new("secret".to_owned()) };
-    let nowhere = service_fn(|_| async { panic!("nothing is sent here") });
+    let empty = service_fn(answer);
     let environment = Environment::new(Arc::new(Nothing), Arc::new(Nothing));
     let endpoints = Cloud::Global.endpoints();
-    let graph = Graph::new(BoxCloneSyncService::new(nowhere), endpoints.clone(), tenant_id, sign_in, environment);
+    let graph = Graph::new(BoxCloneSyncService::new(empty), endpoints.clone(), tenant_id, sign_in, environment);
     SignedIn { graph, client_id, object_id: Some(ObjectId::new(Uuid::from_u128(9))), roles: Vec::new(), endpoints, tenant_id }
+}
+
+/// A directory in which there is nothing.
+async fn answer(request: http::Request<Bytes>) -> Result<http::Response<Bytes>, entra::WireError> {
+    let is_token = request.uri().path().ends_with("/token");
+    let (status, body) = if is_token {
+        (200, r#"{"access_token": "token", "expires_in": 3599}"#)
+    } else {
+        (404, r#"{"error": {"code": "Request_ResourceNotFound", "message": "not there"}}"#)
+    };
+    Ok(http::Response::builder().status(status).body(Bytes::from_static(body.as_bytes())).unwrap())
 }
 
 struct Nothing;
@@ -112,6 +124,27 @@ fn credentials_of_others_may_be_taken_over_where_one_of_the_covering_grants_allo
     {
         assert_eq!(ask(&resource, &tenant(&grants, Namespaces::default())).unwrap().allow_adoption, expected, "{grants}");
     }
+}
+
+#[tokio::test]
+async fn a_namespace_that_has_used_up_its_share_leaves_another_its_own() {
+    let tenant = tenant(&json!([grant(&json!({"namespaces": ["payroll", "crm"]}))]), Namespaces::default());
+    let target = json!({"clientID": CLIENT});
+    let payroll = ask(&in_namespace("payroll", &target, "out"), &tenant).unwrap();
+    let crm = ask(&in_namespace("crm", &target, "out"), &tenant).unwrap();
+    assert_eq!(categories(&payroll, 31).await, [[Category::TargetNotFound; 30].as_slice(), &[Category::Throttled]].concat());
+    assert_eq!(categories(&crm, 1).await, [Category::TargetNotFound]);
+    let again = ask(&in_namespace("payroll", &target, "another"), &tenant).unwrap();
+    assert_eq!(categories(&again, 1).await, [Category::Throttled], "another resource of the namespace has the same share");
+}
+
+/// What so many reads of the target come to, of the kind that Graph allows few of.
+async fn categories(granted: &Granted, count: usize) -> Vec<Category> {
+    let mut categories = Vec::new();
+    for _ in 0..count {
+        categories.push(granted.signed_in.graph.read(&granted.address, Detail::WithKeys).await.unwrap_err().category);
+    }
+    categories
 }
 
 #[test]
