@@ -8,7 +8,6 @@ use rotation::{Act, Answer, EntryId, Kind, OpKind, Output, Projection, SlotName}
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::cluster::ask;
 use super::layout::{Data, Names, Object, client_secret, token_signing};
@@ -141,7 +140,7 @@ impl Pass<'_> {
         }
         // What others put there belongs to them by its managed fields, and goes only when it is named.
         let mut patch = serde_json::to_value(&object).unwrap_or_default();
-        version.superfluous.iter().for_each(|key| patch["data"][key] = Value::Null);
+        version.superfluous.take_out(&mut patch);
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         ask(format!("update {title}"), api.patch(&name, &params, &Patch::Merge(&patch))).await
     }

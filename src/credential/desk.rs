@@ -9,6 +9,7 @@ use rotation::{Memory, Time};
 use tokio::time::Instant;
 
 use super::keyring::Keyring;
+use super::layout::Superfluous;
 use crate::api::v1alpha1::ServicePrincipalCredential;
 
 /// The desk of one resource.
@@ -36,8 +37,8 @@ pub(crate) struct Desk {
 pub(crate) struct OutputVersion {
     pub(crate) uid: String,
     pub(crate) resource_version: String,
-    /// Keys that do not belong there.
-    pub(crate) superfluous: Vec<String>,
+    /// What does not belong there.
+    pub(crate) superfluous: Superfluous,
     /// When it was read or written: a watch may lag behind that for a moment.
     pub(crate) at: Instant,
 }

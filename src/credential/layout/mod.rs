@@ -3,6 +3,7 @@
 pub(crate) mod client_certificate;
 pub(crate) mod client_secret;
 mod keystore;
+mod marks;
 mod object;
 mod template;
 pub(crate) mod token_signing;
@@ -12,24 +13,12 @@ use std::collections::BTreeMap;
 use entra_types::{ClientId, Endpoints, TenantId};
 use keys::Sensitive;
 use kube::ResourceExt as _;
-use kube::api::ObjectMeta;
 use rotation::history::CertificateFacts;
 use rotation::{Entry, EntryId, Output, Projection};
 
-pub(crate) use self::object::Object;
+pub(crate) use self::marks::{ENTRY, OUTPUT_LABEL, OWNER};
+pub(crate) use self::object::{Object, Superfluous};
 use crate::api::v1alpha1::{AdditionalFormat, CredentialKind, OutputRef, ServicePrincipalCredential, Template};
-
-/// The label by which outputs are watched; its value is the uid of the resource.
-pub(crate) const OUTPUT_LABEL: &str = "entra-rotator.io/output";
-/// The name of the resource, in the output's own namespace, whose output it is.
-pub(crate) const OWNER: &str = "entra-rotator.io/owner";
-/// The name of the resource that may take over an existing object.
-pub(crate) const ADOPT_BY: &str = "entra-rotator.io/adopt-by";
-/// The ledger entry whose credential the output holds.
-pub(crate) const ENTRY: &str = "entra-rotator.io/entry";
-const KEY_ID: &str = "entra-rotator.io/key-id";
-const THUMBPRINT: &str = "entra-rotator.io/thumbprint";
-const NOT_AFTER: &str = "entra-rotator.io/not-after";
 
 /// The contents of an output or a slot.
 pub(crate) type Data = BTreeMap<String, Vec<u8>>;
@@ -64,8 +53,8 @@ pub(crate) struct Inspected {
     pub(crate) output: Output,
     /// The public certificates that it holds.
     pub(crate) certificates: Vec<CertificateFacts>,
-    /// Keys that do not belong there: only naming them takes them out.
-    pub(crate) superfluous: Vec<String>,
+    /// What does not belong there: only naming it takes it out.
+    pub(crate) superfluous: Superfluous,
     /// The password of its keystore, which stays the same for whoever has read it.
     pub(crate) password: Option<Sensitive<String>>,
 }
@@ -92,37 +81,28 @@ impl Layout {
         }
     }
 
-    /// Reads an existing object.
+    /// Reads an existing object. It shows an entry only if it is, in every key, label and annotation of ours, what would be written for it.
     pub(crate) fn inspect(&self, object: &Object) -> Inspected {
-        let foreign = |why: String| Inspected { output: Output::Foreign(why), certificates: vec![], superfluous: vec![], password: None };
         if let Some(why) = self.is_foreign(object).or_else(|| object.is_unfit(self.secret_type())) {
-            return foreign(why);
+            return Inspected::foreign(why);
         }
-        let data = object.data();
-        let entry = object.annotation(ENTRY).and_then(|id| id.parse().ok()).filter(|_| self.is_dressed(object));
+        let (data, superfluous) = (object.data(), self.superfluous(object));
+        let entry = object.annotation(ENTRY).and_then(|id| id.parse().ok());
+        let entry = entry.filter(|_| superfluous.is_empty() && self.is_dressed(object));
         let mut inspected = match self.kind {
             CredentialKind::ClientSecret => client_secret::inspect(self, &data, entry),
             CredentialKind::ClientCertificate => client_certificate::inspect(self, &data, entry),
             CredentialKind::TokenSigningCertificate => token_signing::inspect(self, &data, entry),
         };
         inspected.password = keystore::password(&data).filter(|_| self.has_keystore());
-        inspected.superfluous = data.into_keys().filter(|key| !self.has_key(key)).collect();
+        inspected.superfluous = superfluous;
         inspected
     }
 
-    /// Why the object is somebody else's. Annotations get lost when somebody applies a clean copy; the label with the resource's uid is ours all the same.
-    fn is_foreign(&self, object: &Object) -> Option<String> {
-        match object.annotation(OWNER) {
-            Some(owner) if owner == self.owner => None,
-            Some(other) => Some(format!("{} is the output of ServicePrincipalCredential {other}.", object.title())),
-            None if object.label(OUTPUT_LABEL) == Some(&self.uid) => None,
-            None if object.annotation(ADOPT_BY) == Some(&self.owner) => None,
-            None => Some(format!("{} exists and was not made by this operator.", object.title())),
-        }
-    }
-
-    fn is_dressed(&self, object: &Object) -> bool {
-        object.label(OUTPUT_LABEL) == Some(&self.uid) && template::is_dressed(object.metadata(), &self.template)
+    fn superfluous(&self, object: &Object) -> Superfluous {
+        let (labels, annotations) = template::left_over(object.metadata(), &self.template);
+        let data = object.data().into_keys().filter(|key| !self.has_key(key)).collect();
+        Superfluous { data, binary_data: object.binary_keys(), labels, annotations }
     }
 
     /// The type of Secret that a kind is published as. It cannot be changed.
@@ -136,8 +116,11 @@ impl Layout {
             CredentialKind::ClientCertificate => client_certificate::KEYS.as_slice(),
             CredentialKind::TokenSigningCertificate => token_signing::KEYS.as_slice(),
         };
-        let of_keystore = || self.has_keystore() && [keystore::KEYSTORE, keystore::PASSWORD].contains(&key);
-        standard.contains(&key) || self.template.keys.iter().any(|further| further.name == key) || of_keystore()
+        standard.contains(&key) || self.is_of_keystore(key) || template::has_key(&self.template, self.kind, key)
+    }
+
+    fn is_of_keystore(&self, key: &str) -> bool {
+        self.has_keystore() && [keystore::KEYSTORE, keystore::PASSWORD].contains(&key)
     }
 
     fn has_keystore(&self) -> bool {
@@ -149,9 +132,13 @@ impl Layout {
         let Some(names) = &self.names else { return true };
         standard(names).is_some_and(|mut standard| {
             template::extend(&mut standard, &self.template, names);
-            let belongs = |key: &&String| !self.has_keystore() || ![keystore::KEYSTORE, keystore::PASSWORD].contains(&key.as_str());
-            standard.iter().eq(data.iter().filter(|(key, _)| belongs(key)))
+            self.without_keystore(&standard).eq(self.without_keystore(data))
         })
+    }
+
+    /// A PFX never comes out twice the same, so it is opened instead.
+    fn without_keystore<'a>(&self, data: &'a Data) -> impl Iterator<Item = (&'a String, &'a Vec<u8>)> {
+        data.iter().filter(|(key, _)| !self.is_of_keystore(key))
     }
 
     /// The object to write. `data` is the standard contents; the template's are added.
@@ -159,35 +146,18 @@ impl Layout {
         if let Some(names) = &self.names {
             template::extend(&mut data, &self.template, names);
         }
-        let mut metadata = ObjectMeta {
-            name: Some(self.name.clone()),
-            namespace: Some(self.namespace.clone()),
-            annotations: Some(self.annotations(entry)),
-            labels: Some(BTreeMap::from([(OUTPUT_LABEL.to_owned(), self.uid.clone())])),
-            ..ObjectMeta::default()
-        };
-        template::dress(&mut metadata, &self.template);
+        let metadata = self.metadata(entry);
         if self.is_config_map { Object::config_map(metadata, data) } else { Object::secret(metadata, self.secret_type(), data) }
-    }
-
-    fn annotations(&self, entry: &Entry) -> BTreeMap<String, String> {
-        let text = |value: Option<String>| value.unwrap_or_default();
-        [
-            (OWNER, self.owner.clone()),
-            (ENTRY, entry.id.to_string()),
-            (KEY_ID, text(entry.key_ids.first().map(ToString::to_string))),
-            (THUMBPRINT, text(entry.thumbprint().map(|thumbprint| thumbprint.to_string()))),
-            (NOT_AFTER, text(entry.not_after.map(|end| end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)))),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
     }
 }
 
 impl Inspected {
+    fn foreign(why: String) -> Self {
+        Self { output: Output::Foreign(why), certificates: vec![], superfluous: Superfluous::default(), password: None }
+    }
+
     fn ours(shows: Option<Projection>, holds: Option<rotation::Held>, certificates: Vec<CertificateFacts>) -> Self {
-        Self { output: Output::Ours { shows, holds }, certificates, superfluous: vec![], password: None }
+        Self { output: Output::Ours { shows, holds }, certificates, superfluous: Superfluous::default(), password: None }
     }
 }
 

@@ -5,8 +5,43 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::ObjectMeta;
+use serde_json::Value;
 
 use super::Data;
+
+/// What does not belong to an output. Server-side apply leaves alone what another manager owns, and what a create of our own put there.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Superfluous {
+    pub(super) data: Vec<String>,
+    pub(super) binary_data: Vec<String>,
+    pub(super) labels: Vec<String>,
+    pub(super) annotations: Vec<String>,
+}
+
+impl Superfluous {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Names it in a merge patch of the whole output, which takes it out. What the patch sets stays.
+    pub(crate) fn take_out(&self, patch: &mut Value) {
+        let Self { data, binary_data, labels, annotations } = self;
+        take_out(data, &mut patch["data"]);
+        if !binary_data.is_empty() {
+            take_out(binary_data, &mut patch["binaryData"]);
+        }
+        take_out(labels, &mut patch["metadata"]["labels"]);
+        take_out(annotations, &mut patch["metadata"]["annotations"]);
+    }
+}
+
+fn take_out(names: &[String], map: &mut Value) {
+    for name in names {
+        if map.get(name).is_none() {
+            map[name] = Value::Null;
+        }
+    }
+}
 
 /// What an output is read and written as.
 #[derive(Clone, Debug)]
@@ -72,6 +107,14 @@ impl Object {
                 let bytes = map.binary_data.iter().flatten().map(|(key, value)| (key.clone(), value.0.clone()));
                 texts.chain(bytes).collect()
             }
+        }
+    }
+
+    /// The keys of a ConfigMap that hold bytes. None of ours does, and none may have the name of one of ours.
+    pub(super) fn binary_keys(&self) -> Vec<String> {
+        match self {
+            Self::Secret(_) => vec![],
+            Self::ConfigMap(map) => map.binary_data.iter().flatten().map(|(key, _)| key.clone()).collect(),
         }
     }
 

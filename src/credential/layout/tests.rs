@@ -1,9 +1,12 @@
 //! What each layout holds, and what of an edit shows.
 
+mod dress;
+mod signing;
+
 use chrono::{DateTime, TimeDelta};
 use entra_types::Cloud;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use keys::{Certificate, CertificateRequest, PrivateKey, Sensitive, pfx};
 use rotation::{EntryDetail, Held, Ledger, Origin, Use};
 use rstest::rstest;
@@ -18,6 +21,10 @@ fn layout(kind: &str, template: Value) -> Layout {
     if !template.is_null() {
         spec["template"] = template;
     }
+    layout_of(&spec)
+}
+
+fn layout_of(spec: &Value) -> Layout {
     let resource = serde_json::from_value(json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "ServicePrincipalCredential",
         "metadata": {"name": "payroll-api", "namespace": "payroll", "uid": UID}, "spec": spec}))
     .unwrap();
@@ -29,8 +36,8 @@ fn layout(kind: &str, template: Value) -> Layout {
     Layout::of(&resource, Some(names))
 }
 
-fn pair(number: usize) -> (PrivateKey, Certificate) {
-    let key = keys::fixtures::key(number);
+fn pair(number: u8) -> (PrivateKey, Certificate) {
+    let key = keys::fixtures::key(number.into());
     let start = DateTime::UNIX_EPOCH;
     let request = CertificateRequest {
         common_name: "payroll".to_owned(),
@@ -46,7 +53,10 @@ fn pair(number: usize) -> (PrivateKey, Certificate) {
 fn entry(layout: &Layout) -> Entry {
     let detail = match layout.kind {
         CredentialKind::ClientSecret => EntryDetail::ClientSecret { display_name: None, slot: None },
-        _ => EntryDetail::ClientCertificate { thumbprint: pair(0).1.thumbprint(), slot: None },
+        CredentialKind::ClientCertificate => EntryDetail::ClientCertificate { thumbprint: pair(0).1.thumbprint(), slot: None },
+        CredentialKind::TokenSigningCertificate => {
+            EntryDetail::TokenSigning(rotation::Signing { thumbprint: Some(pair(0).1.thumbprint()), ..rotation::Signing::default() })
+        }
     };
     Entry {
         seq: 0,
@@ -71,7 +81,8 @@ fn secret(value: &str) -> Sensitive<String> {
 fn written(layout: &Layout) -> Object {
     let data = match layout.kind {
         CredentialKind::ClientSecret => client_secret::build(layout.names.as_ref().unwrap(), &secret("q~8Q.value")),
-        _ => layout.of_key_pair(&pair(0).0, &pair(0).1, &secret("opens-it")).unwrap(),
+        CredentialKind::ClientCertificate => layout.of_key_pair(&pair(0).0, &pair(0).1, &secret("opens-it")).unwrap(),
+        CredentialKind::TokenSigningCertificate => signing::built(layout, &signing::alone()),
     };
     layout.object(&entry(layout), data)
 }
@@ -84,6 +95,13 @@ fn as_secret(object: &mut Object) -> &mut Secret {
     match object {
         Object::Secret(secret) => secret,
         Object::ConfigMap(_) => panic!("a ConfigMap"),
+    }
+}
+
+fn as_config_map(object: &mut Object) -> &mut ConfigMap {
+    match object {
+        Object::ConfigMap(map) => map,
+        Object::Secret(_) => panic!("a Secret"),
     }
 }
 
@@ -127,7 +145,7 @@ fn an_edit_of_any_key_shows(
     let mut extended = written(&layout);
     as_secret(&mut extended).data.as_mut().unwrap().insert("more".to_owned(), ByteString(vec![]));
     assert!(!shows(&layout, &extended), "a key was added");
-    assert_eq!(layout.inspect(&extended).superfluous, ["more"]);
+    assert_eq!(layout.inspect(&extended).superfluous.data, ["more"]);
 }
 
 #[test]
@@ -173,24 +191,6 @@ fn a_further_key_never_takes_the_place_of_a_standard_one() {
 }
 
 #[test]
-fn labels_and_annotations_are_put_on_and_missed_when_they_are_taken_off() {
-    let layout_with = layout("clientSecret", json!({"labels": {"team": "payroll"}, "annotations": {"reloader": "on"}}));
-    let output = written(&layout_with);
-    assert!(shows(&layout_with, &output));
-    assert!(!shows(&layout("clientSecret", Value::Null), &output), "what the template put on must come off with it");
-    for (label, annotation) in [(Some("team"), None), (None, Some("reloader"))] {
-        let mut bare = output.clone();
-        let metadata = bare.metadata_mut();
-        label.map(|name| metadata.labels.as_mut().unwrap().remove(name));
-        annotation.map(|name| metadata.annotations.as_mut().unwrap().remove(name));
-        assert!(!shows(&layout_with, &bare));
-    }
-    let mut more = output;
-    more.metadata_mut().labels.as_mut().unwrap().insert("somebody".to_owned(), "else's".to_owned());
-    assert!(shows(&layout_with, &more), "labels of others are theirs");
-}
-
-#[test]
 fn a_keystore_opens_with_the_password_beside_it_and_holds_the_pair() {
     let layout = layout("clientCertificate", json!({"additionalFormats": ["PKCS12"]}));
     let output = written(&layout);
@@ -217,7 +217,7 @@ fn a_keystore_that_is_not_asked_for_is_superfluous() {
     let with = layout("clientCertificate", json!({"additionalFormats": ["PKCS12"]}));
     let without = layout("clientCertificate", Value::Null);
     let inspected = without.inspect(&written(&with));
-    assert_eq!(inspected.superfluous, ["keystore.p12", "keystore.password"]);
+    assert_eq!(inspected.superfluous.data, ["keystore.p12", "keystore.password"]);
 }
 
 fn strange(kind: &str, change: impl FnOnce(&mut Secret)) -> Output {
@@ -225,23 +225,6 @@ fn strange(kind: &str, change: impl FnOnce(&mut Secret)) -> Output {
     let mut object = written(&layout);
     change(as_secret(&mut object));
     layout.inspect(&object).output
-}
-
-#[test]
-fn an_object_of_somebody_else_is_foreign_until_it_names_us() {
-    let of_nobody = |secret: &mut Secret| {
-        secret.metadata.annotations = None;
-        secret.metadata.labels = None;
-    };
-    assert!(matches!(strange("clientSecret", of_nobody), Output::Foreign(why) if why.contains("not made by this operator")));
-    let handed_over = |name: &'static str| {
-        move |secret: &mut Secret| {
-            of_nobody(secret);
-            secret.metadata.annotations = Some([(ADOPT_BY.to_owned(), name.to_owned())].into());
-        }
-    };
-    assert!(matches!(strange("clientSecret", handed_over("payroll-api")), Output::Ours { shows: None, .. }));
-    assert!(matches!(strange("clientSecret", handed_over("another")), Output::Foreign(_)));
 }
 
 #[rstest]
