@@ -35,10 +35,14 @@ struct Inner {
     fault: Mutex<Option<(usize, Fault)>>,
     crash: Notify,
     watcher: Mutex<Option<Arc<Watcher>>>,
+    faults_found: Mutex<Vec<String>>,
 }
 
-/// Called before and after each effect, with its name.
-pub(super) type Watcher = dyn Fn(Moment, &str) + Send + Sync;
+/// Called before and after each effect, with its name. What it finds fault with ends the test: not by a panic, which would be the operator's to survive.
+pub(super) type Watcher = dyn Fn(Moment, &str) -> Result<(), String> + Send + Sync;
+
+/// The name of an effect that is none: time goes by.
+pub(super) const TIME: &str = "some time";
 
 /// Which side of an effect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,8 +68,18 @@ impl Effects {
         self.0.crash.notified().await;
     }
 
-    pub(super) fn watch(&self, watcher: impl Fn(Moment, &str) + Send + Sync + 'static) {
+    pub(super) fn watch(&self, watcher: impl Fn(Moment, &str) -> Result<(), String> + Send + Sync + 'static) {
         *self.0.watcher.lock().unwrap() = Some(Arc::new(watcher));
+    }
+
+    /// Nobody looks any more.
+    pub(super) fn look_away(&self) {
+        *self.0.watcher.lock().unwrap() = None;
+    }
+
+    pub(super) fn assert_faultless(&self) {
+        let found = self.0.faults_found.lock().unwrap();
+        assert!(found.is_empty(), "{} faults; the first: {}", found.len(), found[0]);
     }
 
     fn begin(&self, name: &str) -> Option<Fault> {
@@ -76,11 +90,10 @@ impl Effects {
         fault
     }
 
-    fn tell(&self, moment: Moment, name: &str) {
+    pub(super) fn tell(&self, moment: Moment, name: &str) {
         let watcher = self.0.watcher.lock().unwrap().clone();
-        if let Some(watcher) = watcher {
-            watcher(moment, name);
-        }
+        let fault = watcher.and_then(|watcher| watcher(moment, name).err());
+        self.0.faults_found.lock().unwrap().extend(fault);
     }
 }
 

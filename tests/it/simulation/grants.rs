@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::effects::{Effects, Moment};
+use super::effects::{Effects, Moment, TIME};
 use super::oracle::Oracle;
 use super::world::{NAMESPACE, World};
 
@@ -19,6 +19,10 @@ fn certificate() -> Value {
 
 fn signing() -> Value {
     json!({"tokenSigningCertificate": {"activation": {"soak": "2h"}}, "rotation": {"validity": VALIDITY, "renewBefore": "48h", "overlap": "2h"}})
+}
+
+fn secret() -> Value {
+    json!({"clientSecret": {}, "rotation": {"validity": VALIDITY, "renewBefore": "48h", "overlap": "2h"}})
 }
 
 fn put_grants(cluster: &kube_sim::KubeSim, grants: Value) {
@@ -42,24 +46,29 @@ fn creates_activates_or_publishes(effect: &str) -> bool {
 /// time than the credential lives. Answers the forbidden effects after it, and whether there was an n-th effect.
 async fn withdrawn_after(spec: &Value, number: usize) -> (Vec<String>, bool) {
     let world = World::new(spec, Effects::default()).await;
+    let oracle = Oracle::watch(&world);
     world.run_for(TimeDelta::hours(4)).await;
     let (cluster, counted, late) = (world.cluster.clone(), AtomicUsize::new(0), Arc::new(Mutex::new(Vec::new())));
     let forbidden = Arc::clone(&late);
     let before = grants(&world);
     assert!(world.output().is_some());
-    world.effects.watch(move |moment, name| match moment {
-        Moment::Before if counted.load(Ordering::SeqCst) > number && creates_activates_or_publishes(name) => {
-            forbidden.lock().unwrap().push(name.to_owned());
+    world.effects.watch(move |moment, name| {
+        match moment {
+            Moment::Before if counted.load(Ordering::SeqCst) > number && creates_activates_or_publishes(name) => {
+                forbidden.lock().unwrap().push(name.to_owned());
+            }
+            Moment::After if name == TIME => {}
+            Moment::After if counted.fetch_add(1, Ordering::SeqCst) == number => put_grants(&cluster, json!([])),
+            Moment::Before | Moment::After => {}
         }
-        Moment::After if counted.fetch_add(1, Ordering::SeqCst) == number => put_grants(&cluster, json!([])),
-        Moment::Before | Moment::After => {}
+        Ok(())
     });
     world.run_for(TimeDelta::hours(62)).await;
     let happened = grants(&world) == json!([]);
     if happened {
         assert!(["Stalled", "RotationAtRisk"].map(|r#type| reason(&world, r#type)).contains(&"NotGranted".to_owned()), "{number}");
-        let oracle = Oracle::watch(&world);
         oracle.check("the withdrawal");
+        oracle.resume(&world);
         put_grants(&world.cluster, before);
         world.run_for(TimeDelta::hours(8)).await;
         oracle.has_settled(&world);
@@ -90,6 +99,11 @@ async fn a_grant_withdrawn_at_any_moment_of_a_rotation_ends_it_there_and_a_new_o
 #[tokio::test(start_paused = true)]
 async fn a_grant_withdrawn_at_any_moment_of_a_signing_rollover_ends_it_there_and_a_new_one_goes_on() {
     assert_withdrawn_everywhere(&signing()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_withdrawn_at_any_moment_of_the_rotation_of_a_secret_ends_it_there_and_a_new_one_goes_on() {
+    assert_withdrawn_everywhere(&secret()).await;
 }
 
 #[tokio::test(start_paused = true)]

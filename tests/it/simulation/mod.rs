@@ -5,5 +5,8 @@ mod grants;
 mod oracle;
 mod own_sign_in;
 mod refusals;
+mod scenario;
+mod secrets;
+mod time;
 mod world;
 mod years;

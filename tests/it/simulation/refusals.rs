@@ -57,7 +57,7 @@ async fn nothing_is_written_while_the_clocks_differ() {
 #[tokio::test(start_paused = true)]
 async fn a_target_that_does_not_exist_is_named() {
     let (world, _) = world().await;
-    world.effects.watch(|_, _| ());
+    world.effects.look_away();
     world.entra.delete(world.target.application).unwrap();
     world.run_for(TimeDelta::days(1)).await;
     assert_stalled(&world, "TargetNotFound");
@@ -83,7 +83,7 @@ async fn without_a_grant_graph_is_not_asked_at_all() {
 #[tokio::test(start_paused = true)]
 async fn a_secret_of_somebody_else_stays_as_it_is_until_it_is_gone() {
     let (world, oracle) = world().await;
-    world.effects.watch(|_, _| ());
+    world.effects.look_away();
     let theirs = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "payroll-credential", "namespace": NAMESPACE}, "data": {"key": "dmFsdWU="}});
     let before = world.cluster.put(theirs);
     world.run_for(TimeDelta::days(1)).await;

@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entra::{Clock, Ids, NetworkError, NetworkOptions, Wire};
-use entra_emulator::{Emulator, Registered, Registration, TokioTime};
+use entra_emulator::{Emulator, NewSecret, Operation, Registered, Registration, TokioTime};
 use entra_rotator::metrics::Metrics;
 use entra_rotator::operator;
 use entra_rotator::seams::{KeySource, Seams, Wires};
 use entra_rotator::serve::Health;
 use entra_rotator::settings::Settings;
-use entra_types::TenantId;
+use entra_types::{Cloud, ObjectId, TenantId};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Secret;
 use keys::{KeyError, KeySize, PrivateKey};
-use kube::api::{Api, PostParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
 use kube_sim::KubeSim;
 use rotation::Lateness;
 use serde_json::{Value, json};
@@ -26,9 +27,10 @@ use tokio::time::Instant;
 use tower::Layer as _;
 use uuid::Uuid;
 
-use super::effects::{Effects, Process};
+use super::effects::{Effects, Moment, Process, TIME};
 
-const TENANT: &str = "cccccccc-0000-4000-8000-000000000001";
+pub(super) const TENANT: &str = "cccccccc-0000-4000-8000-000000000001";
+pub(super) const OUTPUT: &str = "payroll-credential";
 const SECRET: &str = "operator-secret-0123456789abcdef~";
 pub(super) const NAMESPACE: &str = "payroll";
 pub(super) const NAME: &str = "payroll";
@@ -38,13 +40,44 @@ pub(super) struct World {
     pub(super) cluster: KubeSim,
     pub(super) entra: Emulator,
     pub(super) target: Registered,
+    /// The one of the target's objects whose credentials are kept.
+    pub(super) object: ObjectId,
     pub(super) effects: Effects,
-    pub(super) signing: bool,
-    pub(super) foreign: Value,
+    pub(super) kind: Kind,
     settings: Settings,
     started: Started,
     ids: Arc<Counted>,
     keys: Arc<Fixtures>,
+}
+
+/// What is kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    ClientCertificate,
+    ClientSecret,
+    Signing,
+}
+
+/// What a world begins with, besides its resource.
+#[derive(Clone, Default)]
+pub(super) struct Setup {
+    /// The spec of the resource, without target and output.
+    pub(super) spec: Value,
+    pub(super) effects: Effects,
+    /// The grant allows adoption.
+    pub(super) allow_adoption: bool,
+    /// More roles of the operator's.
+    pub(super) roles: &'static [&'static str],
+    /// Neither the operator nor the application may do anything in Graph.
+    pub(super) powerless: bool,
+    /// The cloud in which everything is, and which the EntraTenant names; none is a stand-in with endpoints of its own.
+    pub(super) cloud: Option<Cloud>,
+}
+
+impl Setup {
+    pub(super) fn of(spec: Value) -> Self {
+        Self { spec, ..Self::default() }
+    }
 }
 
 /// When the world began, by both clocks.
@@ -90,41 +123,44 @@ impl Wires for ToEmulator {
 }
 
 impl World {
-    /// A world with one resource of this spec, and a credential of somebody else's on its target.
+    /// A world with one resource of this spec, and credentials of somebody else's on its target.
     pub(super) async fn new(spec: &Value, effects: Effects) -> Self {
-        let started = Started { wall: "2026-01-01T00:00:00Z".parse().unwrap(), monotonic: Instant::now() };
-        let cluster = cluster(started);
-        let entra = Emulator::builder().time(TokioTime::starting_at(started.wall)).build().unwrap();
-        let tenant: TenantId = TENANT.parse().unwrap();
-        entra.add_tenant(tenant);
-        let operator = entra.register(tenant, &Registration::named("operator").role("Application.ReadWrite.OwnedBy")).unwrap();
-        let end = started.wall + TimeDelta::days(20_000);
-        let secret = entra_emulator::NewSecret { text: SECRET.to_owned(), display_name: None, start: None, end };
-        entra.add_secret(operator.application, secret).unwrap();
-        let target = entra.register(tenant, &Registration::named("Payroll").owner(operator.service_principal)).unwrap();
-        let signing = spec.get("tokenSigningCertificate").is_some();
-        let object = if signing { target.service_principal } else { target.application };
-        entra.add_raw(object, true, foreign_entry()).unwrap();
-        let settings = Settings {
-            namespace: "entra-rotator".to_owned(),
-            identity: "operator-0".to_owned(),
-            lease_name: "entra-rotator".to_owned(),
-            lease_duration: Duration::from_secs(6 * 3_600),
-            watch_namespaces: vec![],
-            late: Lateness::default(),
-            watch_timeout: Duration::from_secs(10 * 86_400),
-            allow_custom_endpoints: true,
-            ambient: entra_rotator::settings::Ambient::default(),
-        };
-        let ids = Arc::new(Counted(AtomicU64::new(1)));
-        let keys = Arc::new(Fixtures(AtomicUsize::new(0)));
-        let foreign = Value::Object(foreign_entry());
-        let world = Self { cluster, entra, target, effects, signing, foreign, settings, started, ids, keys };
-        world.populate(&operator, spec).await;
+        Self::begin(Setup { effects, ..Setup::of(spec.clone()) }).await
+    }
+
+    /// A world whose resource is there already.
+    pub(super) async fn begin(setup: Setup) -> Self {
+        let world = Self::empty(&setup).await;
+        world.declare(&setup.spec).await;
         world
     }
 
-    async fn populate(&self, operator: &Registered, spec: &Value) {
+    /// A world without the resource.
+    pub(super) async fn empty(setup: &Setup) -> Self {
+        let started = Started { wall: "2026-01-01T00:00:00Z".parse().unwrap(), monotonic: Instant::now() };
+        let cluster = cluster(started);
+        let entra =
+            Emulator::builder().time(TokioTime::starting_at(started.wall)).cloud(setup.cloud.unwrap_or(Cloud::Global)).build().unwrap();
+        let (operator, target) = register(&entra, started.wall, setup);
+        let kind = Kind::of(&setup.spec);
+        let on_service_principal = kind == Kind::Signing || setup.spec["target"]["object"] == "ServicePrincipal";
+        let world = Self {
+            cluster,
+            entra,
+            target,
+            object: if on_service_principal { target.service_principal } else { target.application },
+            effects: setup.effects.clone(),
+            kind,
+            settings: settings(),
+            started,
+            ids: Arc::new(Counted(AtomicU64::new(1))),
+            keys: Arc::new(Fixtures(AtomicUsize::new(0))),
+        };
+        world.populate(&operator, setup).await;
+        world
+    }
+
+    async fn populate(&self, operator: &Registered, setup: &Setup) {
         for namespace in ["entra-rotator", NAMESPACE] {
             self.cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
         }
@@ -133,15 +169,30 @@ impl World {
         .unwrap();
         let secrets: Api<Secret> = Api::namespaced(self.cluster.client(), "entra-rotator");
         secrets.create(&PostParams::default(), &secret).await.unwrap();
-        self.create(json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "EntraTenant", "metadata": {"name": "default"}, "spec": {
-            "tenantID": TENANT, "cloud": "Custom", "endpoints": {"login": "https://entra.example", "graph": "https://entra.example"},
+        let (client, object) = (self.target.client_id.to_string(), self.object.to_string());
+        let adoption = if setup.allow_adoption { "Always" } else { "Never" };
+        let mut spec = json!({
+            "tenantID": TENANT,
             "signIn": {"clientSecret": {"clientID": operator.client_id.to_string(), "secretRef": {"name": "sign-in"}}},
-            "grants": [{"name": "payroll", "namespaces": [NAMESPACE], "clientIDs": [self.target.client_id.to_string()],
-                "credentials": ["ClientCertificate", "TokenSigningCertificate"]}]}}))
-            .await;
+            "grants": [{"name": "payroll", "namespaces": [NAMESPACE], "clientIDs": [client], "objectIDs": [object],
+                "credentials": ["ClientCertificate", "ClientSecret", "TokenSigningCertificate"], "allowAdoption": adoption}]});
+        spec.as_object_mut().unwrap().extend(place(setup.cloud));
+        self.create(
+            json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "EntraTenant", "metadata": {"name": "default"}, "spec": spec}),
+        )
+        .await;
+    }
+
+    /// Creates the resource. Its target is named by clientID unless the spec names the object.
+    pub(super) async fn declare(&self, spec: &Value) {
         let mut spec = spec.clone();
-        spec["target"] = json!({"clientID": self.target.client_id.to_string()});
-        spec["secretName"] = json!("payroll-credential");
+        if spec["target"]["objectID"].is_null() {
+            spec["target"]["clientID"] = json!(self.target.client_id.to_string());
+        }
+        if spec["configMapName"].is_null() {
+            spec["secretName"] = json!(OUTPUT);
+            spec.as_object_mut().unwrap().remove("configMapName");
+        }
         self.create(json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "ServicePrincipalCredential",
             "metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec}))
             .await;
@@ -149,36 +200,78 @@ impl World {
 
     /// Creates an object of our own kinds as a user would.
     pub(super) async fn create(&self, object: Value) {
-        let kind = object["kind"].as_str().unwrap_or_default().to_owned();
-        let resource = kube::discovery::ApiResource::from_gvk(&kube::core::GroupVersionKind::gvk("entra-rotator.io", "v1alpha1", &kind));
-        let object: kube::api::DynamicObject = serde_json::from_value(object).unwrap();
-        let api: Api<kube::api::DynamicObject> = match &object.metadata.namespace {
-            Some(namespace) => Api::namespaced_with(self.cluster.client(), namespace, &resource),
-            None => Api::all_with(self.cluster.client(), &resource),
-        };
+        let api = self.ours(object["kind"].as_str().unwrap(), object["metadata"]["namespace"].as_str());
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
         api.create(&PostParams::default(), &object).await.unwrap();
     }
 
-    /// Runs operators one after the other for this long: a crashed one is replaced after a second.
+    /// Edits the resource as `kubectl patch --type=merge` does.
+    pub(super) async fn edit(&self, patch: Value) {
+        let api = self.ours("ServicePrincipalCredential", Some(NAMESPACE));
+        api.patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    /// Deletes the resource as `kubectl delete --wait=false` does.
+    pub(super) async fn delete(&self) {
+        let api = self.ours("ServicePrincipalCredential", Some(NAMESPACE));
+        api.delete(NAME, &DeleteParams::default()).await.unwrap();
+    }
+
+    fn ours(&self, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("entra-rotator.io", "v1alpha1", kind));
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.cluster.client(), namespace, &resource),
+            None => Api::all_with(self.cluster.client(), &resource),
+        }
+    }
+
+    /// Runs operators one after the other for this long: a crashed one is replaced after a second. Fails if a watcher of the effects found fault.
     pub(super) async fn run_for(&self, span: TimeDelta) {
-        let end = Instant::now() + span.to_std().unwrap();
-        while Instant::now() < end {
-            let process = Process::new(&self.effects);
-            let (stop, stopped) = watch::channel(false);
-            let running = tokio::spawn(self.operator(&process, stopped));
+        self.run(Instant::now() + span.to_std().unwrap(), |_| false).await;
+    }
+
+    /// Runs until something is so, for `limit` at most.
+    pub(super) async fn run_until(&self, limit: TimeDelta, what: &str, is_so: impl Fn(&Self) -> bool) {
+        self.run(Instant::now() + limit.to_std().unwrap(), &is_so).await;
+        assert!(is_so(self), "never seen: {what}; {:#}", self.find_resource().unwrap_or_default()["status"]);
+    }
+
+    async fn run(&self, end: Instant, is_over: impl Fn(&Self) -> bool) {
+        while Instant::now() < end && !is_over(self) {
+            self.run_one(end, &is_over).await;
+            self.effects.assert_faultless();
+        }
+    }
+
+    /// One process, until it crashes or the time is over.
+    async fn run_one(&self, end: Instant, is_over: impl Fn(&Self) -> bool) {
+        let process = Process::new(&self.effects);
+        let (stop, stopped) = watch::channel(false);
+        let mut running = tokio::spawn(self.operator(&process, stopped));
+        let (mut clock, mut glance) = ([3_600, 300].map(Duration::from_secs).map(tokio::time::interval)).into();
+        loop {
             tokio::select! {
+                biased;
                 () = self.effects.crashed() => {
                     running.abort();
                     tokio::time::sleep(Duration::from_secs(1)).await;
+                    break;
                 }
+                ended = &mut running => panic!("the operator ended: {ended:?}"),
+                _ = clock.tick() => self.effects.tell(Moment::After, TIME),
+                _ = glance.tick() => {}
                 () = tokio::time::sleep_until(end) => {
                     stop.send(true).unwrap();
-                    running.await.unwrap().unwrap();
-                    return;
+                    break;
                 }
             }
-            let _ = running.await;
+            if is_over(self) {
+                stop.send(true).unwrap();
+                break;
+            }
         }
+        let ended = running.await;
+        assert!(ended.as_ref().is_ok_and(Result::is_ok) || ended.as_ref().is_err_and(tokio::task::JoinError::is_cancelled), "{ended:?}");
     }
 
     fn operator(
@@ -197,15 +290,127 @@ impl World {
         operator::run(client, self.settings.clone(), seams, Metrics::new(), health, stop)
     }
 
-    /// The resource as it is stored.
-    pub(super) fn resource(&self) -> Value {
-        self.cluster.get("serviceprincipalcredentials.entra-rotator.io", NAMESPACE, NAME).expect("the resource")
+    /// The simulated time.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.started.now()
     }
 
-    /// The published Secret.
-    pub(super) fn output(&self) -> Option<Value> {
-        self.cluster.get("secrets", NAMESPACE, "payroll-credential")
+    /// The resource as it is stored.
+    pub(super) fn resource(&self) -> Value {
+        self.find_resource().expect("the resource")
     }
+
+    /// The resource, if it is still there.
+    pub(super) fn find_resource(&self) -> Option<Value> {
+        self.cluster.get("serviceprincipalcredentials.entra-rotator.io", NAMESPACE, NAME)
+    }
+
+    /// What is published: a Secret or a ConfigMap.
+    pub(super) fn output(&self) -> Option<Value> {
+        let secret = self.cluster.get("secrets", NAMESPACE, OUTPUT);
+        secret.or_else(|| self.cluster.get("configmaps", NAMESPACE, OUTPUT))
+    }
+
+    /// The status of the EntraTenant.
+    pub(super) fn tenant_status(&self) -> Value {
+        self.cluster.get("entratenants.entra-rotator.io", "", "default").unwrap()["status"].clone()
+    }
+
+    /// A condition of the resource as `True/Reason`; empty where there is none.
+    pub(super) fn condition(&self, name: &str) -> String {
+        let status = &self.resource()["status"];
+        let found = status["conditions"].as_array().and_then(|conditions| conditions.iter().find(|condition| condition["type"] == name));
+        found.map_or_else(String::new, |condition| {
+            format!("{}/{}", condition["status"].as_str().unwrap(), condition["reason"].as_str().unwrap())
+        })
+    }
+
+    /// What a condition says.
+    pub(super) fn message(&self, name: &str) -> String {
+        let status = &self.resource()["status"];
+        let found = status["conditions"].as_array().and_then(|conditions| conditions.iter().find(|condition| condition["type"] == name));
+        found.map_or_else(String::new, |condition| condition["message"].as_str().unwrap().to_owned())
+    }
+
+    /// The ledger.
+    pub(super) fn entries(&self) -> Vec<Value> {
+        self.resource()["status"]["credentials"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The entry in use.
+    pub(super) fn current(&self) -> Value {
+        self.entries().into_iter().find(|entry| entry["use"] == "Current").unwrap_or_default()
+    }
+
+    /// The entries of both lists of the object in Entra.
+    pub(super) fn listed(&self) -> Vec<Value> {
+        credentials(&self.entra.object(self.object).expect("the target"))
+    }
+
+    /// What the operator wrote to Entra so far, by name.
+    pub(super) fn writes(&self) -> Vec<Operation> {
+        self.entra.calls().iter().filter(|call| call.operation.is_write()).map(|call| call.operation).collect()
+    }
+}
+
+/// The entries of both lists.
+pub(super) fn credentials(object: &Value) -> Vec<Value> {
+    ["keyCredentials", "passwordCredentials"].iter().flat_map(|list| object[list].as_array().cloned().unwrap_or_default()).collect()
+}
+
+impl Kind {
+    fn of(spec: &Value) -> Self {
+        match () {
+            () if spec.get("tokenSigningCertificate").is_some() => Self::Signing,
+            () if spec.get("clientSecret").is_some() => Self::ClientSecret,
+            () => Self::ClientCertificate,
+        }
+    }
+}
+
+/// The operator and its target, with credentials of somebody else's on both of the target's objects.
+fn register(entra: &Emulator, now: DateTime<Utc>, setup: &Setup) -> (Registered, Registered) {
+    let tenant: TenantId = TENANT.parse().unwrap();
+    entra.add_tenant(tenant);
+    let own = if setup.powerless { &[][..] } else { &["Application.ReadWrite.OwnedBy"] };
+    let roles = own.iter().chain(setup.roles);
+    let operator = entra.register(tenant, &roles.fold(Registration::named("operator"), |it, role| it.role(role))).unwrap();
+    let secret = NewSecret { text: SECRET.to_owned(), display_name: None, start: None, end: now + TimeDelta::days(20_000) };
+    entra.add_secret(operator.application, secret).unwrap();
+    let target = Registration::named("Payroll");
+    let target = if setup.powerless { target } else { target.owner(operator.service_principal) };
+    let target = entra.register(tenant, &target).unwrap();
+    for object in [target.application, target.service_principal] {
+        entra.add_raw(object, true, foreign_certificate()).unwrap();
+        entra.add_raw(object, false, foreign_secret()).unwrap();
+    }
+    (operator, target)
+}
+
+fn settings() -> Settings {
+    Settings {
+        namespace: "entra-rotator".to_owned(),
+        identity: "operator-0".to_owned(),
+        lease_name: "entra-rotator".to_owned(),
+        lease_duration: Duration::from_secs(6 * 3_600),
+        watch_namespaces: vec![],
+        late: Lateness::default(),
+        watch_timeout: Duration::from_secs(10 * 86_400),
+        allow_custom_endpoints: true,
+        ambient: entra_rotator::settings::Ambient::default(),
+    }
+}
+
+/// Where a tenant is, in the spec of its EntraTenant.
+fn place(cloud: Option<Cloud>) -> serde_json::Map<String, Value> {
+    let place = match cloud {
+        None => json!({"cloud": "Custom", "endpoints": {"login": "https://entra.example", "graph": "https://entra.example"}}),
+        Some(Cloud::Global) => json!({"cloud": "Global"}),
+        Some(Cloud::UsGovernmentL4) => json!({"cloud": "USGovernmentL4"}),
+        Some(Cloud::UsGovernmentL5) => json!({"cloud": "USGovernmentL5"}),
+        Some(Cloud::China) => json!({"cloud": "China"}),
+    };
+    place.as_object().unwrap().clone()
 }
 
 fn cluster(started: Started) -> KubeSim {
@@ -215,9 +420,17 @@ fn cluster(started: Started) -> KubeSim {
 }
 
 /// Somebody else's certificate, with a field that this version has never heard of.
-fn foreign_entry() -> serde_json::Map<String, Value> {
+fn foreign_certificate() -> serde_json::Map<String, Value> {
     let entry = json!({"customKeyIdentifier": "Zm9yZWlnbg==", "displayName": "CN=foreign", "endDateTime": "2099-01-01T00:00:00Z", "key": null,
         "keyId": "dddddddd-0000-4000-8000-000000000001", "startDateTime": "2025-05-05T18:38:51.8100763Z", "type": "AsymmetricX509Cert",
         "usage": "Verify", "hint": {"new": [1.50, null]}});
+    entry.as_object().unwrap().clone()
+}
+
+/// Somebody else's secret, likewise.
+fn foreign_secret() -> serde_json::Map<String, Value> {
+    let entry = json!({"customKeyIdentifier": null, "displayName": "made by hand", "endDateTime": "2098-01-01T00:00:00.1234567Z",
+        "hint": "abc", "keyId": "dddddddd-0000-4000-8000-000000000002", "startDateTime": "2025-05-05T18:38:51.8100763Z",
+        "new": {"field": [1.50, null]}});
     entry.as_object().unwrap().clone()
 }

@@ -15,6 +15,10 @@ fn signing() -> Value {
     json!({"tokenSigningCertificate": {}, "rotation": {"validity": "4320h"}})
 }
 
+fn secret() -> Value {
+    json!({"clientSecret": {}})
+}
+
 /// The same course of events as in a year, in days: the effects and their order do not depend on the length of a life.
 fn short(spec: &Value) -> Value {
     let mut spec = spec.clone();
@@ -32,6 +36,17 @@ async fn a_simulated_year_of_a_client_certificate_keeps_every_promise() {
 async fn a_simulated_year_of_a_signing_certificate_keeps_every_promise() {
     let world = run(&signing(), Effects::default(), TimeDelta::days(365)).await;
     assert_eq!(rotations(&world), 3, "{:#?}", world.effects.log());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_simulated_year_of_a_client_secret_keeps_every_promise() {
+    let world = run(&secret(), Effects::default(), TimeDelta::days(365)).await;
+    assert_eq!(rotations(&world), 6, "{:#?}", world.effects.log());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_secret_survives_every_fault_at_every_effect() {
+    every_fault(&short(&secret())).await;
 }
 
 #[tokio::test(start_paused = true)]
