@@ -144,6 +144,22 @@ mod tests {
         assert!(certificate(&file, "p").is_none());
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn any_bytes_and_any_damage_to_a_pfx_are_survived(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300), place in 0..2_000_usize, byte: u8) {
+            assert!(certificate(&bytes, "p").is_none());
+            let mut file = PFX.get_or_init(|| pfx(3, 3, EncryptionAlgorithm::PbeWithHmacSha256AndAes256)).clone();
+            if let Some(damaged) = file.get_mut(place) {
+                *damaged = byte;
+            }
+            let _ = certificate(&file, "p");
+        }
+    }
+
+    static PFX: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+
     #[test]
     fn what_is_no_der_or_nests_without_end_is_refused() {
         let mut deep = Vec::new();

@@ -114,7 +114,7 @@ pub struct ApplicationSeed {
 }
 
 /// One of the two objects.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ObjectSeed {
     /// `id`; made if absent.
@@ -139,6 +139,12 @@ pub struct ObjectSeed {
     pub key_credentials: Vec<Map<String, Value>>,
     /// Raw entries of `passwordCredentials`, unchecked. A `secretText` in one signs in.
     pub password_credentials: Vec<Map<String, Value>>,
+}
+
+impl std::fmt::Debug for ObjectSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ObjectSeed").field("id", &self.id).field("roles", &self.roles).field("owners", &self.owners).finish_non_exhaustive()
+    }
 }
 
 /// One object alone, as the admin API makes it.

@@ -39,6 +39,15 @@ fn the_example_seed_is_loaded_with_all_that_it_says() {
     assert_eq!(emulator.faults().len(), 1);
 }
 
+#[test]
+fn a_seed_keeps_its_secrets_out_of_its_debug_form() {
+    let text = format!(
+        "tenants: [{{id: {TENANT}, applications: [{{displayName: x, application: {{secrets: [{{secretText: hidden~1}}], passwordCredentials: [{{secretText: hidden~2}}]}}}}]}}]"
+    );
+    let shown = format!("{:?}", Seed::parse(&text).unwrap());
+    assert!(shown.contains(TENANT) && !shown.contains("hidden"), "{shown}");
+}
+
 #[tokio::test]
 async fn the_example_seed_sets_policies_locks_machine_and_issuers_too() {
     let emulator = Emulator::builder().build().unwrap();
