@@ -8,6 +8,7 @@ use crate::check::{Check, Halt, act, all, look, merge, note, stop, wait};
 use crate::history::Conclusion;
 use crate::ledger::{Entry, Use};
 use crate::memory::Output;
+use crate::op::OpState;
 use crate::policy::Kind;
 use crate::reason::{Cause, Reason, Refusal};
 use crate::{
@@ -157,11 +158,20 @@ fn carry_on(case: &Case<'_>) -> Check {
     if case.policy.revokes(upcoming, case.now) && !token_signing::is_chosen(case, upcoming) {
         return note(Fact::Abandoned(upcoming.id.clone()));
     }
+    if is_outdated(case, upcoming) {
+        return note(Fact::Abandoned(upcoming.id.clone()));
+    }
     match case.policy.kind {
         Kind::ClientSecret => client_secret::carry_on(case, upcoming),
         Kind::ClientCertificate { .. } => client_certificate::carry_on(case, upcoming),
         Kind::TokenSigning(_) => token_signing::carry_on(case, upcoming),
     }
+}
+
+/// Entra refused to make it, and the spec was edited since: it is claimed anew as the spec asks now. What was refused does not exist.
+fn is_outdated(case: &Case<'_>, upcoming: &Entry) -> bool {
+    let is_refused = case.op(upcoming) == Some(OpState::Refused);
+    is_refused && case.policy.is_edited() && upcoming.op.as_ref().is_some_and(|op| op.kind.is_creation())
 }
 
 fn tidy(case: &Case<'_>) -> Check {
@@ -205,10 +215,12 @@ pub(crate) fn gone(case: &Case<'_>, entry: &Entry) -> Conclusion {
 fn begin(case: &Case<'_>) -> Check {
     let (None, Some(cause)) = (case.ledger.upcoming(), cause(case)) else { return Ok(()) };
     token_signing::hold_back(case, cause)?;
-    if let Some(until) = schedule::next_issue(case.ledger, case.policy.late).filter(|until| case.now < *until) {
+    if let Some(until) = schedule::next_issue(case.ledger, case.policy.late).filter(|until| case.now < *until && !case.policy.is_edited()) {
         return wait(until, Wait::Rationed);
     }
-    if case.ledger.all(Use::Abandoned).count() >= CROWD {
+    // Without a valid Current nothing can be removed (rule 4): only the ration bounds what is made then, or nothing ever would be again.
+    let serving = case.ledger.current().is_some_and(|current| current.is_valid_at(case.now));
+    if serving && case.ledger.all(Use::Abandoned).count() >= CROWD {
         return wait(case.now + case.policy.late.late(), Wait::Rationed);
     }
     case.is_not_frozen(None)?;
@@ -276,7 +288,7 @@ fn next_audit(case: &Case<'_>) -> crate::time::Time {
 /// A pass that came so far without a failure has outlived the last one, once something was read or written again.
 fn report_recovery(case: &Case<'_>) -> Check {
     let Some(failed) = case.ledger.rotation.last_failure.as_ref().map(|failure| failure.time) else { return Ok(()) };
-    let refused = |entry: &Entry| case.op(entry) == Some(crate::op::OpState::Refused);
+    let refused = |entry: &Entry| case.op(entry) == Some(OpState::Refused);
     let alive = case.memory.history().read_at().is_some_and(|read| read > failed);
     if alive && !case.ledger.entries.iter().any(refused) { note(Fact::Recovered) } else { look_again_after_failure(case, failed) }
 }

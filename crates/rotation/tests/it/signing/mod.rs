@@ -8,6 +8,7 @@ mod pin;
 mod revocation;
 mod signers;
 mod stages;
+mod whims;
 mod withdrawal;
 
 use chrono::TimeDelta;
