@@ -1,5 +1,6 @@
 //! The operator's real reconcilers over a simulated API server and the in-process emulator, under paused time.
 
+mod clouds;
 mod effects;
 mod grants;
 mod oracle;
