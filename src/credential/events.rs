@@ -100,7 +100,7 @@ fn describe(fact: &Fact) -> Option<(EventType, String)> {
             normal(format!("The certificate in the output works; the application rolls it from here on. It is recorded as {}.", claim.id))
         }
         Fact::Approved(id) => normal(format!("Credential {id} was approved.")),
-        Fact::Reinstated(id) => normal(format!("Credential {id} is pinned and becomes the current one again.")),
+        Fact::Reinstated(id) => normal(format!("Credential {id} was chosen to sign and is the current one.")),
         Fact::ForeignLost(_, lost) => {
             let lost: Vec<_> = lost.iter().map(ToString::to_string).collect();
             let note = format!(

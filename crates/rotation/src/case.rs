@@ -190,7 +190,7 @@ pub enum Fact {
     Adopted(Box<Claim>),
     /// Next is Current, and Current is Previous.
     Promoted(EntryId, BTreeSet<KeyId>),
-    /// It signs again because it is pinned: it is Current, and what was Current or Next is Previous.
+    /// It signs again because it is pinned or an admin chose it: it is Current, and what else was Current or Next is Previous.
     Reinstated(EntryId),
     /// The output shows Current.
     Published(EntryId),
