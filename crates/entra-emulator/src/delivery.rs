@@ -194,6 +194,7 @@ fn subject(world: &World, inbound: &Inbound, now: DateTime<Utc>) -> Subject {
         | Route::Policy(PolicyPath::Of { kind, address, .. } | PolicyPath::Assigned { kind, address, .. }) => {
             address.as_ref().ok().map(|address| (*kind, *address))
         }
+        Route::Federated { address, .. } => address.as_ref().ok().map(|address| (ObjectKind::Application, *address)),
         Route::Token { .. } => form_client(inbound).map(|client| (ObjectKind::ServicePrincipal, Address::AppId(client))),
         Route::Metadata { .. } => {
             let appid = inbound.query.iter().find(|(name, _)| name.eq_ignore_ascii_case("appid"));

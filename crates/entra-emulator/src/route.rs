@@ -33,6 +33,10 @@ pub enum Operation {
     Metadata,
     /// GET of OpenID or instance discovery, or of the keys that sign tokens.
     Discovery,
+    /// GET of federated identity credentials.
+    ReadFederated,
+    /// A change of them.
+    WriteFederated,
     /// GET of an application management policy, or of those of an object.
     ReadPolicy,
     /// A change of an application management policy, or of whom it is assigned to.
@@ -56,6 +60,7 @@ impl Operation {
                 | Self::AddPassword
                 | Self::RemovePassword
                 | Self::AddTokenSigningCertificate
+                | Self::WriteFederated
                 | Self::Administration
         )
     }
@@ -69,6 +74,11 @@ pub(crate) enum Route {
         kind: ObjectKind,
         address: Result<Address, String>,
         action: Option<Operation>,
+    },
+    /// The federated credentials of an application, or one of them by id or name.
+    Federated {
+        address: Result<Address, String>,
+        named: Option<String>,
     },
     Collection(ObjectKind),
     /// `delta` of a collection.
@@ -113,7 +123,16 @@ pub(crate) enum PolicyPath {
 impl Route {
     /// Whether the path is one of Graph's.
     pub(crate) const fn is_graph(&self) -> bool {
-        matches!(self, Self::Object { .. } | Self::Collection(_) | Self::Delta(_) | Self::Batch | Self::Policy(_) | Self::Segment(_))
+        matches!(
+            self,
+            Self::Object { .. }
+                | Self::Federated { .. }
+                | Self::Collection(_)
+                | Self::Delta(_)
+                | Self::Batch
+                | Self::Policy(_)
+                | Self::Segment(_)
+        )
     }
 }
 
@@ -167,6 +186,8 @@ impl Inbound {
             Route::Object { action: Some(action), .. } if post => *action,
             Route::Collection(_) | Route::Delta(_) if get => Operation::List,
             Route::Batch if post => Operation::Batch,
+            Route::Federated { .. } if get => Operation::ReadFederated,
+            Route::Federated { .. } => Operation::WriteFederated,
             Route::Policy(_) if get => Operation::ReadPolicy,
             Route::Policy(_) => Operation::WritePolicy,
             Route::Token { .. } if post => Operation::Token,
@@ -227,6 +248,9 @@ fn graph_route(segments: &[&str]) -> Route {
 fn member(kind: ObjectKind, address: Result<Address, String>, rest: &[&str]) -> Route {
     match rest {
         [] => Route::Object { kind, address, action: None },
+        [name, named @ ..] if kind == ObjectKind::Application && named.len() < 2 && name.eq_ignore_ascii_case(FEDERATED) => {
+            Route::Federated { address, named: named.first().map(|named| (*named).to_owned()) }
+        }
         [name] if name.eq_ignore_ascii_case(APP_POLICIES) => Route::Policy(PolicyPath::Of { kind, address, reference: false }),
         [action] => match named_action(kind, action) {
             Some(action) => Route::Object { kind, address, action: Some(action) },
@@ -246,6 +270,7 @@ fn is_delta(segment: &str) -> bool {
     name.strip_suffix("()").unwrap_or(name).eq_ignore_ascii_case("delta")
 }
 
+const FEDERATED: &str = "federatedIdentityCredentials";
 const APP_POLICIES: &str = "appManagementPolicies";
 
 fn policy_route(segments: &[&str]) -> Route {

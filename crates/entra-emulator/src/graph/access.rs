@@ -80,7 +80,7 @@ impl Caller {
         let owns = || self.service_principal.is_some_and(|id| object.owners.contains(&id));
         let own_application = object.kind == ObjectKind::Application && object.app_id == self.client;
         let rolls = matches!(operation, Operation::AddKey | Operation::RemoveKey);
-        let reads = operation == Operation::Get;
+        let reads = matches!(operation, Operation::Get | Operation::ReadFederated);
         self.has(&WRITE_ALL) || reads && self.has(&READ_ALL) || self.has(&[OWNED]) && owns() || rolls && own_application
     }
 

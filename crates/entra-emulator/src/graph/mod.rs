@@ -14,6 +14,7 @@ mod policy;
 mod proof;
 mod read;
 mod signing;
+mod trusts;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ fn serve(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Result<Answ
     visit.share = world.throttle.request(&world.behaviour, caller.asks(visit), inbound)?;
     let (kind, address) = match &inbound.route {
         Route::Object { kind, address, .. } => (*kind, address.clone()),
+        Route::Federated { address, .. } => (ObjectKind::Application, address.clone()),
         Route::Collection(kind) if inbound.operation() == Operation::List => return list::list(world, inbound, visit, &caller, *kind),
         Route::Delta(kind) if inbound.operation() == Operation::List => return list::delta(world, inbound, visit, &caller, *kind),
         Route::Collection(_) | Route::Delta(_) => return Err(Refusal::method()),
@@ -64,10 +66,10 @@ fn serve(world: &mut World, inbound: &Inbound, visit: &mut Visit) -> Result<Answ
     let address = address.map_err(|text| Refusal::request(format!("Invalid object identifier '{text}'.")))?;
     let seen = locate(world, visit, &caller, kind, address, operation)?;
     visit.object = Some((kind, seen.id));
-    if operation == Operation::Get {
-        read::get(world, inbound, visit, &caller, &seen)
-    } else {
-        write(world, inbound, visit, &caller, &seen)
+    match (operation, &inbound.route) {
+        (Operation::Get, _) => read::get(world, inbound, visit, &caller, &seen),
+        (Operation::ReadFederated, Route::Federated { named, .. }) => trusts::show(inbound, &seen, named.as_deref()),
+        _ => write(world, inbound, visit, &caller, &seen),
     }
 }
 
@@ -97,7 +99,7 @@ pub(crate) struct Edit {
 
 fn write(world: &mut World, inbound: &Inbound, visit: &Visit, caller: &Caller, seen: &Arc<Object>) -> Result<Answer, Refusal> {
     let operation = inbound.operation();
-    let body = body(inbound)?;
+    let body = if inbound.method == Method::DELETE { Map::new() } else { body(inbound)? };
     let stored = world.directory.stored(seen.id).ok_or_else(|| Refusal::not_found(&seen.id.to_string()))?;
     let edit = Edit { tenant: caller.tenant, object: stored.as_ref().clone(), seen: Arc::clone(seen) };
     if world.registration_of(stored, visit.now).is_some_and(Object::is_for_personal_accounts) {
@@ -105,6 +107,7 @@ fn write(world: &mut World, inbound: &Inbound, visit: &Visit, caller: &Caller, s
     }
     world.throttle.overlap(caller.tenant, seen.app_id, world.behaviour.conflict_window, visit.now)?;
     let (object, answer) = match operation {
+        Operation::WriteFederated => trusts::change(world, inbound, edit, &body),
         Operation::Patch => patch::patch(world, visit, edit, &body),
         Operation::AddKey => keys::add(world, inbound, visit, edit, &body),
         Operation::RemoveKey => keys::remove(world, visit, edit, &body),

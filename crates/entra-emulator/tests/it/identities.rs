@@ -6,7 +6,7 @@ use http::Request;
 use keys::fixtures;
 use serde_json::{Value, json};
 
-use crate::stage::{LOGIN, Reply, Stage, TENANT, sign};
+use crate::stage::{LOGIN, Reply, Stage, TENANT, refused, sign};
 
 const BY_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const ISSUER: &str = "https://oidc.example/cluster";
@@ -167,4 +167,55 @@ async fn the_metadata_service_refuses_unmarked_and_unfinished_requests() {
         let reply = get(&stage, &url, marked).await;
         assert_eq!((reply.status, &reply.json()["error"]), (400, &json!(error)), "{url}");
     }
+}
+
+#[tokio::test]
+async fn federated_credentials_are_made_changed_and_removed_through_graph() {
+    let stage = trusting().await;
+    let path = format!("{}/federatedIdentityCredentials", stage.application());
+    let shown = stage.get(&path).await.json();
+    assert_eq!((&shown["value"][0]["name"], &shown["value"][0]["issuer"]), (&json!("cluster"), &json!(ISSUER)));
+    let other = json!({"name": "other", "issuer": ISSUER, "subject": "system:serviceaccount:payroll:other"});
+    let made = stage.post(&path, &other).await;
+    assert_eq!((made.status, &made.json()["audiences"]), (201, &json!(["api://AzureADTokenExchange"])));
+    let mut claims = claims(&stage);
+    claims["sub"] = other["subject"].clone();
+    assert_eq!(sign_in(&stage, json!({"alg": "RS256"}), &claims).await.status, 200);
+    let one = format!("{path}/{}", made.json()["id"].as_str().unwrap());
+    assert_eq!(stage.get(&one).await.json()["name"], "other");
+    assert_eq!(stage.patch(&one, &json!({"subject": "nobody"})).await.status, 204);
+    assert_eq!(sign_in(&stage, json!({"alg": "RS256"}), &claims).await.json()["error_codes"], json!([700_213]));
+    assert_eq!(stage.send(stage.request(http::Method::DELETE, &format!("{path}/other"), &Value::Null)).await.status, 204);
+    assert_eq!(stage.get(&one).await.status, 404);
+    assert_eq!(stage.get(&path).await.json()["value"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_federated_credential_that_makes_no_sense_or_is_there_is_refused() {
+    let stage = trusting().await;
+    let path = format!("{}/federatedIdentityCredentials", stage.application());
+    let cases = [
+        (json!({"name": "x", "issuer": "https://x"}), 400, "Request_BadRequest"),
+        (json!({"name": "", "issuer": "https://x", "subject": "s"}), 400, "Request_BadRequest"),
+        (json!({"name": "x", "issuer": "https://x", "subject": "s", "audiences": ["a", "b"]}), 400, "Request_BadRequest"),
+        (json!({"name": "x", "issuer": "https://x", "subject": "s", "audiences": "a"}), 400, "BadRequest"),
+        (json!({"name": "x", "issuer": ISSUER, "subject": SUBJECT}), 400, "Request_BadRequest"),
+        (json!({"name": "cluster", "issuer": "https://x", "subject": "s"}), 409, "Request_MultipleObjectsWithSameKeyValue"),
+    ];
+    for (body, status, code) in cases {
+        assert_eq!(stage.post(&path, &body).await.verdict(), refused(status, code), "{body}");
+    }
+    assert_eq!(stage.patch(&format!("{path}/cluster"), &json!({"name": "x"})).await.status, 400);
+    assert_eq!(stage.patch(&path, &json!({})).await.status, 405);
+    assert_eq!(stage.get(&format!("{}/federatedIdentityCredentials", stage.principal())).await.status, 400);
+    for number in 1..20 {
+        let body = json!({"name": format!("n{number}"), "issuer": ISSUER, "subject": format!("s{number}")});
+        assert_eq!(stage.post(&path, &body).await.status, 201);
+    }
+    let full = stage.post(&path, &json!({"name": "n20", "issuer": ISSUER, "subject": "s20"})).await;
+    assert_eq!(full.verdict(), refused(403, "Directory_ResourceSizeExceeded"));
+    let (_, token) = stage.client(&["Application.Read.All"]).await;
+    let with =
+        async |method| stage.send(stage.request_with(&token, method, &path, &json!({"name": "y", "issuer": "i", "subject": "s"}))).await;
+    assert_eq!((with(http::Method::GET).await.status, with(http::Method::POST).await.status), (200, 403));
 }

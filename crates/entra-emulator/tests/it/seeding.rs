@@ -165,7 +165,14 @@ fn the_pages_name_every_switch_every_operation_and_the_rust_sample_as_it_is() {
     }
     let reads = [Operation::Get, Operation::List, Operation::Token, Operation::Metadata, Operation::Discovery, Operation::ReadPolicy];
     let writes = [Operation::Patch, Operation::AddKey, Operation::RemoveKey, Operation::AddPassword, Operation::RemovePassword];
-    let others = [Operation::AddTokenSigningCertificate, Operation::WritePolicy, Operation::Batch, Operation::Unknown];
+    let others = [
+        Operation::AddTokenSigningCertificate,
+        Operation::WritePolicy,
+        Operation::ReadFederated,
+        Operation::WriteFederated,
+        Operation::Batch,
+        Operation::Unknown,
+    ];
     for operation in reads.into_iter().chain(writes).chain(others) {
         let name = json!(operation);
         assert!(faults.contains(&format!("`{}`", name.as_str().unwrap())), "{name}");
