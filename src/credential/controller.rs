@@ -23,6 +23,7 @@ use super::pass::recorded;
 use super::reconcile::reconcile;
 use super::record;
 use super::registry::Registry;
+use super::strangers::Strangers;
 use super::trouble::ClusterError;
 use crate::api::v1alpha1::{CredentialKind, ServicePrincipalCredential};
 use crate::election::Election;
@@ -73,7 +74,8 @@ pub(crate) fn controller(
 ) -> (impl Future<Output = ()> + Send, Store<ServicePrincipalCredential>, impl Future<Output = ()> + Send) {
     let Parts { client, settings, seams, tenants, election, metrics } = parts;
     let (store, writer) = reflector::store();
-    let events = readable(Api::all(client.clone()), settings.watch());
+    let strangers = Strangers::new(client.clone(), seams.clone());
+    let events = readable(Api::all(client.clone()), settings.watch(), move |metadata, error| strangers.tell(metadata, error));
     let resources = reflector::reflector(writer, events).touched_objects();
     let (outputs, touched) = Outputs::watch(&client, &settings);
     let recorder =

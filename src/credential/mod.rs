@@ -29,6 +29,7 @@ mod send;
 mod sibling;
 mod slots;
 mod status;
+mod strangers;
 mod trouble;
 
 pub(crate) use controller::{Parts, controller, learn};

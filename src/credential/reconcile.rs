@@ -95,7 +95,7 @@ async fn pass(context: &Context, desk: &mut Desk, resource: Arc<ServicePrincipal
     let named = tenant.as_ref().and_then(|tenant| tenant.tenant_id);
     // Without a tenant nothing is sent anywhere; the nil id only keeps such resources together.
     let tenant_id = recorded.or(named).unwrap_or_else(|| TenantId::new(Uuid::nil()));
-    let granted = entitle(&resource, wanted, tenant.as_ref(), tenant_id, &context.settings.namespace);
+    let granted = entitle(&resource, wanted, tenant.as_ref(), tenant_id, context);
     let policy = {
         let surroundings = Surroundings { settings: &context.settings, now: context.now() };
         policy(&resource, wanted, tenant.as_ref(), tenant_id, granted.as_ref(), &surroundings)
@@ -116,17 +116,18 @@ fn entitle(
     wanted: &Wanted,
     tenant: Option<&Tenant>,
     tenant_id: TenantId,
-    home: &str,
+    context: &Context,
 ) -> Result<Granted, Refusal> {
     let name = &resource.spec.tenant_ref.name;
     let Some(tenant) = tenant else {
-        return Err(Refusal::new(Reason::TenantNotFound, format!("EntraTenant {name} does not exist.")));
+        let unreadable = context.tenants.unreadable(name).map(|message| Refusal::new(Reason::TenantNotReady, message));
+        return Err(unreadable.unwrap_or_else(|| Refusal::new(Reason::TenantNotFound, format!("EntraTenant {name} does not exist."))));
     };
     if tenant.tenant_id != Some(tenant_id) {
         let message = format!("EntraTenant {name} names another tenant than {tenant_id}, in which this resource's credentials are.");
         return Err(Refusal::new(Reason::TenantNotFound, message));
     }
-    grants::resolve(resource, wanted, tenant, home)
+    grants::resolve(resource, wanted, tenant, &context.settings.namespace)
 }
 
 /// What stands in every output, once the clientID is known.

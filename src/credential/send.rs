@@ -166,8 +166,7 @@ impl Pass<'_> {
         let (sign, verify) = (entry.id.key_id(&self.policy.uid), entry.id.verify_key_id(&self.policy.uid));
         let name = entry.signing()?.display_name.clone().unwrap_or_default();
         let (keys, password) = entra::signing_entries(sign, verify, &name, certificate, key);
-        let keys = keys.into_iter().fold(directory.keys.clone(), |list, entry| list.with(entry));
-        Some(Call::Replace(keys, Some(directory.passwords.with(password))))
+        Some(Call::Replace(directory.keys.with_all(keys), Some(directory.passwords.with(password))))
     }
 
     /// The certificate of a key that signs, under the keyId that the ledger holds for it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, Stream, StreamExt as _, future};
+use kube::api::ObjectMeta;
 use kube::runtime::controller::{self, Action};
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher::{self, Event};
@@ -15,6 +16,7 @@ use super::abandon::Books;
 use super::namespaces::Labels;
 use super::reconcile::{Context, Error, reconcile};
 use super::registry::{SecretMeta, Tenants};
+use super::strangers;
 use crate::api::v1alpha1::EntraTenant;
 use crate::readable::readable;
 use crate::settings::Settings;
@@ -30,9 +32,16 @@ pub fn controller(
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
     let (store, writer) = reflector::store();
-    let events = readable(Api::all(context.client.clone()), context.settings.watch());
-    let noticed = context.tenants.clone();
-    let objects = events.reflect(writer).inspect(move |_| noticed.notice_selectors()).touched_objects();
+    let (tellers, noticed) = (Arc::clone(&context), context.tenants.clone());
+    let tell = move |metadata: &ObjectMeta, error: &str| strangers::tell(&tellers, metadata, error);
+    let events = readable(Api::all(context.client.clone()), context.settings.watch(), tell);
+    let notice = move |event: &watcher::Result<Event<EntraTenant>>| {
+        if let Ok(event) = event {
+            noticed.can_read(event);
+        }
+        noticed.notice_selectors();
+    };
+    let objects = events.reflect(writer).inspect(notice).touched_objects();
     context.tenants.follow(store.clone());
     context.tenants.keep_books(Books { client: context.client.clone(), recorder: context.recorder.clone() });
     let listed = listed(store.clone(), context.tenants.clone());

@@ -14,7 +14,7 @@ use crate::ledger::{Ledger, SlotName};
 use crate::policy::Limits;
 use crate::time::{Lateness, Time};
 
-/// So many writes of the output within LATE are a contest: a rotation takes three, and people heal by hand.
+/// So many writes of the output within 4·LATE are a contest: a rotation takes three, and people heal by hand.
 const CONTEST: usize = 8;
 
 pub use self::published::{Fingerprint, Held, HeldKey, Material, Output, Projection, Slot, StagedSecret};
@@ -170,10 +170,10 @@ impl Memory {
         self.publications.drain(..excess);
     }
 
-    /// Until when the output is left to whoever else writes it: it was written more often within LATE than any undisturbed course needs.
+    /// Until when the output is left to whoever else writes it: it was written more often within 4·LATE than any undisturbed course needs.
     pub(crate) fn contested_until(&self, late: Lateness) -> Option<Time> {
         let (first, last) = (self.publications.first()?, self.publications.last()?);
-        (self.publications.len() >= CONTEST && *last - *first < late.late()).then(|| *last + late.late() / 3)
+        (self.publications.len() >= CONTEST && *last - *first < late.late() * 4).then(|| *last + late.late() / 3)
     }
 
     /// The output may have changed since.

@@ -245,6 +245,9 @@ impl View<'_> {
 
     fn rotating(&self, wait: Option<&Wait>) -> Condition {
         let of = |status, reason: &str, message: String| Condition { r#type: "Rotating", status, reason: reason.to_owned(), message };
+        if self.case.policy.deleted_at.is_some() {
+            return of(false, "Revoking", "The resource is being deleted: nothing is rotated any more.".to_owned());
+        }
         if self.case.policy.suspend {
             return of(false, "Suspended", "spec.suspend is set: nothing new is begun.".to_owned());
         }

@@ -1,13 +1,19 @@
 //! The operator's real reconcilers over a simulated API server and the in-process emulator, under paused time.
 
+mod adoption;
 mod clouds;
+mod conditions;
 mod effects;
+mod ends;
 mod grants;
 mod oracle;
 mod own_sign_in;
+mod outputs;
+mod policies;
 mod refusals;
 mod scenario;
 mod secrets;
+mod strangers;
 mod time;
 mod world;
 mod years;
