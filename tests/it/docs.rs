@@ -58,9 +58,26 @@ fn every_link_within_the_repository_leads_somewhere() {
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| !link.contains("://")) {
-            assert!(page.parent().unwrap().join(link).exists(), "{} links to {link}, which does not exist", page.display());
+            assert!(leads_somewhere(&page, link), "{} links to {link}, which does not exist", page.display());
         }
     }
+}
+
+/// Whether a link leads to a file, and, behind a `#`, to a heading in it.
+fn leads_somewhere(page: &Path, link: &str) -> bool {
+    let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+    let target = if file.is_empty() { page.to_owned() } else { page.parent().unwrap().join(file) };
+    let names = |line: &str| line.starts_with('#') && anchor(line) == heading;
+    target.exists() && (heading.is_empty() || fs::read_to_string(target).is_ok_and(|text| text.lines().any(names)))
+}
+
+/// What a heading is called in a link.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    text.chars()
+        .filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter))
+        .map(|letter| if letter == ' ' { '-' } else { letter })
+        .collect()
 }
 
 #[test]
@@ -107,6 +124,24 @@ fn every_metric_is_listed_and_no_other() {
         _ => name.to_owned(),
     });
     assert_eq!(listed.collect::<BTreeSet<_>>(), suffixed.collect());
+}
+
+#[test]
+fn every_key_label_and_annotation_of_an_output_is_explained() {
+    let page = fs::read_to_string(root().join("docs/outputs.md")).unwrap();
+    let sources = fs::read_dir(root().join("src/credential/layout")).unwrap().map(|entry| entry.unwrap().path());
+    let sources = sources.filter(|path| path.is_file() && !path.ends_with("tests.rs")).map(|path| fs::read_to_string(path).unwrap());
+    let names: BTreeSet<String> = sources.flat_map(|source| constants(&source)).collect();
+    assert!(names.len() > 20, "the names of the keys are not where this test looks for them: {names:?}");
+    let missing: Vec<_> = names.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/outputs.md does not explain {missing:?}");
+}
+
+/// The texts in the constants of a source file.
+fn constants(source: &str) -> Vec<String> {
+    let values = source.split("const ").skip(1).filter_map(|rest| rest.split_once(" =")?.1.split(';').next());
+    let texts = values.flat_map(|value| value.split('"').skip(1).step_by(2));
+    texts.map(str::to_owned).collect()
 }
 
 /// The front page, and every page of `docs/` itself.
