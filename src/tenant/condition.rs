@@ -33,6 +33,6 @@ pub(super) fn renewed(previous: &[Condition], aspects: Vec<Aspect>, generation: 
 }
 
 /// In whole seconds, as the API server keeps them. Only here do chrono and jiff meet.
-fn time(instant: DateTime<Utc>) -> Time {
+pub(super) fn time(instant: DateTime<Utc>) -> Time {
     Time(Timestamp::from_second(instant.timestamp()).unwrap_or_default())
 }

@@ -24,6 +24,7 @@ mod registry;
 mod report;
 mod secret;
 mod standing;
+mod strangers;
 
 #[cfg(test)]
 mod tests;

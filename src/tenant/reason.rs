@@ -45,6 +45,8 @@ enum Class {
 reasons! {
     /// The spec holds what the schema should have refused.
     InvalidSpec Refusal "Correct the spec of the EntraTenant.",
+    /// The spec holds what this version does not know.
+    UnknownVariant Refusal "Run a version of the operator that knows it.",
     /// `cloud: Custom`, without the operator's leave.
     CustomEndpointsNotAllowed Refusal "Start the operator with --allow-custom-endpoints, or choose one of the national clouds in another EntraTenant.",
     /// The endpoints are no https URLs.

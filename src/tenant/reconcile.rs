@@ -67,7 +67,9 @@ pub enum Error {
 /// # Errors
 /// When the status cannot be written.
 pub async fn reconcile(tenant: Arc<EntraTenant>, context: Arc<Context>) -> Result<Action, Error> {
-    if tenant.metadata.deletion_timestamp.is_some() {
+    // The store holds what could be read last, which is not what is declared any more.
+    let is_unreadable = context.tenants.unreadable(&tenant.name_any()).is_some();
+    if tenant.metadata.deletion_timestamp.is_some() || is_unreadable {
         return Ok(Action::await_change());
     }
     let begun = Instant::now();

@@ -7,8 +7,10 @@ use entra::{Failure, Graph, Operation};
 use entra_types::{ClientId, Endpoints, ObjectId, TenantId};
 use futures::{Stream, stream};
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::Event;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -91,6 +93,8 @@ struct Inner {
     /// What the watch of the Secrets to sign in with shows.
     secrets: Mutex<Option<(String, Store<SecretMeta>)>>,
     standings: Mutex<HashMap<String, Standing>>,
+    /// Those of which the watch shows what this version cannot read: at which generation, and what is wrong.
+    unreadable: Mutex<HashMap<String, (i64, Trouble)>>,
     namespaces: Namespaces,
     books: Mutex<Option<Books>>,
     suspicions: watch::Sender<()>,
@@ -98,18 +102,24 @@ struct Inner {
 }
 
 impl Tenants {
-    /// The tenant of an EntraTenant; `None` where there is none of that name, or before [`Self::listed`].
+    /// The tenant of an EntraTenant; `None` where there is none of that name that can be read, or before [`Self::listed`].
     pub fn get(&self, name: &str) -> Option<Tenant> {
         let object = self.object(name)?;
+        let unreadable = lock(&self.0.unreadable).get(name).map(|(_, trouble)| trouble.clone());
         let standings = self.standings();
         let standing = standings.get(name).filter(|standing| standing.is_of(&object));
         Some(Tenant {
             name: name.to_owned(),
             spec: standing.map_or_else(|| Arc::new(object.spec.clone()), |standing| standing.spec_of(&object)),
             tenant_id: object.spec.tenant_id.parse().ok(),
-            access: standing.map_or(Access::Unknown, Standing::access),
+            access: unreadable.map_or_else(|| standing.map_or(Access::Unknown, Standing::access), Access::from),
             namespaces: self.0.namespaces.clone(),
         })
+    }
+
+    /// Why the EntraTenant of this name cannot be read, if it cannot: with the remedy.
+    pub fn unreadable(&self, name: &str) -> Option<String> {
+        lock(&self.0.unreadable).get(name).map(|(_, trouble)| trouble.message.clone())
     }
 
     /// Waits until the EntraTenants have been listed once: for ever, where no controller runs.
@@ -184,6 +194,27 @@ impl Tenants {
         };
         if lock(&self.0.objects).iter().any(|store| store.find(concerns).is_some()) {
             self.0.changes.send_replace(());
+        }
+    }
+
+    /// Takes notice that the watch shows an EntraTenant that this version cannot read. False if that is known of this generation.
+    pub(super) fn cannot_read(&self, name: &str, generation: i64, trouble: Trouble) -> bool {
+        let before = lock(&self.0.unreadable).insert(name.to_owned(), (generation, trouble));
+        let is_news = before.is_none_or(|(before, _)| before != generation);
+        if is_news {
+            self.0.changes.send_replace(());
+        }
+        is_news
+    }
+
+    /// Takes notice of what the watch shows and this version can read.
+    pub(super) fn can_read(&self, event: &Event<EntraTenant>) {
+        let mut unreadable = lock(&self.0.unreadable);
+        match event {
+            Event::Apply(tenant) | Event::InitApply(tenant) | Event::Delete(tenant) => drop(unreadable.remove(&tenant.name_any())),
+            // Those that are still there are about to be met again.
+            Event::Init => unreadable.clear(),
+            Event::InitDone => {}
         }
     }
 

@@ -4,6 +4,7 @@ use entra_types::Cloud;
 use serde_json::json;
 
 use super::world::{World, pass, settings};
+use crate::tenant::{Access, Reason};
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_spec_is_observed_at_once() {
@@ -109,7 +110,7 @@ async fn a_spec_that_the_schema_should_have_refused_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tenant_that_cannot_be_read_does_not_keep_the_others_from_their_work() {
+async fn a_tenant_that_cannot_be_read_is_told_so_and_does_not_keep_the_others_from_their_work() {
     let world = World::new();
     let mut spec = world.spec();
     spec["cloud"] = json!("Mars");
@@ -117,11 +118,47 @@ async fn a_tenant_that_cannot_be_read_does_not_keep_the_others_from_their_work()
     world.declare(&world.spec()).await;
     assert_eq!(world.condition("Ready").1, "SignedIn");
     assert!(world.tenants.get("broken").is_none());
+    let why = world.tenants.unreadable("broken").unwrap();
+    assert!(why.starts_with("This version of the operator cannot read EntraTenant broken: ") && why.contains("Mars"), "{why}");
     let mut object = world.sim.get("entratenants.entra-rotator.io", "", "broken").unwrap();
+    assert_eq!(object["status"]["conditions"][2]["reason"], "UnknownVariant", "{object:#}");
+    assert_eq!(object["status"]["conditions"][2]["message"], why);
+    world.forget_requests();
+    pass(3600).await;
+    assert_eq!(world.kube_requests(), Vec::<String>::new());
+
     object["spec"]["cloud"] = json!("Global");
     world.sim.put(object);
     pass(1).await;
-    assert!(matches!(world.tenants.get("broken").unwrap().access, crate::tenant::Access::Ready(_)));
+    assert!(matches!(world.tenants.get("broken").unwrap().access, Access::Ready(_)));
+    assert_eq!(world.tenants.unreadable("broken"), None);
+    let object = world.sim.get("entratenants.entra-rotator.io", "", "broken").unwrap();
+    assert_eq!((&object["status"]["conditions"][0]["reason"], object["status"]["conditions"][3].is_null()), (&json!("SignedIn"), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_is_changed_to_what_nobody_understands_is_not_worked_in_any_more() {
+    let world = World::new();
+    world.declare(&world.spec()).await;
+    let mut object = world.sim.get("entratenants.entra-rotator.io", "", "default").unwrap();
+    object["spec"]["grants"] = json!([{"name": "new", "credentials": ["Passkey"], "namespaces": ["payroll"], "clientIDs": []}]);
+    object["metadata"]["generation"] = json!(2);
+    world.sim.put(object.clone());
+    pass(1).await;
+    let Access::NotReady { reason, .. } = world.tenants.get("default").unwrap().access else { panic!("ready") };
+    assert_eq!(reason, Reason::UnknownVariant);
+    assert_eq!(world.condition("Stalled"), ("True".to_owned(), "UnknownVariant".to_owned()));
+    world.forget_requests();
+    world.put_secret(&json!({"AZURE_CLIENT_SECRET": "wrong"}));
+    pass(8 * 3600).await;
+    assert_eq!((world.kube_requests(), world.token_requests()), (Vec::<String>::new(), 0));
+    world.put_secret(&json!({"AZURE_CLIENT_SECRET": super::world::CANARY}));
+    object["spec"]["grants"] = json!([]);
+    object["metadata"]["generation"] = json!(3);
+    world.sim.put(object);
+    pass(1).await;
+    assert!(matches!(world.tenants.get("default").unwrap().access, Access::Ready(_)));
+    assert_eq!(world.condition("Ready").1, "SignedIn");
 }
 
 fn custom(world: &World) -> serde_json::Value {
