@@ -38,7 +38,8 @@ fn publishable(case: &Case<'_>, projection: Projection, current: Thumbprint) -> 
     }
     case.live_directory(Detail::WithKeys)?;
     let bundle = projection.bundle.iter().copied().filter(known).collect();
-    Ok(Some(Projection { bundle, ..projection }).filter(|_| known(&current)))
+    let (next, previous) = (projection.next.filter(known), projection.previous.filter(known));
+    Ok(Some(Projection { bundle, next, previous, ..projection }).filter(|_| known(&current)))
 }
 
 /// Foreign ones included: Entra may choose any of them. What was made for an entry a moment ago waits until the ledger knows it.
