@@ -86,16 +86,11 @@ impl World {
     /// The notes of the events with this reason.
     pub(super) fn events(&self, reason: &str) -> Vec<String> {
         let events = self.cluster.list("events", Some(NAMESPACE)).into_iter().filter(|event| event["reason"] == reason);
-        events.map(|event| event["note"].as_str().unwrap_or_default().to_owned()).collect()
+        events.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// Requests to Graph, sign-ins aside.
     pub(super) fn graph_calls(&self) -> usize {
         self.entra.calls().iter().filter(|call| call.path.starts_with("/v1.0/")).count()
     }
-}
-
-/// The value of a field of each entry.
-pub(super) fn each<'a>(entries: &'a [Value], field: &str) -> Vec<&'a str> {
-    entries.iter().map(|entry| entry[field].as_str().unwrap_or_default()).collect()
 }

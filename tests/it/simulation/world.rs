@@ -248,7 +248,7 @@ impl World {
         let process = Process::new(&self.effects);
         let (stop, stopped) = watch::channel(false);
         let mut running = tokio::spawn(self.operator(&process, stopped));
-        let (mut clock, mut glance) = ([3_600, 300].map(Duration::from_secs).map(tokio::time::interval)).into();
+        let (mut clock, mut glance) = ([6 * 3_600, 300].map(Duration::from_secs).map(tokio::time::interval)).into();
         loop {
             tokio::select! {
                 biased;
