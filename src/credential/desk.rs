@@ -9,7 +9,7 @@ use rotation::{Memory, Time};
 use tokio::time::Instant;
 
 use super::keyring::Keyring;
-use super::layout::Superfluous;
+use super::layout::{Layout, Superfluous};
 use crate::api::v1alpha1::ServicePrincipalCredential;
 
 /// The desk of one resource.
@@ -39,6 +39,8 @@ pub(crate) struct OutputVersion {
     pub(crate) resource_version: String,
     /// What does not belong there.
     pub(crate) superfluous: Superfluous,
+    /// How it should have looked by then.
+    pub(crate) layout: Layout,
     /// When it was read or written: a watch may lag behind that for a moment.
     pub(crate) at: Instant,
 }

@@ -88,11 +88,13 @@ impl Pass<'_> {
             self.desk.output = None;
             return self.desk.memory.saw_output(Output::Absent, vec![], now);
         };
-        let inspected = self.layout().inspect(object);
+        let layout = self.layout();
+        let inspected = layout.inspect(object);
         let version = object.metadata().uid.clone().zip(object.metadata().resource_version.clone());
         let superfluous = inspected.superfluous;
         self.desk.keystore_password = inspected.password.or_else(|| self.desk.keystore_password.take());
-        self.desk.output = version.map(|(uid, resource_version)| OutputVersion { uid, resource_version, superfluous, at: Instant::now() });
+        let at = Instant::now();
+        self.desk.output = version.map(|(uid, resource_version)| OutputVersion { uid, resource_version, superfluous, layout, at });
         self.desk.memory.saw_output(inspected.output, inspected.certificates, now);
     }
 

@@ -138,11 +138,15 @@ impl Pass<'_> {
         End::After(SOON * (1 << (self.desk.setbacks - 1).min(6)))
     }
 
-    /// What the watch shows of the output is compared with what we saw last: anything else is looked at again. Right after a read or write the watch may
-    /// only be late; then the answer is how soon to compare again.
+    /// What the watch shows of the output is compared with what we saw last: anything else is looked at again, and so is an output that should look
+    /// different by now. Right after a read or write the watch may only be late; then the answer is how soon to compare again.
     fn notice_foreign_hands(&mut self) -> Option<Duration> {
         const WATCH_LAG: Duration = Duration::from_secs(10);
         let seen = self.desk.output.as_ref()?;
+        if seen.layout != self.layout() {
+            self.desk.memory.forget_output();
+            return None;
+        }
         let watched = self.context.outputs.version(&self.namespace(), self.resource.spec.output());
         if watched.is_some_and(|(uid, version)| uid == seen.uid && version == seen.resource_version) {
             return None;

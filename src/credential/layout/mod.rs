@@ -24,7 +24,7 @@ use crate::api::v1alpha1::{AdditionalFormat, CredentialKind, OutputRef, ServiceP
 pub(crate) type Data = BTreeMap<String, Vec<u8>>;
 
 /// Names that stand in every output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Names {
     /// The tenant.
     pub(crate) tenant_id: TenantId,
@@ -35,7 +35,7 @@ pub(crate) struct Names {
 }
 
 /// How the output of one resource looks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Layout {
     kind: CredentialKind,
     namespace: String,

@@ -27,6 +27,7 @@ mod client_certificate;
 mod counts;
 mod ends;
 mod identities;
+mod outputs;
 mod refusals;
 mod replicas;
 mod tenants;
