@@ -53,10 +53,15 @@ impl Course {
 
     /// Some state had these conditions, each as `Type=Status/Reason`, and kstatus took it for that.
     pub(super) fn assert_had(&self, conditions: &[&str], expected: Verdict) {
+        let found = self.state_with(conditions);
+        assert_eq!(verdict(&found), expected, "{:#}", found["status"]["conditions"]);
+    }
+
+    /// The first state that had these conditions.
+    pub(super) fn state_with(&self, conditions: &[&str]) -> Value {
         let had = |state: &&Value| conditions.iter().all(|wanted| holds(state, wanted));
         let states = self.states();
-        let found = states.iter().find(had).unwrap_or_else(|| panic!("never {conditions:?} but {:#?}", summaries(&states)));
-        assert_eq!(verdict(found), expected, "{:#}", found["status"]["conditions"]);
+        states.iter().find(had).cloned().unwrap_or_else(|| panic!("never {conditions:?} but {:#?}", summaries(&states)))
     }
 
     pub(super) async fn edit_tenant(&self, patch: Value) {

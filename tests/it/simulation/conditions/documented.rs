@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use entra_emulator::{Effect, Fault, Match};
+use entra_emulator::{Effect, Fault, Match, Operation};
 use serde_json::{Value, json};
 
 use super::course::Course;
@@ -96,4 +96,64 @@ async fn a_resource_that_is_being_revoked() {
     course.run(TimeDelta::minutes(20)).await;
     let about = "Deleted with `deletionPolicy: Revoke`, and Entra denies it. After half an hour the resource is let go, and what remains is listed in `status.abandoned` of the EntraTenant.";
     show("revocation-blocked", "Revocation blocked", about, &course.world.resource());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_issue_that_is_retried() {
+    let course = Course::of(json!({"clientSecret": {}})).await;
+    course.world.entra.inject(Fault::always(Match::operation(Operation::Get), Effect::failing(503)));
+    course.run(TimeDelta::minutes(10)).await;
+    show("retrying", "Retrying", "Microsoft Graph fails, and nothing was issued yet.", &course.world.resource());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signing_certificate_that_soaks() {
+    let course = Course::of(json!({"tokenSigningCertificate": {}, "rotation": {"validity": "2160h"}})).await;
+    course.settle().await;
+    course.run(hours(24 * 61)).await;
+    let about = "The next signing certificate stands in the output beside the present one, for relying parties to take it up.";
+    show("soaking", "Soaking", about, &course.world.resource());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_that_waits_for_its_window() {
+    let windows = json!([{"schedule": "0 3 * * 6", "timeZone": "Europe/Berlin", "duration": "2h"}]);
+    let course = Course::of(json!({"clientSecret": {}, "rotation": {"windows": windows}})).await;
+    course.settle().await;
+    course.run(hours(24 * 90)).await;
+    let about = "The next client secret is made and proven, and waits for Saturday morning.";
+    show("awaiting-window", "Awaiting a window", about, &course.state_with(&["Rotating=True/AwaitingWindow"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_that_is_overdue() {
+    let spec = json!({"tokenSigningCertificate": {"activation": {"approval": "Required", "onDeadline": "Withdraw"}}, "rotation": {"validity": "2160h"}});
+    let course = Course::of(spec).await;
+    course.world.edit(json!({"spec": {"tokenSigningCertificate": {"activation": {"approval": "NotRequired"}}}})).await;
+    course.settle().await;
+    course.world.edit(json!({"spec": {"tokenSigningCertificate": {"activation": {"approval": "Required"}}}})).await;
+    course.run(hours(24 * 85)).await;
+    let about = "Nobody approved the next signing certificate, and `onDeadline: Withdraw` will take it away.";
+    show("approval-overdue", "Approval overdue", about, &course.state_with(&["RotationAtRisk=True/ApprovalOverdue"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_asks_for_another_credential() {
+    let course = Course::of(json!({"clientCertificate": {}})).await;
+    course.settle().await;
+    course.world.edit(json!({"spec": {"clientCertificate": {"privateKey": {"size": 3072}}}})).await;
+    course.world.edit(json!({"spec": {"rotation": {"revokeIssuedBefore": "2026-01-01T01:00:00Z"}}})).await;
+    course.run(hours(1)).await;
+    let about = "`revokeIssuedBefore` asks for another credential at once; the present one works until that is published.";
+    show("spec-changed", "Spec changed", about, &course.state_with(&["Reconciling=True/SpecChanged"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_expired() {
+    let course = Course::of(json!({"clientSecret": {}, "rotation": {"validity": "96h"}})).await;
+    course.settle().await;
+    tokio::time::sleep(std::time::Duration::from_secs(5 * 86_400)).await;
+    course.run(hours(1)).await;
+    let about = "The operator did not run for so long that the credential expired. It issues another one at once.";
+    show("expired", "Expired", about, &course.state_with(&["Ready=False/Expired"]));
 }
