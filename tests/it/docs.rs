@@ -111,6 +111,25 @@ fn every_reason_is_listed_with_its_remedy_and_no_other() {
 }
 
 #[test]
+fn every_other_reason_of_a_condition_and_every_event_is_explained() {
+    let page = fs::read_to_string(root().join("docs/status.md")).unwrap();
+    let report = ["report.rs", "report/stage.rs", "report/risk.rs"].map(|file| format!("crates/rotation/src/{file}"));
+    let sources = report.iter().map(String::as_str).chain(["src/credential/events.rs", "src/tenant/abandon.rs"]);
+    let words: BTreeSet<String> = sources.flat_map(|file| words(&fs::read_to_string(root().join(file)).unwrap())).collect();
+    assert!(words.len() > 40, "the reasons are not where this test looks for them: {words:?}");
+    // Parts of sentences and of logs, which are no reasons.
+    let others = ["Activate", "Publish", "True", "LetGo", "Licensed", "Named", "Recovered"];
+    let missing: Vec<_> = words.iter().filter(|word| !others.contains(&word.as_str()) && !page.contains(&format!("`{word}`"))).collect();
+    assert!(missing.is_empty(), "docs/status.md does not explain {missing:?}");
+}
+
+/// The texts of a source file that are one word in CamelCase.
+fn words(source: &str) -> Vec<String> {
+    let is_word = |text: &&str| text.len() > 3 && text.starts_with(char::is_uppercase) && text.chars().all(char::is_alphabetic);
+    source.lines().flat_map(|line| line.split('"').skip(1).step_by(2)).filter(is_word).map(str::to_owned).collect()
+}
+
+#[test]
 fn every_metric_is_listed_and_no_other() {
     let page = fs::read_to_string(root().join("docs/status.md")).unwrap();
     let listed = page.lines().filter_map(|line| line.strip_prefix("| `entra_rotator_")?.split('`').next().map(str::to_owned));
