@@ -5,6 +5,7 @@ use rstest::rstest;
 
 use super::approval::announced;
 use super::*;
+use crate::world::Fault;
 
 const DAYS: i64 = 10;
 
@@ -312,4 +313,33 @@ fn a_pinned_certificate_that_an_admin_changes_at_any_moment_ends_with_the_pin_or
         let Some(pinned) = pinned else { continue };
         assert_eq!(world.signers(), [pinned], "{moment} {:#?}", world.effects);
     }
+}
+
+#[test]
+fn what_relying_parties_cannot_know_is_not_made_to_sign() {
+    let mut world = rolled_over();
+    let previous = of(&world, Use::Previous);
+    pin(&mut world, previous);
+    // Somebody edits the output, and the watch has not told yet.
+    world.edited = true;
+    world.run_until(|_, step| matches!(step, Step::Act(Act::Send(_, Mutation::Activate(_)))));
+    assert!(!world.edited, "{:#?}", world.effects);
+}
+
+#[test]
+fn an_activation_that_is_open_is_waited_for_before_another_one() {
+    let mut undisturbed = rolled_over();
+    undisturbed.run_for(minutes(1));
+    let activation = undisturbed.effects.iter().rposition(|effect| effect.contains("Graph Activate")).unwrap();
+    let mut world = World::new(policy());
+    world.faults = vec![(activation, Fault::AppliedLate)];
+    world.run_until(|world, _| world.effects.len() > activation);
+    let licensed = world.ledger.upcoming().unwrap().op.clone().unwrap();
+    assert_eq!((licensed.kind, licensed.outcome), (OpKind::Activate, None));
+    let chosen = world.somebody_adds_a_signing_certificate(world.now + hours(24 * 60));
+    pin(&mut world, Some(chosen));
+    world.run_until_note(|fact| matches!(fact, Fact::Licensed(_, Licence { kind: OpKind::Activate, .. })));
+    assert!(world.now >= licensed.at + minutes(20), "{} {}", world.now, licensed.at);
+    world.run_for(hours(24));
+    assert_signs(&world, chosen);
 }
