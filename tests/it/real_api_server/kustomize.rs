@@ -9,12 +9,24 @@ use crate::control_plane::ControlPlane;
 
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/base");
 const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/examples/kustomize");
+const OPTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/examples/kustomize-options");
 
 #[tokio::test]
 async fn the_base_says_what_the_chart_says_by_its_defaults() {
+    assert_like_the_chart(BASE, &[]).await;
+}
+
+#[tokio::test]
+async fn the_components_say_what_the_charts_values_say() {
+    let values = "workloadIdentity.enabled=true,workloadIdentity.webhook=false,verbsPolicy.enabled=true";
+    assert_like_the_chart(OPTIONS, &["--set", values]).await;
+}
+
+async fn assert_like_the_chart(folder: &str, values: &[&str]) {
     let cluster = ControlPlane::shared().await.unwrap();
-    let mut base = comparable(&cluster.kubectl(&["kustomize", BASE]).await.unwrap());
-    let chart = comparable(&cluster.helm(&["template", "entra-rotator", CHART, "-n", "entra-rotator"]).await.unwrap());
+    let mut base = comparable(&cluster.kubectl(&["kustomize", folder]).await.unwrap());
+    let template = ["template", "entra-rotator", CHART, "-n", "entra-rotator"];
+    let chart = comparable(&cluster.helm(&[&template[..], values].concat()).await.unwrap());
     base.remove("Namespace /entra-rotator").unwrap();
     assert_eq!(base.keys().collect::<Vec<_>>(), chart.keys().collect::<Vec<_>>());
     for (name, object) in base {
