@@ -100,3 +100,31 @@ fn an_update_that_is_open_is_waited_for() {
     assert_eq!(sent(&world), 0, "the late one is named otherwise: {:#?}", world.effects);
     assert_eq!(world.entra.notification_addresses, addresses(&["a@example.org"]));
 }
+
+#[test]
+fn the_record_of_an_activation_is_kept_until_its_effect_shows() {
+    let mut world = World::new(mailing(&["a@example.org"]));
+    world.run_until_note(|fact| matches!(fact, Fact::Published(_)));
+    let activated = world.ledger.current().and_then(|current| current.op.clone()).unwrap();
+    assert_eq!(activated.kind, OpKind::Activate);
+    world.run_until_note(|fact| matches!(fact, Fact::Licensed(_, Licence { kind: OpKind::SetNotificationAddresses, .. })));
+    assert_eq!(world.now, activated.at + minutes(20));
+}
+
+#[test]
+fn nobody_is_written_while_a_pin_is_contested() {
+    let mut world = World::new(mailing(&["a@example.org"]));
+    world.run_for(hours(24));
+    let other = world.somebody_adds_a_signing_certificate(world.now + hours(24 * 60));
+    let current = of(&world, Use::Current);
+    pin(&mut world, current);
+    world.run_for(hours(8));
+    for _ in 0..2 {
+        world.entra.preferred = Some(other.to_string());
+        world.run_for(hours(8));
+    }
+    assert_eq!(refusal(&mut world), Some(Reason::SignerContested));
+    change(&mut world, |signing| signing.notification_addresses = Some(addresses(&["b@example.org"])));
+    world.run_for(hours(24));
+    assert_eq!((sent(&world), count(&world, "Graph Activate")), (1, 2));
+}

@@ -132,3 +132,38 @@ fn the_source_may_be_changed_between_two_certificates() {
     let by = |name: &str| names.iter().filter(|other| **other == name).count();
     assert!(by("Graph AddTokenSigningCertificate") >= 1 && by("Graph AddSigningByUpdate") >= 1, "{names:?}");
 }
+
+#[rstest]
+fn people_and_lag_together_lose_nothing(#[values(false, true)] has_proof: bool) {
+    let lag = 7;
+    for moment in moments(&own(6, has_proof), |_| {}, hours(24 * 7)) {
+        // What comes within the lag before a whole-list update can be lost; nobody can promise otherwise.
+        for offset in [-16 - lag, 2 + lag] {
+            println!("at {moment} {offset:+}");
+            let mut world = World::new(own(6, has_proof));
+            world.lag = minutes(lag);
+            world.at(moment + minutes(offset), |world| {
+                let sent = |op: &Op| op.kind.is_whole_list() && world.now < op.at + world.lag;
+                // The first certificate does not wait for others: there is nothing valid to lose.
+                let sending =
+                    world.ledger.current().is_none() || world.ledger.entries.iter().filter_map(|entry| entry.op.as_ref()).any(sent);
+                if !sending {
+                    world.somebody_adds("bmV3Y29tZXI=");
+                }
+            });
+            world.run_for(hours(24 * 9));
+            world.assert_settled();
+        }
+    }
+}
+
+#[test]
+fn a_list_is_updated_only_after_late_of_quiet_where_something_signs() {
+    let mut world = World::new(own(10, false));
+    world.run_for(hours(24));
+    world.run_until_note(|fact| matches!(fact, Fact::Claimed(_)));
+    let claimed = world.now;
+    world.somebody_adds("bmV3Y29tZXI=");
+    world.run_until(|_, step| matches!(step, Step::Act(Act::Send(_, Mutation::AddSigningByUpdate))));
+    assert!(world.now >= claimed + minutes(15), "{claimed} {}", world.now);
+}

@@ -174,3 +174,14 @@ fn a_revoked_certificate_is_replaced_without_approval() {
     world.run_for(hours(1));
     assert!(world.ledger.current().is_some_and(|current| current.seq == 1 && current.published_at.is_some()), "{:#?}", world.effects);
 }
+
+#[test]
+fn what_was_withdrawn_can_be_pinned_as_long_as_it_is_there() {
+    let mut world = waiting();
+    let upcoming = of(&world, Use::Next);
+    world.run_until(|world, _| world.ledger.first(Use::Abandoned).is_some());
+    assert_eq!(of(&world, Use::Abandoned), upcoming);
+    pin(&mut world, upcoming);
+    world.run_for(hours(24));
+    assert_signs(&world, upcoming.unwrap());
+}
