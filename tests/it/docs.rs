@@ -123,6 +123,14 @@ fn every_other_reason_of_a_condition_and_every_event_is_explained() {
     assert!(missing.is_empty(), "docs/status.md does not explain {missing:?}");
 }
 
+#[test]
+fn every_state_that_is_printed_can_be_found_from_the_page_of_conditions() {
+    let page = fs::read_to_string(root().join("docs/status.md")).unwrap();
+    let states = fs::read_dir(root().join("docs/states")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let missing: Vec<_> = states.filter(|state| !page.contains(&format!("](states/{state})"))).collect();
+    assert!(missing.is_empty(), "docs/status.md does not link to {missing:?}");
+}
+
 /// The texts of a source file that are one word in CamelCase.
 fn words(source: &str) -> Vec<String> {
     let is_word = |text: &&str| text.len() > 3 && text.starts_with(char::is_uppercase) && text.chars().all(char::is_alphabetic);
