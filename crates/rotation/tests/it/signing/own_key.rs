@@ -167,3 +167,27 @@ fn a_list_is_updated_only_after_late_of_quiet_where_something_signs() {
     world.run_until(|_, step| matches!(step, Step::Act(Act::Send(_, Mutation::AddSigningByUpdate))));
     assert!(world.now >= claimed + minutes(15), "{claimed} {}", world.now);
 }
+
+#[rstest]
+#[case::by_update(false, &["status Claimed", "status Licensed", "Graph AddSigningByUpdate"])]
+#[case::by_add_key(true, &["status Claimed", "Graph AddSigningKey", "status Identified", "status Licensed", "Graph AddVerifyByUpdate"])]
+fn a_rollover_takes_these_effects_in_their_order(#[case] has_proof: bool, #[case] bringing: &[&str]) {
+    let mut world = World::new(own(10, has_proof));
+    world.run_for(hours(24));
+    world.effects.clear();
+    world.run_for(hours(24 * 9));
+    let rest = [
+        "write output",
+        "status Announced",
+        "status Licensed",
+        "Graph Activate",
+        "status Promoted",
+        "write output",
+        "status Published",
+        "status Retired",
+        "Graph RemoveByUpdate",
+        "status Dropped",
+        "write output",
+    ];
+    assert_eq!(names(&world), [bringing, &rest].concat());
+}

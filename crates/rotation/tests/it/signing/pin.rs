@@ -343,3 +343,13 @@ fn an_activation_that_is_open_is_waited_for_before_another_one() {
     world.run_for(hours(24));
     assert_signs(&world, chosen);
 }
+
+#[test]
+fn going_back_takes_one_write_to_entra_and_five_effects_in_all() {
+    let mut world = rolled_over();
+    world.effects.clear();
+    let previous = of(&world, Use::Previous);
+    pin(&mut world, previous);
+    world.run_for(minutes(10));
+    assert_eq!(names(&world), ["status Licensed", "Graph Activate", "status Reinstated", "write output", "status Published"]);
+}
