@@ -86,7 +86,7 @@ reasons! {
     /// A newer operator has worked on the resource.
     NewerProtocol Refusal "Run the newer version of the operator again.",
     /// Nobody can tell which certificate signs.
-    SeveralPossibleSigners Refusal "Set preferredTokenSigningKeyThumbprint of the service principal to the certificate that should sign.",
+    SeveralPossibleSigners Refusal "Set preferredTokenSigningKeyThumbprint of the service principal, or spec.tokenSigningCertificate.pinnedThumbprint, to the certificate that should sign.",
     /// Somebody changes the signing certificate against us.
     SignerContested Refusal "Settle in Entra which certificate signs: set preferredTokenSigningKeyThumbprint to the one that status.credentials calls Current, or remove the others.",
     /// Our clock and Entra's differ.
