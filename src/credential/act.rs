@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::cluster::ask;
+use super::keyring::KeyPair;
 use super::layout::{Data, Names, Object, client_secret, token_signing};
 use super::pass::Pass;
 use super::trouble::{ClusterError, Upset};
@@ -59,12 +60,20 @@ impl Pass<'_> {
     /// What the slot of this entry shall hold. A secret that is published already comes from the output.
     async fn to_stage(&mut self, entry: &EntryId) -> Result<Option<Data>, Upset> {
         if self.policy.kind != Kind::ClientSecret {
-            return Ok(self.desk.keyring.get(entry).map(slots::of_pair));
+            return Ok(self.key_pair_to_stage(entry).await?.as_ref().map(slots::of_pair));
         }
         if self.desk.keyring.secret(entry).is_none() && self.ledger.current().is_some_and(|current| current.id == *entry) {
             return Ok(self.secret_of_output(entry).await?.as_ref().map(slots::of_secret));
         }
         Ok(self.desk.keyring.secret(entry).map(slots::of_secret))
+    }
+
+    /// The key of a coming entry is in memory or nowhere; that of the one in use is in the output too.
+    async fn key_pair_to_stage(&mut self, entry: &EntryId) -> Result<Option<KeyPair>, Upset> {
+        if self.ledger.current().is_some_and(|current| current.id == *entry) {
+            return self.key_pair(entry).await;
+        }
+        Ok(self.desk.keyring.get(entry).cloned())
     }
 
     /// The secret that addPassword answered is gone from memory: the answer counts as lost.
