@@ -13,6 +13,8 @@ mod policies;
 mod refusals;
 mod scenario;
 mod secrets;
+mod self_rolling;
+mod signers;
 mod strangers;
 mod time;
 mod world;

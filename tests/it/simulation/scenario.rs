@@ -94,3 +94,8 @@ impl World {
         self.entra.calls().iter().filter(|call| call.path.starts_with("/v1.0/")).count()
     }
 }
+
+/// The thumbprints in the published bundle.
+pub(super) fn certificates_of(world: &World) -> Vec<entra_types::Thumbprint> {
+    super::oracle::certificates(&world.text("signing-bundle.crt")).iter().map(keys::Certificate::thumbprint).collect()
+}
