@@ -89,9 +89,10 @@ impl Endpoints {
         format!("{}/{tenant}/saml2", self.login)
     }
 
-    /// The entity id that Entra signs SAML responses as.
-    pub fn entity_id(tenant: &TenantId) -> String {
-        format!("https://sts.windows.net/{tenant}/")
+    /// The entity id that Entra signs SAML responses as: in China a host of its own, everywhere else the same one.
+    pub fn entity_id(&self, tenant: &TenantId) -> String {
+        let host = if *self == Cloud::China.endpoints() { "sts.chinacloudapi.cn" } else { "sts.windows.net" };
+        format!("https://{host}/{tenant}/")
     }
 }
 
@@ -126,6 +127,18 @@ mod tests {
             assert_eq!(endpoints.graph_scope(), format!("{}/.default", endpoints.graph()));
             assert_eq!(Endpoints::custom(endpoints.login(), endpoints.graph()), Ok(endpoints));
         }
+    }
+
+    #[test]
+    fn only_in_china_has_the_issuer_a_host_of_its_own() {
+        let tenant: TenantId = "11111111-1111-4111-8111-111111111111".parse().unwrap();
+        let of = |endpoints: Endpoints| endpoints.entity_id(&tenant);
+        for cloud in Cloud::ALL {
+            let host = if cloud == Cloud::China { "sts.chinacloudapi.cn" } else { "sts.windows.net" };
+            assert_eq!(of(cloud.endpoints()), format!("https://{host}/{tenant}/"));
+        }
+        let private = Endpoints::custom("https://login.example", "https://graph.example").unwrap();
+        assert_eq!(of(private), format!("https://sts.windows.net/{tenant}/"));
     }
 
     #[test]

@@ -124,6 +124,12 @@ pub(super) fn window() -> Rule {
 
 pub(super) const TEMPLATE_KEY_LENGTH: Said = ("self.all(k, k.size() <= 317)", "a key may have at most 317 characters");
 
+/// What Kubernetes takes: else the output could not be written. A key that is too long is left to the rule about that.
+pub(super) const TEMPLATE_KEY_FORM: Said = (
+    "self.all(k, k.size() > 317 || (k.indexOf('/') <= 253 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')))",
+    "write keys as Kubernetes takes them: at most 63 letters, digits, dashes, underscores and dots, after a prefix such as example.com/ or without one",
+);
+
 pub(super) const TEMPLATE_KEY_RESERVED: Said = (
     "self.all(k, !k.matches('^(([^/]*[.])?(argoproj[.]io|fluxcd[.]io|helm[.]sh)|entra-rotator[.]io|(kubectl[.])?kubernetes[.]io)/|^app[.]kubernetes[.]io/(instance|managed-by)$'))",
     "keys of Argo CD, Flux, Helm, Kubernetes and this operator would let another tool prune or take over the output: leave them out",

@@ -45,9 +45,13 @@ pub(super) fn match_labels(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Labels of an output.
+/// Labels of an output, with values as Kubernetes takes them.
 pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "object", "maxProperties": 32, "additionalProperties": {"type": "string", "maxLength": 63}})
+    json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": {"type": "string", "maxLength": 63, "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"},
+    })
 }
 
 /// Annotations of an output.

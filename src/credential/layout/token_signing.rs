@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use data_encoding::{BASE64, HEXUPPER};
-use entra_types::{Endpoints, Thumbprint};
+use entra_types::Thumbprint;
 use keys::Certificate;
 use rotation::{EntryId, Projection};
 
@@ -16,8 +16,8 @@ pub(super) const BUNDLE: &str = "signing-bundle.crt";
 pub(super) const BUNDLE_BASE64: &str = "signing-bundle.b64";
 pub(super) const KEYS: [&str; 10] =
     [CURRENT, NEXT, PREVIOUS, BUNDLE, BUNDLE_BASE64, "thumbprint", "thumbprint-sha256", "metadata-url", "entity-id", "sso-url"];
-/// More certificates than any relying party could trust at once; a longer bundle is no bundle of ours.
-const MAX_BUNDLE: usize = 64;
+/// More certificates than an object in Entra has room for; a longer bundle is no bundle of ours.
+const MAX_BUNDLE: usize = 256;
 
 /// Certificates by thumbprint.
 pub(crate) type Certificates = BTreeMap<Thumbprint, Certificate>;
@@ -40,7 +40,7 @@ pub(crate) fn build(names: &Names, shows: &Projection, known: &Certificates) -> 
         ("thumbprint", current.thumbprint().to_string()),
         ("thumbprint-sha256", HEXUPPER.encode(&current.thumbprint_sha256())),
         ("metadata-url", names.endpoints.metadata_url(&names.tenant_id, &names.client_id)),
-        ("entity-id", Endpoints::entity_id(&names.tenant_id)),
+        ("entity-id", names.endpoints.entity_id(&names.tenant_id)),
         ("sso-url", names.endpoints.saml_url(&names.tenant_id)),
     ];
     Some(texts.map(|(key, value)| (key.to_owned(), value.into_bytes())).into())

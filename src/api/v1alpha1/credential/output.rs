@@ -36,13 +36,13 @@ pub struct Template {
     /// Labels that the output gets. Those by which GitOps tools, Helm and Kubernetes know their own objects are refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
-    #[x_kube(validation = rules::TEMPLATE_KEY_LENGTH, validation = rules::TEMPLATE_KEY_RESERVED)]
+    #[x_kube(validation = rules::TEMPLATE_KEY_LENGTH, validation = rules::TEMPLATE_KEY_FORM, validation = rules::TEMPLATE_KEY_RESERVED)]
     pub labels: BTreeMap<String, String>,
 
     /// Annotations that the output gets, such as those by which other tools reload or copy it. What is refused as a label is refused here as well.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::annotations")]
-    #[x_kube(validation = rules::TEMPLATE_KEY_LENGTH, validation = rules::TEMPLATE_KEY_RESERVED)]
+    #[x_kube(validation = rules::TEMPLATE_KEY_LENGTH, validation = rules::TEMPLATE_KEY_FORM, validation = rules::TEMPLATE_KEY_RESERVED)]
     pub annotations: BTreeMap<String, String>,
 
     /// Further keys beside the standard ones, for charts that read fixed names. One with the name of a standard key changes nothing.
@@ -61,8 +61,8 @@ pub struct Template {
 /// A further key of the output.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct TemplateKey {
-    /// The name of the key in the output.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    /// The name of the key in the output: a name of a file, which does not begin with two dots.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"))]
     pub name: String,
 
     /// Which value it holds: ClientID, TenantID, AuthorityHost (the host to sign in at), ClientSecret, Certificate (in PEM; of a token signing certificate

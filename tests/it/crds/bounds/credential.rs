@@ -129,6 +129,7 @@ fn templates() -> Vec<Bound> {
     [
         plain.bound("template/labels", "maxProperties", entries(32), entries(33)),
         plain.text("template/labels/*", 0, 63),
+        plain.bound("template/labels/*", "pattern", json!("Pay_roll.1-x"), json!("-payroll")),
         plain.bound("template/annotations", "maxProperties", entries(32), entries(33)),
         plain.text("template/annotations/*", 0, 4096),
         plain.bound("template/additionalFormats", "maxItems", json!([pkcs12]), json!([pkcs12, pkcs12, pkcs12, pkcs12, pkcs12])),

@@ -259,7 +259,20 @@ fn template_keys(field: &'static str) -> Vec<Case> {
         "replicator.v1.mittwald.de/replicate-to",
     ];
     cases.extend(free.map(|key| created(format!("{field} with {key} are accepted"), of(key), Accepted)));
+    cases.extend(key_forms(field, path));
     cases
+}
+
+/// What Kubernetes would not take for a key of a label or an annotation.
+fn key_forms(field: &'static str, path: &'static str) -> Vec<Case> {
+    let form = "write keys as Kubernetes takes them: at most 63 letters, digits, dashes, underscores and dots, after a prefix such as example.com/ or without one";
+    let of = |key: String| json!({"template": {field: {key: "x"}}});
+    let (long, far) = ("k".repeat(64), format!("{}/k", "p".repeat(254)));
+    let wrong = ["", "my team", "team-", "_team", "/team", "example.com/", "Example.com/team", "a/b/c", "a..b/c", &long, &far];
+    let right = ["T", "my_Team.1-x", "a.b/c", "1/2"];
+    let refused = wrong.map(|key| created(format!("{field} with the key {key:?} are refused"), of(key.to_owned()), refused(path, form)));
+    let accepted = right.map(|key| created(format!("{field} with the key {key:?} are accepted"), of(key.to_owned()), Accepted));
+    refused.into_iter().chain(accepted).collect()
 }
 
 fn secrets_of_secrets() -> Vec<Case> {
@@ -288,6 +301,26 @@ fn forms() -> Vec<Case> {
         created("a time with a fraction in the farthest zone is accepted", since("9999-12-31T23:59:59.123456789-23:59"), Accepted),
         created("a schedule of four fields is refused", schedule("0 2 * 12,1"), fields),
         created("a schedule of six fields is refused", schedule("0 0 2 * * 6"), fields),
+    ]
+    .into_iter()
+    .chain(template_forms())
+    .collect()
+}
+
+fn template_forms() -> Vec<Case> {
+    let label = |value: &str| json!({"template": {"labels": {"team": value}}});
+    let value = malformed("spec.template.labels.team", "should match");
+    let key = |name: &str| json!({"template": {"keys": [{"name": name, "from": "ClientID"}]}});
+    let name = malformed("spec.template.keys[0].name", "should match");
+    vec![
+        created("a label without a value is accepted", label(""), Accepted),
+        created("a label of one letter is accepted", label("A"), Accepted),
+        created("a label with a blank is refused", label("pay roll"), value),
+        created("a label with a dash at its end is refused", label("pay-"), value),
+        created("a hidden key is accepted", key(".token"), Accepted),
+        created("a key that is a dot is refused", key("."), name),
+        created("a key that is two dots is refused", key(".."), name),
+        created("a key that begins with two dots is refused", key("..data"), name),
     ]
 }
 
