@@ -4,6 +4,7 @@ mod approval;
 mod facts;
 mod notify;
 mod own_key;
+mod pairs;
 mod pin;
 mod revocation;
 mod signers;
