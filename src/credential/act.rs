@@ -105,7 +105,7 @@ impl Pass<'_> {
     async fn publish(&mut self, projection: &Projection) -> Acted {
         self.desk.memory.publishing(self.context.now());
         let Some(data) = self.contents(projection).await? else {
-            self.desk.memory.output_is_unhealable();
+            self.desk.memory.output_is_unhealable(projection.entry.clone());
             return Ok(());
         };
         let Some(entry) = self.ledger.entry(&projection.entry) else { return Ok(()) };

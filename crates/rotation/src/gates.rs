@@ -20,5 +20,5 @@ pub(crate) fn await_window(case: &Case<'_>, upcoming: &Entry) -> Check {
 /// Whether the successor must take over as soon as it works.
 pub(crate) fn is_urgent(case: &Case<'_>) -> bool {
     let Some(current) = case.ledger.current() else { return true };
-    case.policy.revokes(current, case.now) || case.memory.is_unhealable() || proving::is_useless(case, current)
+    case.policy.revokes(current, case.now) || case.memory.is_unhealable(&current.id) || proving::is_useless(case, current)
 }

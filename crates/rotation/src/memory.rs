@@ -37,7 +37,7 @@ pub struct Memory {
     fresh: Option<FreshKey>,
     attempts: BTreeMap<String, Attempt>,
     proof_refusals: Vec<Time>,
-    unhealable: bool,
+    unhealable: Option<EntryId>,
     others: BTreeSet<KeyId>,
     publications: Vec<Time>,
 }
@@ -122,7 +122,7 @@ impl Memory {
             fresh: None,
             attempts: BTreeMap::new(),
             proof_refusals: Vec::new(),
-            unhealable: false,
+            unhealable: None,
             others: BTreeSet::new(),
             publications: Vec::new(),
         }
@@ -158,7 +158,7 @@ impl Memory {
 
     /// A read of the output, or the answer to a write of it, and the certificates that it holds.
     pub fn saw_output(&mut self, output: Output, certificates: Vec<CertificateFacts>, now: Time) {
-        self.unhealable = false;
+        self.unhealable = None;
         self.history.learn(certificates);
         self.output = Some(self.seen(output, now));
     }
@@ -181,9 +181,9 @@ impl Memory {
         self.output = None;
     }
 
-    /// The output cannot be written again: its key is in no slot any more.
-    pub fn output_is_unhealable(&mut self) {
-        self.unhealable = true;
+    /// The output cannot be written again for this entry: its key is in no slot any more.
+    pub fn output_is_unhealable(&mut self, entry: EntryId) {
+        self.unhealable = Some(entry);
     }
 
     /// A read of a slot, or the answer to a write of it.
@@ -326,8 +326,8 @@ impl Memory {
         self.attempts.get(nonce)
     }
 
-    pub(crate) fn is_unhealable(&self) -> bool {
-        self.unhealable
+    pub(crate) fn is_unhealable(&self, entry: &EntryId) -> bool {
+        self.unhealable.as_ref() == Some(entry)
     }
 
     pub(crate) fn is_others(&self, id: &KeyId) -> bool {

@@ -115,7 +115,7 @@ fn keep_published(case: &Case<'_>) -> Check {
 }
 
 fn publish(case: &Case<'_>, expected: crate::case::Projection) -> Check {
-    if case.memory.is_unhealable() {
+    if case.memory.is_unhealable(&expected.entry) {
         return Ok(());
     }
     match case.memory.contested_until(case.policy.late).filter(|until| case.now < *until) {
@@ -261,7 +261,7 @@ pub(crate) fn cause(case: &Case<'_>) -> Option<Cause> {
     if gone(case, current) == Conclusion::Confirmed || proving::is_refused(case, current) {
         return Some(Cause::CredentialGone);
     }
-    if case.memory.is_unhealable() || client_secret::is_lost(case, current) {
+    if case.memory.is_unhealable(&current.id) || client_secret::is_lost(case, current) {
         return Some(Cause::OutputLost);
     }
     if case.policy.revokes(current, case.now) {

@@ -5,7 +5,7 @@ use rotation::*;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::world::{Fault, UID, World, secret};
+use crate::world::{Fault, UID, World, certificate, secret};
 
 fn hours(h: i64) -> TimeDelta {
     TimeDelta::hours(h)
@@ -89,9 +89,9 @@ fn a_deleted_slot_is_made_again_from_the_output_once_that_has_proven_itself() {
     assert_eq!(world.ledger.next_seq, 1, "{:#?}", world.effects);
 }
 
-#[test]
-fn a_secret_that_is_nowhere_in_the_cluster_any_more_is_replaced() {
-    let mut world = World::new(secret(6));
+#[rstest]
+fn what_is_nowhere_in_the_cluster_any_more_is_replaced_once(#[values(secret(6), certificate(6))] policy: Policy) {
+    let mut world = World::new(policy);
     world.run_for(hours(1));
     world.slots.clear();
     world.output = None;
@@ -99,7 +99,7 @@ fn a_secret_that_is_nowhere_in_the_cluster_any_more_is_replaced() {
     world.gap_excused = true;
     world.run_for(hours(2));
     world.assert_settled();
-    assert_eq!(world.ledger.rotation.reason, Some(Cause::OutputLost));
+    assert_eq!((world.ledger.rotation.reason, world.ledger.next_seq), (Some(Cause::OutputLost), 2));
 }
 
 #[test]

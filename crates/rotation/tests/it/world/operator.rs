@@ -141,7 +141,7 @@ impl World {
         let staged = self.slots.values().any(|slot| slot.entry.as_ref() == Some(&projection.entry));
         let seeded = self.seed.is_some() && self.seed == projection.current.thumbprint();
         if !self.policy.is_signing() && !staged && !seeded && self.key_in_memory.as_ref() != Some(&projection.entry) {
-            return self.memory.output_is_unhealable();
+            return self.memory.output_is_unhealable(projection.entry.clone());
         }
         let now = self.now;
         self.effect("write output", |world| {
