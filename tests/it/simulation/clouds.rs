@@ -48,12 +48,12 @@ fn tenant_says(world: &World, name: &str) -> (String, String) {
 async fn every_kind_is_issued_and_rotated_in_each_cloud_and_says_where_to_sign_in(
     #[values(CLIENT_SECRET, CLIENT_CERTIFICATE, SIGNING)] kind: &str,
     #[values(
-        (Cloud::Global, "https://login.microsoftonline.com"),
-        (Cloud::UsGovernmentL4, "https://login.microsoftonline.us"),
-        (Cloud::UsGovernmentL5, "https://login.microsoftonline.us"),
-        (Cloud::China, "https://login.partner.microsoftonline.cn")
+        (Cloud::Global, "https://login.microsoftonline.com", "https://sts.windows.net"),
+        (Cloud::UsGovernmentL4, "https://login.microsoftonline.us", "https://sts.windows.net"),
+        (Cloud::UsGovernmentL5, "https://login.microsoftonline.us", "https://sts.windows.net"),
+        (Cloud::China, "https://login.partner.microsoftonline.cn", "https://sts.chinacloudapi.cn")
     )]
-    (cloud, login): (Cloud, &str),
+    (cloud, login, issuer): (Cloud, &str, &str),
 ) {
     let world = in_cloud(cloud, kind).await;
     let oracle = Oracle::watch(&world);
@@ -63,7 +63,7 @@ async fn every_kind_is_issued_and_rotated_in_each_cloud_and_says_where_to_sign_i
     assert_eq!(tenant_says(&world, "Ready").0, "True/SignedIn");
     let output = world.output().unwrap();
     match kind {
-        SIGNING => leads_to(&output, &world, login).await,
+        SIGNING => leads_to(&output, &world, login, issuer).await,
         _ => assert_eq!(text(&output, "AZURE_AUTHORITY_HOST"), format!("{login}/")),
     }
     let refused: Vec<_> = world.entra.calls().into_iter().filter(|call| call.answered.is_some_and(|status| status >= 400)).collect();
@@ -71,18 +71,18 @@ async fn every_kind_is_issued_and_rotated_in_each_cloud_and_says_where_to_sign_i
 }
 
 /// Where a service provider of SAML is sent: to that cloud, whose own metadata say the same of themselves.
-async fn leads_to(output: &Value, world: &World, login: &str) {
+async fn leads_to(output: &Value, world: &World, login: &str, issuer: &str) {
     let path = format!("/{TENANT}/federationmetadata/2007-06/federationmetadata.xml?appid={}", world.target.client_id);
     assert_eq!(text(output, "metadata-url"), format!("{login}{path}"));
     assert_eq!(text(output, "sso-url"), format!("{login}/{TENANT}/saml2"));
+    assert_eq!(text(output, "entity-id"), format!("{issuer}/{TENANT}/"));
     let request = Request::get(text(output, "metadata-url")).body(Bytes::new()).unwrap();
     let metadata = world.entra.service().oneshot(request).await.unwrap();
     assert_eq!(metadata.status(), 200);
     let metadata = String::from_utf8(metadata.into_body().to_vec()).unwrap();
     let certificate = certificates(&text(output, "signing.crt")).remove(0);
-    let entity = format!("entityID=\"{}\"", text(output, "entity-id"));
     let location = format!("Location=\"{}\"", text(output, "sso-url"));
-    for part in [entity, location, BASE64.encode(certificate.der())] {
+    for part in [location, BASE64.encode(certificate.der())] {
         assert!(metadata.contains(&part), "{part} is not in {metadata}");
     }
 }
