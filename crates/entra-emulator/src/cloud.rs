@@ -3,7 +3,7 @@
 //! Written from Microsoft's page "National cloud deployments" and the lists in MSAL, not shared with any client: a wrong host there must not be
 //! right here.
 
-use entra_types::Cloud;
+use entra_types::{Cloud, TenantId};
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// What sets one cloud apart from the others.
@@ -26,6 +26,8 @@ pub(crate) struct Profile {
     pub(crate) old_graph: &'static str,
     /// `rbac_url`.
     pub(crate) rbac: &'static str,
+    /// The host in the names of issuers: of access tokens of version 1.0, and of SAML.
+    pub(crate) sts: &'static str,
 }
 
 static PROFILES: [Profile; 4] = [
@@ -39,6 +41,7 @@ static PROFILES: [Profile; 4] = [
         instance: "microsoftonline.com",
         old_graph: "graph.windows.net",
         rbac: "https://pas.windows.net",
+        sts: "sts.windows.net",
     },
     Profile {
         cloud: Cloud::UsGovernmentL4,
@@ -50,6 +53,7 @@ static PROFILES: [Profile; 4] = [
         instance: "microsoftonline.us",
         old_graph: "graph.windows.net",
         rbac: "https://pasff.usgovcloudapi.net",
+        sts: "sts.windows.net",
     },
     Profile {
         cloud: Cloud::UsGovernmentL5,
@@ -61,6 +65,7 @@ static PROFILES: [Profile; 4] = [
         instance: "microsoftonline.us",
         old_graph: "graph.windows.net",
         rbac: "https://pasff.usgovcloudapi.net",
+        sts: "sts.windows.net",
     },
     Profile {
         cloud: Cloud::China,
@@ -72,6 +77,7 @@ static PROFILES: [Profile; 4] = [
         instance: "partner.microsoftonline.cn",
         old_graph: "graph.chinacloudapi.cn",
         rbac: "https://pas.chinacloudapi.cn",
+        sts: "sts.chinacloudapi.cn",
     },
 ];
 
@@ -103,6 +109,11 @@ impl Profile {
             _ if PROFILES.iter().any(|other| other.graph == name || other.login.contains(&name)) => Place::Elsewhere,
             _ => Place::Anything,
         }
+    }
+
+    /// As whom a tenant issues tokens and SAML responses.
+    pub(crate) fn issuer(&self, tenant: &TenantId) -> String {
+        format!("https://{}/{tenant}/", self.sts)
     }
 
     /// `https://` and Graph's host.

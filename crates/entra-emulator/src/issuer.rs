@@ -7,6 +7,7 @@ use entra_types::ids::{ClientId, ObjectId, TenantId};
 use keys::{Certificate, CertificateError, CertificateRequest, KeyError, PrivateKey};
 use serde_json::{Value, json};
 
+use crate::cloud::Profile;
 use crate::jwt::{self, Jwt};
 
 /// Signs access tokens and recognises them.
@@ -56,9 +57,21 @@ impl Issuer {
     pub(crate) fn issue(&self, grant: &Grant, now: DateTime<Utc>, lifetime: i64) -> Result<String, KeyError> {
         let name = BASE64URL_NOPAD.encode(self.certificate.thumbprint().as_bytes());
         let header = json!({"typ": "JWT", "alg": "RS256", "x5t": name, "kid": name});
-        let input = jwt::signing_input(&header, &claims(grant, now, lifetime));
+        let input = jwt::signing_input(&header, &self.claims(grant, now, lifetime));
         let signature = self.key.sign_rs256(input.as_bytes())?;
         Ok(format!("{input}.{}", BASE64URL_NOPAD.encode(&signature)))
+    }
+
+    fn claims(&self, grant: &Grant, now: DateTime<Utc>, lifetime: i64) -> Value {
+        let tenant = grant.tenant.to_string();
+        let issuer = Profile::of(self.cloud()).issuer(&grant.tenant);
+        json!({
+            "aud": grant.audience, "iss": issuer, "idp": issuer, "tid": tenant, "ver": "1.0", "idtyp": "app",
+            "iat": now.timestamp(), "nbf": now.timestamp(), "exp": now.timestamp().saturating_add(lifetime),
+            "appid": grant.client.to_string(), "appidacr": if grant.proven == Proven::Secret { "1" } else { "2" },
+            "oid": grant.service_principal.to_string(), "sub": grant.service_principal.to_string(),
+            "roles": grant.roles, "uti": grant.id,
+        })
     }
 
     /// Whether this issuer signed it. Two clouds may share a fixture key, but not the name of it.
@@ -117,16 +130,4 @@ fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
         (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
     };
     rest.split_at_checked(length)
-}
-
-fn claims(grant: &Grant, now: DateTime<Utc>, lifetime: i64) -> Value {
-    let tenant = grant.tenant.to_string();
-    let issuer = format!("https://sts.windows.net/{tenant}/");
-    json!({
-        "aud": grant.audience, "iss": issuer, "idp": issuer, "tid": tenant, "ver": "1.0", "idtyp": "app",
-        "iat": now.timestamp(), "nbf": now.timestamp(), "exp": now.timestamp().saturating_add(lifetime),
-        "appid": grant.client.to_string(), "appidacr": if grant.proven == Proven::Secret { "1" } else { "2" },
-        "oid": grant.service_principal.to_string(), "sub": grant.service_principal.to_string(),
-        "roles": grant.roles, "uti": grant.id,
-    })
 }

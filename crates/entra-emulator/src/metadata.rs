@@ -31,7 +31,7 @@ fn document(world: &World, inbound: &Inbound, visit: &mut Visit, tenant: &str) -
         }
     };
     let media = "application/samlmetadata+xml; charset=utf-8";
-    Ok(Answer::new(StatusCode::OK, media, render(&inbound.host, id, &certificates)))
+    Ok(Answer::new(StatusCode::OK, media, render(world, &inbound.host, id, &certificates)))
 }
 
 fn of_application(world: &World, visit: &mut Visit, tenant: TenantId, client: ClientId) -> Result<Vec<Certificate>, TokenError> {
@@ -51,7 +51,7 @@ pub(crate) fn listed(world: &World, object: &crate::directory::Object, now: Date
     active.into_iter().chain(inactive).collect()
 }
 
-fn render(host: &str, tenant: TenantId, certificates: &[Certificate]) -> String {
+fn render(world: &World, host: &str, tenant: TenantId, certificates: &[Certificate]) -> String {
     let mut keys = String::new();
     for certificate in certificates {
         let _ = write!(
@@ -60,8 +60,8 @@ fn render(host: &str, tenant: TenantId, certificates: &[Certificate]) -> String 
             BASE64.encode(certificate.der())
         );
     }
-    let url = format!("https://{host}/{tenant}/saml2");
+    let (url, issuer) = (format!("https://{host}/{tenant}/saml2"), world.profile().issuer(&tenant));
     format!(
-        r#"<?xml version="1.0" encoding="utf-8"?><EntityDescriptor ID="_{tenant}" entityID="https://sts.windows.net/{tenant}/" xmlns="urn:oasis:names:tc:SAML:2.0:metadata"><IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">{keys}<SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="{url}"/><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="{url}"/><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="{url}"/></IDPSSODescriptor></EntityDescriptor>"#
+        r#"<?xml version="1.0" encoding="utf-8"?><EntityDescriptor ID="_{tenant}" entityID="{issuer}" xmlns="urn:oasis:names:tc:SAML:2.0:metadata"><IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">{keys}<SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="{url}"/><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="{url}"/><SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="{url}"/></IDPSSODescriptor></EntityDescriptor>"#
     )
 }

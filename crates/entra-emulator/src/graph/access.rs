@@ -60,7 +60,7 @@ impl Caller {
 
     fn claimed(world: &World, token: &Jwt) -> Option<Self> {
         let tenant: TenantId = token.claim("tid")?.parse().ok()?;
-        let issued_here = token.claim("iss") == Some(format!("https://sts.windows.net/{tenant}/").as_str());
+        let issued_here = token.claim("iss") == Some(&world.profile().issuer(&tenant));
         let roles = token.claims.get("roles").and_then(|roles| roles.as_array()).cloned().unwrap_or_default();
         (issued_here && world.directory.has_tenant(tenant)).then_some(Self {
             tenant,

@@ -60,6 +60,23 @@ async fn each_cloud_signs_in_and_reads_under_its_own_host_names() {
 }
 
 #[tokio::test]
+async fn tokens_and_federation_metadata_name_the_issuer_of_their_cloud() {
+    for (name, graph, login, _) in CLOUDS {
+        let (emulator, operator) = cloud(name);
+        let host = if name == "China" { "sts.chinacloudapi.cn" } else { "sts.windows.net" };
+        let issuer = format!("https://{host}/{TENANT}/");
+        let (_, token) = sign_in(&emulator, &operator, login, graph).await;
+        let claims = token["access_token"].as_str().unwrap().split('.').nth(1).unwrap();
+        let claims: Value = serde_json::from_slice(&data_encoding::BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap()).unwrap();
+        assert_eq!((&claims["iss"], &claims["idp"]), (&json!(issuer), &json!(issuer)), "{name}");
+        let path = format!("{login}/{TENANT}/federationmetadata/2007-06/federationmetadata.xml");
+        let answer = emulator.service().oneshot(Request::get(path).body(Bytes::new()).unwrap()).await.unwrap();
+        let document = String::from_utf8(answer.into_body().to_vec()).unwrap();
+        assert!(document.contains(&format!("entityID=\"{issuer}\"")), "{name}: {document}");
+    }
+}
+
+#[tokio::test]
 async fn no_cloud_gives_tokens_for_the_graph_of_another() {
     for (name, _, login, _) in CLOUDS {
         let (emulator, operator) = cloud(name);
