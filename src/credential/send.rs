@@ -155,8 +155,11 @@ impl Pass<'_> {
     }
 
     /// The key that signs, while this process still has it.
-    fn own_signing_key(&self, entry: &Entry) -> Result<Option<(Certificate, SigningKey)>, Upset> {
-        let Some(pair) = self.desk.keyring.get(&entry.id) else { return Ok(None) };
+    fn own_signing_key(&mut self, entry: &Entry) -> Result<Option<(Certificate, SigningKey)>, Upset> {
+        let Some(pair) = self.desk.keyring.get(&entry.id) else {
+            self.desk.memory.forget_fresh_key();
+            return Ok(None);
+        };
         let key = issue::signing_key(self, pair).map_err(Upset::Key)?;
         Ok(Some((pair.certificate.clone(), key)))
     }
