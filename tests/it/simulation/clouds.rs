@@ -81,8 +81,9 @@ async fn leads_to(output: &Value, world: &World, login: &str, issuer: &str) {
     assert_eq!(metadata.status(), 200);
     let metadata = String::from_utf8(metadata.into_body().to_vec()).unwrap();
     let certificate = certificates(&text(output, "signing.crt")).remove(0);
+    let entity = format!("entityID=\"{}\"", text(output, "entity-id"));
     let location = format!("Location=\"{}\"", text(output, "sso-url"));
-    for part in [location, BASE64.encode(certificate.der())] {
+    for part in [entity, location, BASE64.encode(certificate.der())] {
         assert!(metadata.contains(&part), "{part} is not in {metadata}");
     }
 }
