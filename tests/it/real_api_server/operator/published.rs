@@ -4,7 +4,7 @@ use entra::{Environment, Graph, SignIn, in_process};
 use entra_rotator::seams::Seams;
 use entra_types::{Endpoints, Thumbprint};
 use k8s_openapi::api::core::v1::Secret;
-use keys::{Certificate, PrivateKey};
+use keys::{Certificate, PrivateKey, Sensitive};
 use kube::ResourceExt as _;
 use serde_json::Value;
 
@@ -56,19 +56,26 @@ impl Published {
 
     /// Signs in with nothing but what stands in the Secret, as a workload does.
     pub(super) async fn sign_in(&self, entra: &Entra) -> Result<(), entra::Failure> {
-        let [key, certificate] = self.text("tls-combined.pem").split_inclusive("-----END PRIVATE KEY-----\n").collect::<Vec<_>>()[..]
-        else {
-            panic!("tls-combined.pem holds a key and a certificate")
-        };
-        let credential = SignIn::ClientCertificate {
-            client_id: self.text("AZURE_CLIENT_ID").parse().unwrap(),
-            key: PrivateKey::from_pkcs8_pem(key).unwrap(),
-            certificate: Certificate::from_pem(certificate).unwrap(),
-        };
+        let credential = self.credential();
         let endpoints = Endpoints::custom(self.text("AZURE_AUTHORITY_HOST"), &entra.url()).unwrap();
         let seams = Seams::real();
         let wire = in_process(entra.emulator().service());
         let tenant = self.text("AZURE_TENANT_ID").parse().unwrap();
         Graph::new(wire, endpoints, tenant, credential, Environment::new(seams.clock, seams.ids)).identity().await.map(drop)
+    }
+    fn credential(&self) -> SignIn {
+        let client_id = self.text("AZURE_CLIENT_ID").parse().unwrap();
+        if let Some(secret) = self.data().get("AZURE_CLIENT_SECRET") {
+            return SignIn::ClientSecret { client_id, secret: Sensitive::new((*secret).to_owned()) };
+        }
+        let [key, certificate] = self.text("tls-combined.pem").split_inclusive("-----END PRIVATE KEY-----\n").collect::<Vec<_>>()[..]
+        else {
+            panic!("tls-combined.pem holds a key and a certificate")
+        };
+        SignIn::ClientCertificate {
+            client_id,
+            key: PrivateKey::from_pkcs8_pem(key).unwrap(),
+            certificate: Certificate::from_pem(certificate).unwrap(),
+        }
     }
 }

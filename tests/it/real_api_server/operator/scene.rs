@@ -32,6 +32,11 @@ pub(super) fn client_certificate() -> Value {
     json!({"clientCertificate": {}, "rotation": {"validity": "1h", "renewBefore": "20m", "overlap": "2s"}})
 }
 
+/// A client secret whose predecessor goes two seconds after it is published.
+pub(super) fn client_secret() -> Value {
+    json!({"clientSecret": {}, "rotation": {"validity": "1h", "renewBefore": "20m", "overlap": "2s"}})
+}
+
 /// A signing certificate that is published two seconds before it signs, and whose predecessor goes two seconds after.
 pub(super) fn token_signing() -> Value {
     let rotation = json!({"validity": "1h", "renewBefore": "20m", "overlap": "2s"});
@@ -106,7 +111,7 @@ impl<'a> Scene<'a> {
     pub(super) fn tenant_spec(&self, targets: &[&Registered]) -> Value {
         let clients: Vec<_> = targets.iter().map(|target| target.client_id.to_string()).collect();
         let grant = json!({
-            "name": "team", "namespaces": [TEAM], "clientIDs": clients, "credentials": ["ClientCertificate", "TokenSigningCertificate"],
+            "name": "team", "namespaces": [TEAM], "clientIDs": clients, "credentials": ["ClientCertificate", "ClientSecret", "TokenSigningCertificate"],
         });
         json!({
             "tenantID": self.tenant.id, "cloud": "Custom", "minimumValidity": "1m",
@@ -208,7 +213,10 @@ impl<'a> Scene<'a> {
         let token = token["users"][0]["user"]["token"].as_str().unwrap();
         let signature = token.rsplit('.').next().unwrap();
         let leaks = Leaks::default().text("the operator's client secret", &self.tenant.secret).text("the operator's own token", signature);
-        published.iter().fold(leaks, |leaks, published| leaks.private_key("a published key", published.text("tls.key")))
+        published.iter().fold(leaks, |leaks, published| match published.data().get("AZURE_CLIENT_SECRET") {
+            Some(secret) => leaks.text("a published secret", secret),
+            None => leaks.private_key("a published key", published.text("tls.key")),
+        })
     }
 }
 
