@@ -63,12 +63,12 @@ fn oracle_accepts(world: &World) {
 #[case::refused(Effect::failing(403))]
 #[tokio::test(start_paused = true)]
 async fn being_locked_out_is_foreseen_and_told_and_mended_by_a_person(#[case] effect: Effect) {
-    let (world, _) = handed_over(TimeDelta::days(8)).await;
+    let (world, _) = handed_over(TimeDelta::days(2)).await;
     world.run_for(TimeDelta::hours(1)).await;
     world.entra.inject(Fault::always(Match::operation(Operation::AddKey), effect));
-    world.run_until(TimeDelta::days(7), "the alarm", |world| world.condition("RotationAtRisk").starts_with("True/")).await;
+    world.run_until(TimeDelta::days(2), "the alarm", |world| world.condition("RotationAtRisk").starts_with("True/")).await;
     assert_eq!(world.condition("Ready"), "True/Published");
-    world.run_until(TimeDelta::days(8), "the end", |world| world.condition("Stalled") == "True/SelfCredentialExpired").await;
+    world.run_until(TimeDelta::days(3), "the end", |world| world.condition("Stalled") == "True/SelfCredentialExpired").await;
     assert!(world.message("Stalled").contains("adopt-by"));
 }
 
