@@ -53,7 +53,7 @@ impl Pass<'_> {
             Ok(()) => {}
             // An EntraTenant that is gone cannot list anything; everything else is tried again.
             Err(error @ AbandonError::Find(_)) => {
-                tracing::warn!(%error, left = ?abandoned.key_ids, "let go with credentials left in Entra")
+                tracing::warn!(%error, left = ?abandoned.key_ids, "let go with credentials left in Entra");
             }
             Err(error) => return Err(Upset::Books(format!("{error}."))),
         }

@@ -176,7 +176,7 @@ impl Pass<'_> {
         }
         let thumbprint = self.ledger.entry(id).and_then(rotation::Entry::thumbprint);
         let held = self.desk.memory.output().and_then(Output::held_key);
-        if !held.is_some_and(|held| Some(held.thumbprint) == thumbprint) {
+        if held.is_none_or(|held| Some(held.thumbprint) != thumbprint) {
             return Ok(None);
         }
         Ok(self.key_pair_of_output().await?.filter(|pair| Some(pair.certificate.thumbprint()) == thumbprint))

@@ -62,7 +62,7 @@ pub(crate) fn policy(
         own_client: tenant.and_then(|tenant| own_client(resource, tenant, &surroundings.settings.namespace)),
         late: surroundings.settings.late,
         // How it would be rotated does not matter any more once it goes.
-        refusal: granted.err().cloned().or(invalid.or(unscheduled).filter(|_| status::deleted(resource).is_none())),
+        refusal: granted.err().cloned().or_else(|| invalid.or(unscheduled).filter(|_| status::deleted(resource).is_none())),
     }
 }
 

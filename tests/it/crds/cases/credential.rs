@@ -93,7 +93,7 @@ fn outputs() -> Vec<Case> {
         created("an output that only resembles a staging Secret is accepted", output("a-entra-a-entra-c"), Accepted),
         created("a ConfigMap is never staged and may be named so", public_map("payroll-entra-a"), Accepted),
         created("an output with dots is accepted", output("payroll.api-1"), Accepted),
-        created("no output is refused", output_of(Value::Null), one),
+        created("no output is refused", output_of(&Value::Null), one),
         created("a Secret and a ConfigMap are refused", with(signing_with(json!({})), json!({"configMapName": "payroll"})), one),
         created("a signing certificate in a ConfigMap is accepted", public_map("payroll"), Accepted),
         created("a client certificate in a ConfigMap is refused", map("payroll"), public),
@@ -293,8 +293,8 @@ fn forms() -> Vec<Case> {
     let schedule = |text: &str| json!({"rotation": {"windows": [{"schedule": text, "duration": "1h"}]}});
     let fields = malformed("spec.rotation.windows[0].schedule", "should match");
     vec![
-        created("an output with a dash at its end is refused", output_of(json!("pay-")), name),
-        created("an output with two dots is refused", output_of(json!("pay..roll")), name),
+        created("an output with a dash at its end is refused", output_of(&json!("pay-")), name),
+        created("an output with two dots is refused", output_of(&json!("pay..roll")), name),
         created("a time without a zone is refused", since("2026-11-20T08:30:00"), time),
         created("a time that is a date to the API server only is refused", since("2026-11-20T08:30:00x5Z"), time),
         created("a time of an impossible zone is refused", since("2026-11-20T08:30:00+24:00"), time),
@@ -324,7 +324,7 @@ fn template_forms() -> Vec<Case> {
     ]
 }
 
-fn output_of(name: Value) -> Value {
+fn output_of(name: &Value) -> Value {
     json!({"secretName": name})
 }
 

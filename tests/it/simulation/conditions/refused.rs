@@ -62,7 +62,7 @@ fn certificate() -> Value {
     json!({"clientCertificate": {}})
 }
 
-fn signing(more: Value) -> Value {
+fn signing(more: &Value) -> Value {
     json!({"tokenSigningCertificate": more})
 }
 
@@ -243,7 +243,7 @@ async fn an_adoption_that_nobody_granted_is_told_and_rotation_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_variant_of_a_newer_version_stalls_its_own_resource_only() {
-    let course = Course::of(signing(json!({}))).await;
+    let course = Course::of(signing(&json!({}))).await;
     let mut other = course.world.resource();
     other["metadata"] = json!({"name": "newer", "namespace": "payroll", "generation": 1});
     other["spec"]["tokenSigningCertificate"]["activation"]["metadata"] = json!("Strict");
@@ -267,7 +267,7 @@ async fn an_application_without_a_certificate_cannot_roll_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn where_several_certificates_may_sign_somebody_must_choose() {
-    let course = Course::of(signing(json!({}))).await;
+    let course = Course::of(signing(&json!({}))).await;
     let end = course.world.now() + TimeDelta::days(900);
     let made: Vec<_> = (0..2)
         .map(|number| course.world.entra.add_signing_certificate(course.world.object, &format!("CN=by-hand-{number}"), Some(end)).unwrap())
@@ -280,7 +280,7 @@ async fn where_several_certificates_may_sign_somebody_must_choose() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pin_on_nothing_is_told_and_nothing_is_changed() {
-    let course = Course::of(signing(json!({}))).await;
+    let course = Course::of(signing(&json!({}))).await;
     course.settle().await;
     let writes = course.world.entra.mutations_of(course.world.object).len();
     let unknown = "00112233445566778899AABBCCDDEEFF00112233";
@@ -293,7 +293,7 @@ async fn a_pin_on_nothing_is_told_and_nothing_is_changed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_proof_from_a_resource_that_is_not_there_is_told() {
-    let course = Course::of(signing(json!({"keySource": "Operator", "proofFrom": {"name": "nobody"}}))).await;
+    let course = Course::of(signing(&json!({"keySource": "Operator", "proofFrom": {"name": "nobody"}}))).await;
     refused(&course, Reason::ProofNotUsable, &["ServicePrincipalCredential nobody", "does not exist"]).await;
     wrote_nothing(&course);
     course.world.edit(json!({"spec": {"tokenSigningCertificate": {"proofFrom": null}}})).await;
