@@ -137,6 +137,7 @@ fn record_publication(case: &Case<'_>, current: &Entry) -> Check {
     if unannounced && shown.next == upcoming.thumbprint() { note(Fact::Announced(upcoming.id.clone())) } else { Ok(()) }
 }
 
+/// Nothing is written to Entra; the audit goes on, since the output shows who could sign.
 fn hold_still(case: &Case<'_>) -> Check {
     if case.policy.suspend { stop(at_rest(case).until, Wait::Suspended) } else { Ok(()) }
 }

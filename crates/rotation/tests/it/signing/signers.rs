@@ -217,3 +217,16 @@ fn an_outage_past_the_end_that_left_the_previous_one_signing_goes_on_from_there(
     world.assert_settled();
     assert_eq!(world.ledger.current().map(|current| current.origin), Some(Origin::Made), "{:#?}", world.effects);
 }
+
+#[test]
+fn a_suspended_output_goes_on_showing_whoever_could_sign() {
+    let mut world = World::new(policy());
+    world.run_for(hours(1));
+    world.policy.suspend = true;
+    let foreign = world.somebody_adds_a_signing_certificate(world.now + hours(24 * 30));
+    let end = world.ledger.current().unwrap().not_after.unwrap();
+    world.run_for(end + hours(24) - world.now);
+    assert_eq!(world.signers(), [foreign]);
+    assert!(world.output.as_ref().unwrap().bundle.contains(&foreign), "{:#?}", world.effects);
+    assert_eq!(world.effects.iter().filter(|effect| effect.contains("Graph")).count(), 2, "the first certificate's own");
+}

@@ -23,7 +23,7 @@ impl Dice {
 
 /// What somebody asks for next, or does in Entra.
 fn whim(world: &mut World, dice: &mut Dice) {
-    match dice.roll(11) {
+    match dice.roll(16) {
         0 => change(world, |signing| signing.needs_approval = !signing.needs_approval),
         1 => change(world, |signing| {
             signing.on_deadline = if signing.on_deadline == OnDeadline::Activate { OnDeadline::Withdraw } else { OnDeadline::Activate };
@@ -47,7 +47,28 @@ fn whim(world: &mut World, dice: &mut Dice) {
             let mailed = std::collections::BTreeSet::from([format!("{}@example.org", dice.roll(3))]);
             change(world, |signing| signing.notification_addresses = Some(mailed));
         }
+        10 => {
+            let nightly = Window::parse("0 3 * * *", "Europe/Berlin", hours(1), world.now).unwrap();
+            world.policy.windows = Windows::new(if dice.chance(50) { vec![nightly] } else { vec![] });
+        }
+        11..=14 => trouble(world, dice),
         _ => prefer_something_known(world, dice),
+    }
+}
+
+/// What goes wrong for a while.
+fn trouble(world: &mut World, dice: &mut Dice) {
+    let until = world.now + minutes(i64::try_from(10 + dice.roll(600)).unwrap());
+    match dice.roll(5) {
+        0 => world.denied = Some((world.now, until)),
+        1 => world.proofs_refused = Some((world.now, until)),
+        2 => world.down = Some((world.now, until)),
+        3 => world.answers_are_unreadable = !world.answers_are_unreadable,
+        // Where nothing valid is preferred, Entra may sign with a new one before anybody has read it.
+        _ if world.signers().iter().any(|signer| world.entra.preferred == Some(signer.to_string())) => {
+            world.somebody_adds_a_signing_certificate(until + hours(24 * 20));
+        }
+        _ => {}
     }
 }
 
@@ -104,7 +125,7 @@ fn live_through(seed: u64, lag: i64) {
 
 #[rstest]
 fn whoever_changes_their_mind_leaves_neither_gap_nor_litter(#[values(0, 5)] lag: i64) {
-    for seed in 0..80 {
+    for seed in 0..60 {
         println!("seed {seed}");
         live_through(seed, lag);
     }
