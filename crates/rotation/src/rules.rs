@@ -139,7 +139,11 @@ fn record_publication(case: &Case<'_>, current: &Entry) -> Check {
 
 /// Nothing is written to Entra; the audit goes on, since the output shows who could sign.
 fn hold_still(case: &Case<'_>) -> Check {
-    if case.policy.suspend { stop(at_rest(case).until, Wait::Suspended) } else { Ok(()) }
+    if !case.policy.suspend {
+        return Ok(());
+    }
+    audit(case)?;
+    stop(at_rest(case).until, Wait::Suspended)
 }
 
 /// Backoff lives in status and is waived by an edit.
