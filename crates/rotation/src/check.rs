@@ -24,6 +24,16 @@ pub(crate) enum Halt {
 
 pub(crate) type Check<T = ()> = Result<T, Halt>;
 
+impl Halt {
+    /// Where this rule waits, no other one speaks.
+    pub(crate) fn alone(self) -> Self {
+        match self {
+            Self::Wait(rest) => Self::Stop(rest),
+            other => other,
+        }
+    }
+}
+
 pub(crate) fn look<T>(look: Look) -> Check<T> {
     Err(Halt::Step(Box::new(Step::Look(look))))
 }

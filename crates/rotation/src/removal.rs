@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use entra_types::{Credential, KeyId, Thumbprint};
 
-use crate::case::{Case, Fact, Licence, Look, Mutation, Wait};
+use crate::case::{Case, Fact, Licence, Look, Mutation, Projection, Wait};
 use crate::check::{Check, Halt, all, look, note, wait};
 use crate::history::{Conclusion, Detail};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Signing, Use};
@@ -43,7 +43,7 @@ fn pass_the_door(case: &Case<'_>, current: &Entry, entry: &Entry) -> Check {
     if entry.origin == Origin::Foreign {
         return note(Fact::Dropped(entry.id.clone()));
     }
-    let (kind, kept) = may_remove(case, current, entry)?;
+    let (kind, kept) = may_remove(case, Some(current), entry)?;
     if removable(case, entry).is_empty() {
         return if case.pursue(gone(case, entry), Wait::Settling)? { note(Fact::Retired(entry.id.clone(), None)) } else { misplaced(case) };
     }
@@ -56,7 +56,7 @@ fn misplaced(case: &Case<'_>) -> Check {
 }
 
 /// The conditions of any removal, and by which write it would be done.
-fn may_remove(case: &Case<'_>, current: &Entry, entry: &Entry) -> Check<(OpKind, BTreeSet<KeyId>)> {
+fn may_remove(case: &Case<'_>, current: Option<&Entry>, entry: &Entry) -> Check<(OpKind, BTreeSet<KeyId>)> {
     case.is_not_frozen(Some(&entry.id))?;
     if let Some(until) = activating(case) {
         return wait(until, Wait::Busy);
@@ -67,17 +67,33 @@ fn may_remove(case: &Case<'_>, current: &Entry, entry: &Entry) -> Check<(OpKind,
     if !case.memory.output_is_live() {
         return look(Look::Output);
     }
-    if case.memory.shown().map(|shown| &shown.entry) != Some(&current.id) {
+    let current = current.filter(|_| !is_superfluous(case, entry));
+    let shown = case.memory.shown();
+    let as_expected = match current {
+        Some(current) => shown.is_some_and(|shown| shown.entry == current.id),
+        None => shown.is_none_or(|shown| !names(shown, entry)),
+    };
+    if !as_expected {
         return wait(case.now + case.policy.late.step(), Wait::Busy);
     }
     case.live_directory(case.detail())?;
     case.clock_agrees()?;
-    if case.policy.is_signing() {
-        token_signing::is_confirmed_signer(case, current, entry)?;
-    } else {
-        proving::is_accepted_now(case, current)?;
+    match current {
+        Some(current) if case.policy.is_signing() => token_signing::is_confirmed_signer(case, current, entry)?,
+        Some(current) => proving::is_accepted_now(case, current)?,
+        None => {}
     }
     Ok((kind, kept))
+}
+
+fn names(shown: &Projection, entry: &Entry) -> bool {
+    shown.entry == entry.id || (entry.thumbprint().is_some() && shown.current.thumbprint() == entry.thumbprint())
+}
+
+/// Nobody was ever given it, and nothing that works is published: nobody depends on it, and it must not be in the way of the next one.
+fn is_superfluous(case: &Case<'_>, entry: &Entry) -> bool {
+    let serving = case.ledger.current().is_some_and(|current| current.is_valid_at(case.now));
+    !serving && entry.origin == Origin::Made && entry.published_at.is_none() && entry.signing().is_none()
 }
 
 /// By which write an entry leaves Entra.
@@ -191,7 +207,10 @@ fn reread(case: &Case<'_>) -> Check {
 }
 
 fn remove(case: &Case<'_>, entry: &Entry) -> Check {
-    let Some(current) = case.ledger.current() else { return Ok(()) };
+    let current = case.ledger.current();
+    if current.is_none() && !is_superfluous(case, entry) {
+        return Ok(());
+    }
     let (kind, kept) = may_remove(case, current, entry)?;
     let mut key_ids = removable(case, entry);
     if !kind.is_whole_list() {
@@ -225,7 +244,10 @@ pub(crate) fn clean_up(case: &Case<'_>, entry: &Entry) -> Check {
         return note(fact);
     }
     if !removable(case, entry).is_empty() {
-        let Some(current) = case.ledger.current() else { return reread_with_keys(case) };
+        let current = case.ledger.current();
+        if current.is_none() && !is_superfluous(case, entry) {
+            return reread_with_keys(case);
+        }
         let (kind, kept) = may_remove(case, current, entry)?;
         return note(Fact::Retired(entry.id.clone(), Some(Licence { kept, ..Licence::of(kind) })));
     }
@@ -246,9 +268,10 @@ pub(crate) fn is_absent(case: &Case<'_>, entry: &Entry) -> Conclusion {
     })
 }
 
-/// Whether a listed credential bears a name of this entry.
+/// Whether a listed credential bears a name of this entry. What was adopted is known by its keyIDs: others may look like it.
 fn carries_mark(case: &Case<'_>, view: &Credential, entry: &Entry) -> bool {
-    token_signing::carries_mark(view, entry) || client_secret::carries_mark(case, entry, view)
+    let marked = || token_signing::carries_mark(view, entry) || client_secret::carries_mark(case, entry, view);
+    entry.origin == Origin::Made && marked()
 }
 
 fn reread_with_keys(case: &Case<'_>) -> Check {

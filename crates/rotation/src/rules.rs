@@ -39,6 +39,9 @@ const RULES: &[Rule] = &[
     report_recovery,
 ];
 
+/// `status.credentials` holds a few more than that: room for what people make active themselves.
+const ROOM: usize = 13;
+
 /// Entries that were given up, or are neither used nor gone: with so many, nothing is added.
 const CROWD: usize = 3;
 
@@ -62,7 +65,8 @@ fn leave(case: &Case<'_>) -> Check {
         None => Ok(()),
         Some(_) if !case.policy.has_finalizer => stop(case.now + TimeDelta::hours(1), Wait::Deleting),
         Some(_) if !case.policy.revoke_on_delete => act(Act::SetFinalizer(false)),
-        Some(deleted_at) => revocation::leave(case, deleted_at),
+        // Whatever it waits for, nothing is made or published any more.
+        Some(deleted_at) => revocation::leave(case, deleted_at).map_err(Halt::alone),
     }
 }
 
@@ -225,7 +229,8 @@ fn begin(case: &Case<'_>) -> Check {
     }
     // Without a valid Current nothing can be removed (rule 4): only the ration bounds what is made then, or nothing ever would be again.
     let serving = case.ledger.current().is_some_and(|current| current.is_valid_at(case.now));
-    if serving && case.ledger.all(Use::Abandoned).count() >= CROWD {
+    let crowded = serving && case.ledger.all(Use::Abandoned).count() >= CROWD;
+    if crowded || case.ledger.entries.len() >= ROOM {
         return wait(case.now + case.policy.late.late(), Wait::Rationed);
     }
     case.is_not_frozen(None)?;

@@ -272,6 +272,12 @@ impl World {
         self.password_in_memory = None;
     }
 
+    /// The process lives on without the keys that it made.
+    pub fn lose_keys(&mut self) {
+        self.key_in_memory = None;
+        self.password_in_memory = None;
+    }
+
     /// One pass, and the rest that it ends in.
     pub fn rest(&mut self) -> Rest {
         self.memory.begin_pass();

@@ -1,0 +1,168 @@
+//! Ends that people reach by an odd way: deleted in the middle, crowded, or beside credentials that look alike.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use entra_types::KeyId;
+use rotation::*;
+use rstest::rstest;
+use serde_json::json;
+
+use crate::world::{Fault, World, certificate, secret, self_rolled, signing};
+
+fn hours(h: i64) -> TimeDelta {
+    TimeDelta::hours(h)
+}
+
+fn names(effects: &[String]) -> Vec<&str> {
+    effects.iter().map(|effect| effect.split_once(' ').unwrap().1).collect()
+}
+
+fn delete(world: &mut World) {
+    world.policy.deleted_at = Some(world.now);
+    world.gap_excused = true;
+}
+
+#[rstest]
+fn a_resource_that_goes_makes_and_publishes_nothing_new(
+    #[values(secret(6), certificate(6), signing(6))] mut policy: Policy,
+    #[values(Fault::AnswerLost, Fault::AppliedLate, Fault::CrashAfter)] fault: Fault,
+    #[values(2, 3, 4, 5)] effect: usize,
+) {
+    policy.revoke_on_delete = true;
+    let mut world = World::new(policy);
+    world.faults = vec![(effect, fault)];
+    world.run_until(|world, _| world.effects.len() > effect);
+    delete(&mut world);
+    let from = world.effects.len();
+    world.run_until(|world, _| !world.policy.has_finalizer);
+    world.run_for(hours(1));
+    let added =
+        |name: &&str| ["status Claimed", "status Promoted", "write output", "POST slot"].contains(name) || name.starts_with("Graph Add");
+    let after = names(&world.effects[from..]);
+    assert_eq!(after.iter().find(|name| added(name)), None, "{:#?}", world.effects);
+}
+
+const OLD: &str = "77777777-0000-4000-8000-000000000001";
+const ALIKE: &str = "77777777-0000-4000-8000-000000000002";
+
+fn by_hand(id: &str) -> serde_json::Value {
+    json!({"keyId": id, "displayName": null, "startDateTime": "2025-01-01T00:00:00Z", "endDateTime": "2036-01-01T00:00:00Z", "secretText": null})
+}
+
+fn adopting(mut policy: Policy) -> Policy {
+    policy.adopt = BTreeSet::from([OLD.parse::<KeyId>().unwrap()]);
+    policy.may_adopt = true;
+    policy.generation = 2;
+    policy
+}
+
+#[rstest]
+fn a_stranger_that_looks_like_an_adopted_secret_neither_goes_nor_holds_anything_up(
+    #[values(None, Some(Fault::AnswerLost), Some(Fault::CrashAfter))] fault: Option<Fault>,
+) {
+    let mut policy = adopting(secret(6));
+    policy.revoke_on_delete = true;
+    let mut world = World::new(policy);
+    world.entra.passwords.extend([by_hand(OLD), by_hand(ALIKE)]);
+    world.run_until(|world, _| {
+        world.ledger.current().is_some_and(|current| current.published_at.is_some()) && world.ledger.entries.len() == 2
+    });
+    delete(&mut world);
+    let before = world.now;
+    if let Some(fault) = fault {
+        world.run_until(|_, step| matches!(step, Step::Act(Act::Send(..))));
+        world.faults = (0..2).map(|more| (world.effects.len() + more, fault)).collect();
+    }
+    world.run_until(|world, _| !world.policy.has_finalizer);
+    assert!(world.now - before < hours(2), "{} {:#?}", world.now - before, world.effects);
+    assert_eq!(world.entra.passwords, [by_hand(ALIKE)]);
+}
+
+#[test]
+fn a_renamed_secret_is_let_go_of_and_named() {
+    let mut policy = secret(6);
+    policy.revoke_on_delete = true;
+    let mut world = World::new(policy);
+    world.run_for(hours(2));
+    world.entra.passwords[0]["displayName"] = json!("renamed by hand");
+    let made = world.ledger.current().unwrap().key_ids.clone();
+    delete(&mut world);
+    let before = world.now;
+    world.run_until(|world, _| !world.policy.has_finalizer);
+    assert_eq!((world.let_go.take(), world.entra.passwords.len()), (Some(made), 1));
+    assert!(world.now - before <= hours(2) + TimeDelta::minutes(10), "{}", world.now - before);
+}
+
+#[rstest]
+fn a_clock_that_is_wrong_does_not_keep_a_resource_for_ever(#[values(secret(6), certificate(6), signing(6))] mut policy: Policy) {
+    policy.revoke_on_delete = true;
+    let mut world = World::new(policy);
+    world.run_for(hours(24));
+    world.skew = TimeDelta::minutes(3);
+    delete(&mut world);
+    let before = world.now;
+    world.run_until(|world, _| !world.policy.has_finalizer);
+    assert!(world.let_go.is_some() && world.now - before <= hours(3), "{}", world.now - before);
+}
+
+#[test]
+fn certificates_without_a_name_do_not_keep_an_application_that_rolls_itself() {
+    let mut world = seeded(6, 6);
+    world.answers_are_unreadable = true;
+    world.policy.revoke_on_delete = true;
+    world.run_until_note(|fact| matches!(fact, Fact::Promoted(..)));
+    world.run_for(hours(1));
+    delete(&mut world);
+    let before = world.now;
+    world.run_until(|world, _| !world.policy.has_finalizer);
+    assert!(world.now - before <= hours(3), "{}", world.now - before);
+}
+
+/// An application whose first certificate was added by hand, and handed over in a Secret.
+fn seeded(days: i64, remaining: i64) -> World {
+    let mut world = World::new(self_rolled(days));
+    let end = world.now + hours(24 * remaining);
+    let facts = world.make_certificate(end, vec![]);
+    world.somebody_uploads(&facts, OLD);
+    world.hold_in_output(&facts);
+    world
+}
+
+#[test]
+fn secrets_whose_answers_were_lost_for_weeks_neither_pile_up_nor_end_the_course() {
+    let mut world = World::new(secret(60));
+    world.answers_are_unreadable = true;
+    for _ in 0..30 {
+        world.run_for(hours(24));
+        assert!(world.ledger.entries.len() <= 16, "{} entries at {}", world.ledger.entries.len(), world.now);
+    }
+    world.answers_are_unreadable = false;
+    world.run_for(hours(24));
+    world.assert_settled();
+    assert_eq!(world.entra.passwords.len(), 1);
+}
+
+#[rstest]
+fn a_key_that_is_lost_with_output_and_slot_is_replaced_by_one(
+    #[values(secret(6), certificate(6))] policy: Policy,
+    #[values(true, false)] restarted: bool,
+) {
+    let mut world = World::new(policy);
+    world.run_for(hours(1));
+    world.slots.clear();
+    world.output = None;
+    world.gap_excused = true;
+    world.memory.forget_output();
+    SlotName::ALL.into_iter().for_each(|name| world.memory.forget_slot(name));
+    if restarted {
+        world.restart();
+    }
+    world.lose_keys();
+    world.run_for(hours(3));
+    assert!(world.output.is_some());
+    world.gap_excused = false;
+    world.run_for(hours(48));
+    assert_eq!(world.ledger.next_seq, 2, "{:#?}", world.effects);
+    world.assert_settled();
+}
