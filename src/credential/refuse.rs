@@ -73,9 +73,11 @@ fn says_so(resource: &ServicePrincipalCredential, message: &str) -> bool {
 /// A merge patch of the conditions alone: whatever else the status holds may still be of use to a person.
 async fn stall(context: &Context, resource: &ServicePrincipalCredential, refusal: &Refusal, message: &str) {
     let generation = resource.metadata.generation.unwrap_or_default();
+    let earlier = conditions(resource);
     let condition = |name: &str, truth: &str, reason: &str, message: &str| {
-        json!({"type": name, "status": truth, "reason": reason, "message": message, "observedGeneration": generation,
-            "lastTransitionTime": status::time(context.now())})
+        let same = earlier.as_array().into_iter().flatten().find(|earlier| earlier["type"] == name && earlier["status"] == truth);
+        let since = same.map_or_else(|| json!(status::time(context.now())), |earlier| earlier["lastTransitionTime"].clone());
+        json!({"type": name, "status": truth, "reason": reason, "message": message, "observedGeneration": generation, "lastTransitionTime": since})
     };
     let (reason, name) = (refusal.reason.as_str(), resource.name_any());
     let conditions = json!([

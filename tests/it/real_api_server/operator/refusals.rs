@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 use entra_emulator::{Operation, Registered, Registration};
 use entra_types::{ClientId, ObjectId};
 use k8s_openapi::api::core::v1::Secret;
@@ -126,6 +126,8 @@ async fn a_status_that_cannot_be_read_has_no_effect() {
 
     let mut credentials = settled["status"]["credentials"].clone();
     credentials[0]["thumbprint"] = json!("not-forty-hex-digits");
+    // Times have whole seconds: that of a transition which was none shows in another second only.
+    sleep_until(Utc::now() + TimeDelta::seconds(1)).await;
     let patch = json!({"status": {"credentials": credentials}}).to_string();
     let arguments = ["patch", "spcred", name, "-n", TEAM, "--subresource=status", "--type=merge", "-p", &patch];
     scene.stage.cluster.kubectl(&arguments).await.unwrap();
