@@ -100,7 +100,7 @@ impl Ledger {
                     entry.r#use = Use::Abandoned;
                 }
             }),
-            Fact::Dropped(id) => self.entries.retain(|entry| entry.id != *id),
+            Fact::Dropped(id) => self.drop_entry(id),
             Fact::Retargeted => *self = Self { next_seq: self.next_seq, ..Self::default() },
             Fact::Failed(trouble) => self.fail(trouble, now, policy),
             Fact::Recovered => self.recover(),
@@ -215,6 +215,15 @@ impl Ledger {
     fn recover(&mut self) {
         let Rotation { reason, started_at, approved_at, .. } = self.rotation;
         self.rotation = Rotation { reason, started_at, approved_at, ..Rotation::default() };
+    }
+
+    /// What list updates kept of it is not missed when it is gone.
+    fn drop_entry(&mut self, id: &EntryId) {
+        let Some(at) = self.entries.iter().position(|entry| entry.id == *id) else { return };
+        let dropped = self.entries.remove(at);
+        for op in self.entries.iter_mut().filter_map(|entry| entry.op.as_mut()) {
+            op.kept.retain(|kept| !dropped.key_ids.contains(kept));
+        }
     }
 
     fn turn(&mut self, from: Use, to: Use) {

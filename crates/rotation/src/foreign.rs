@@ -7,7 +7,7 @@ use entra_types::{Credential, KeyId};
 use crate::case::{Case, Fact, Wait};
 use crate::check::{Check, note};
 use crate::id::{CERTIFICATE_MARK, MARK};
-use crate::ledger::{Entry, Foreign, Ledger};
+use crate::ledger::{Entry, Foreign, Ledger, Op};
 use crate::memory::Memory;
 use crate::op::OpState;
 use crate::time::{Lateness, whole};
@@ -58,15 +58,17 @@ fn unrecorded(memory: &Memory, strangers: &[&Credential]) -> BTreeSet<KeyId> {
     ids.filter(|id| !memory.is_others(id)).take(NAMED).collect()
 }
 
-/// After a whole-list update of ours, what it kept must go on being listed.
+/// After a whole-list update of ours, what it kept must go on being listed: until the next audit, as what goes later was taken away by somebody.
 pub(crate) fn watch_kept(case: &Case<'_>) -> Check {
+    let is_recent = |op: &&Op| op.kind.is_whole_list() && case.now < op.at + case.policy.late.late() * 32;
     for entry in &case.ledger.entries {
-        let Some(op) = entry.op.as_ref().filter(|op| op.kind.is_whole_list()) else { continue };
+        let Some(op) = entry.op.as_ref().filter(is_recent) else { continue };
         if !matches!(case.op(entry), Some(OpState::Applied { .. } | OpState::Over)) {
             continue;
         }
         let listed = |id: &KeyId| case.memory.history().entries().iter().any(|view| view.key_id.as_ref() == Some(id));
-        let ours = |id: &KeyId| case.ledger.entries.iter().any(|entry| entry.key_ids.contains(id)) || case.application.claims(id);
+        let managed = |id: &KeyId| case.application.claims(id) || case.memory.was_others(id);
+        let ours = |id: &KeyId| case.ledger.entries.iter().any(|entry| entry.key_ids.contains(id)) || managed(id);
         let lost: BTreeSet<KeyId> = op.kept.iter().filter(|id| !ours(id) && !listed(id)).copied().collect();
         if lost.is_empty() || case.memory.history().latest().is_none() {
             continue;

@@ -16,6 +16,8 @@ use crate::time::{Lateness, Time};
 
 /// So many writes of the output within 4·LATE are a contest: a rotation takes three, and people heal by hand.
 const CONTEST: usize = 8;
+/// More keyIds of other resources than an object can hold; beyond it they are collected anew.
+const REMEMBERED: usize = 4_096;
 
 pub use self::published::{Fingerprint, Held, HeldKey, Material, Output, Projection, Slot, StagedSecret};
 pub use self::sign_ins::SignInResult;
@@ -39,6 +41,7 @@ pub struct Memory {
     proof_refusals: Vec<Time>,
     unhealable: Option<EntryId>,
     others: BTreeSet<KeyId>,
+    once_others: BTreeSet<KeyId>,
     publications: Vec<Time>,
 }
 
@@ -124,6 +127,7 @@ impl Memory {
             proof_refusals: Vec::new(),
             unhealable: None,
             others: BTreeSet::new(),
+            once_others: BTreeSet::new(),
             publications: Vec::new(),
         }
     }
@@ -253,6 +257,10 @@ impl Memory {
 
     /// The credentials on the object that other resources' ledgers name.
     pub fn others_own(&mut self, key_ids: BTreeSet<KeyId>) {
+        if self.once_others.len() > REMEMBERED {
+            self.once_others.clear();
+        }
+        self.once_others.extend(&key_ids);
         self.others = key_ids;
     }
 
@@ -332,6 +340,11 @@ impl Memory {
 
     pub(crate) fn is_others(&self, id: &KeyId) -> bool {
         self.others.contains(id)
+    }
+
+    /// Whether another resource's ledger named it since this process began: that it is gone is their doing.
+    pub(crate) fn was_others(&self, id: &KeyId) -> bool {
+        self.once_others.contains(id)
     }
 
     /// Whether proofs were refused three times over at least `span`: time to do without.

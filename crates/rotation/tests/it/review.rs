@@ -166,3 +166,73 @@ fn a_key_that_is_lost_with_output_and_slot_is_replaced_by_one(
     assert_eq!(world.ledger.next_seq, 2, "{:#?}", world.effects);
     world.assert_settled();
 }
+
+fn alarms(world: &mut World, span: TimeDelta) -> bool {
+    let end = world.now + span;
+    world.at(end, |_| {});
+    let alarm = world.run_until(|world, step| world.now >= end || matches!(step, Step::Note(Fact::ForeignLost(..))));
+    matches!(alarm, Step::Note(Fact::ForeignLost(..)))
+}
+
+#[test]
+fn a_credential_that_somebody_takes_away_long_after_a_list_update_raises_no_alarm() {
+    let mut world = World::new(certificate(30));
+    world.run_for(hours(24 * 3));
+    world.somebody_removes_the_last_foreign_one();
+    assert!(!alarms(&mut world, hours(24)));
+}
+
+#[test]
+fn a_credential_that_vanishes_right_after_a_list_update_raises_an_alarm() {
+    let mut world = World::new(certificate(30));
+    world.run_for(hours(1));
+    world.somebody_removes_the_last_foreign_one();
+    assert!(alarms(&mut world, hours(24)));
+}
+
+#[test]
+fn what_was_removed_for_another_resource_after_a_list_update_raises_no_alarm() {
+    let mut world = World::new(certificate(30));
+    let facts = world.make_certificate(world.now + hours(24 * 300), vec![]);
+    world.somebody_uploads(&facts, OLD);
+    let other = EntryId::derive("another", 0);
+    let theirs = |r#use| Entry {
+        seq: 0,
+        id: other.clone(),
+        origin: Origin::Made,
+        r#use,
+        issued_at: world.now,
+        not_after: None,
+        published_at: None,
+        adopted_at: None,
+        key_ids: BTreeSet::from([OLD.parse().unwrap()]),
+        detail: EntryDetail::ClientCertificate { thumbprint: facts.thumbprint, slot: None },
+        op: None,
+    };
+    let ledger = |entries| Ledger { entries, next_seq: 1, ..Ledger::default() };
+    let application = |world: &World, entries| {
+        let mut ledger: Ledger = ledger(entries);
+        ledger.target.clone_from(&world.ledger.target);
+        Application::of([&ledger], None, world.ledger.target.as_ref().map(|target| target.object_id), world.policy.late, world.now)
+    };
+    let entry = theirs(Use::Current);
+    world.application = application(&world, vec![entry]);
+    world.memory.others_own(world.application.named());
+    world.run_for(hours(1));
+    world.entra.keys.retain(|key| key["keyId"] != json!(OLD));
+    world.application = application(&world, vec![]);
+    world.memory.others_own(world.application.named());
+    assert!(!alarms(&mut world, hours(24)));
+}
+
+#[test]
+fn what_this_resource_removed_itself_after_a_list_update_raises_no_alarm() {
+    let mut world = World::new(certificate(6));
+    let end = world.now + hours(24 * 300);
+    let facts = world.make_certificate(end, vec![]);
+    world.somebody_uploads(&facts, OLD);
+    world.policy = adopting(world.policy.clone());
+    world.policy.durations.overlap = hours(1);
+    assert!(!alarms(&mut world, hours(24)), "{:#?}", world.effects);
+    assert_eq!(world.live(), 1, "{:#?}", world.effects);
+}
