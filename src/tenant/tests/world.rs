@@ -1,8 +1,9 @@
 //! A cluster, a tenant of Entra and the controller between them, in one process under tokio's paused clock.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,7 +22,6 @@ use rotation::Lateness;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::subscriber::DefaultGuard;
 use uuid::Uuid;
 
 use super::net::Net;
@@ -51,7 +51,7 @@ pub(super) struct World {
     settings: Settings,
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
-    _logging: DefaultGuard,
+    _logging: Collecting,
 }
 
 pub(super) fn start() -> DateTime<Utc> {
@@ -327,11 +327,30 @@ impl KeySource for Fixtures {
 #[derive(Clone, Default)]
 struct Logs(Arc<Mutex<Vec<u8>>>);
 
+thread_local! {
+    static COLLECTING: RefCell<Option<Logs>> = const { RefCell::new(None) };
+}
+
+/// Ends collecting when it is dropped.
+struct Collecting;
+
+impl Drop for Collecting {
+    fn drop(&mut self) {
+        COLLECTING.set(None);
+    }
+}
+
 impl Logs {
-    fn collect(&self) -> DefaultGuard {
-        let logs = self.clone();
-        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(move || logs.clone());
-        tracing::subscriber::set_default(subscriber.finish())
+    /// One subscriber for the whole process: whether a place logs at all is remembered for all threads, so one of a thread's own may miss it.
+    fn collect(&self) -> Collecting {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let writer = || COLLECTING.with_borrow(|logs| logs.clone().unwrap_or_default());
+            let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(writer);
+            tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+        });
+        COLLECTING.set(Some(self.clone()));
+        Collecting
     }
 
     fn text(&self) -> String {
