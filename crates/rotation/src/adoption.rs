@@ -15,6 +15,10 @@ use crate::signer::Group;
 
 /// More entries than this leave no room for rotations in `status.credentials`.
 const ROOM: usize = 12;
+/// So many keyIDs, and characters of a name and of a link, an entry of `status.credentials` takes.
+const KEY_IDS: usize = 8;
+const NAME: usize = 90;
+const LINK: usize = 64;
 
 /// Takes over what is asked for and listed. What is not listed was removed already, by us or by somebody else.
 pub(crate) fn adopt(case: &Case<'_>) -> Check {
@@ -74,6 +78,11 @@ fn refuse(case: &Case<'_>, reason: Reason, message: String) -> Check {
     wait(case.now + case.policy.late.late() * 4, Wait::Refused(Refusal::new(reason, message)))
 }
 
+/// A name as far as an entry holds it.
+pub(crate) fn recorded(name: &str) -> String {
+    name.chars().take(NAME).collect()
+}
+
 /// A listed credential as an entry of the ledger would name it.
 struct Found {
     detail: EntryDetail,
@@ -87,15 +96,19 @@ impl Found {
         let group = history.groups().into_iter().find(|group| group.key_ids.contains(&id));
         match (&case.policy.kind, group) {
             (Kind::ClientSecret, None) if view.usage.is_none() => Some(Self {
-                detail: EntryDetail::ClientSecret { display_name: view.display_name.clone(), slot: None },
+                detail: EntryDetail::ClientSecret { display_name: view.display_name.as_deref().map(recorded), slot: None },
                 key_ids: BTreeSet::from([id]),
                 end: None,
             }),
             (Kind::ClientCertificate { .. }, None) if view.is_verify() => {
                 let facts = history.certificate(&id)?;
-                Some(Self::certificate(facts.thumbprint, history.holders(facts.thumbprint), facts.not_after))
+                // The one that is named first, or it would be taken for another one for ever.
+                let holders = std::iter::once(id).chain(history.holders(facts.thumbprint).into_iter().filter(|holder| *holder != id));
+                Some(Self::certificate(facts.thumbprint, holders.take(KEY_IDS).collect(), facts.not_after))
             }
-            (Kind::TokenSigning(_), Some(group)) => Self::signing(group),
+            (Kind::TokenSigning(_), Some(group)) if group.custom_key_identifier.len() <= LINK && group.key_ids.len() <= KEY_IDS => {
+                Self::signing(group)
+            }
             _ => None,
         }
     }
@@ -107,7 +120,7 @@ impl Found {
     fn signing(group: Group) -> Option<Self> {
         let thumbprint = group.thumbprint?;
         let signing = Signing {
-            display_name: group.display_name.map(|name| name.chars().take(90).collect()),
+            display_name: group.display_name.as_deref().map(recorded),
             custom_key_identifier: Some(group.custom_key_identifier),
             thumbprint: Some(thumbprint),
             ..Signing::default()

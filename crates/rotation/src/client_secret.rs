@@ -12,7 +12,7 @@ use crate::memory::{Attempt, Made, Material, StagedSecret};
 use crate::op::OpState;
 use crate::reason::Cause;
 use crate::time::whole;
-use crate::{client_certificate, gates, proving, staging};
+use crate::{adoption, client_certificate, gates, proving, staging};
 
 /// What the output shall show; nothing while only the output itself can tell.
 pub(crate) fn projection(case: &Case<'_>, current: &Entry) -> Check<Option<Projection>> {
@@ -97,7 +97,9 @@ pub(crate) fn carries_mark(case: &Case<'_>, entry: &Entry, view: &Credential) ->
     view.usage.is_none()
         && match entry.origin {
             Origin::Made => view.display_name.as_deref() == Some(&entry.id.password_name(&case.policy.uid)),
-            Origin::Adopted => view.display_name == *display_name && view.end.map(whole) == entry.not_after,
+            Origin::Adopted => {
+                view.display_name.as_deref().map(adoption::recorded) == *display_name && view.end.map(whole) == entry.not_after
+            }
             Origin::Foreign => false,
         }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use entra_types::Thumbprint;
 
-use super::begin::activation;
+use super::begin::{activation, preferred};
 use super::gates;
 use crate::case::{Case, Fact, Look, Mutation, Wait};
 use crate::check::{Check, look, note, wait};
@@ -118,7 +118,7 @@ fn see_through(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint) -> Che
 fn repeat_when_over(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint, directory: &Directory) -> Check {
     let Some(op) = &upcoming.op else { return Ok(()) };
     let recorded = case.ledger.current().and_then(Entry::thumbprint).is_some_and(|t| directory.preferred_thumbprint() == Some(t));
-    let unchanged = recorded || op.from.as_deref() == Some(directory.preferred.as_deref().unwrap_or_default());
+    let unchanged = recorded || op.from == Some(preferred(directory));
     let over = case.now >= op.at + case.policy.late.open();
     if over && unchanged {
         return license_activation(case, upcoming, thumbprint);

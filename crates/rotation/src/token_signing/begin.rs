@@ -121,8 +121,12 @@ fn prefer(case: &Case<'_>, directory: &Directory, entry: &Entry, thumbprint: Thu
 
 /// The licence of an activation that replaces what is preferred now.
 pub(super) fn activation(directory: &Directory) -> Licence {
-    let from = Some(directory.preferred.clone().unwrap_or_default().chars().take(40).collect());
-    Licence { from, ..Licence::of(OpKind::Activate) }
+    Licence { from: Some(preferred(directory)), ..Licence::of(OpKind::Activate) }
+}
+
+/// The preferred value as the ledger holds it: Graph takes any text.
+pub(super) fn preferred(directory: &Directory) -> String {
+    directory.preferred.as_deref().unwrap_or_default().chars().take(40).collect()
 }
 
 /// First contact, or an outside change: somebody else's certificate signs, and is recorded as it is.

@@ -236,3 +236,53 @@ fn what_this_resource_removed_itself_after_a_list_update_raises_no_alarm() {
     assert!(!alarms(&mut world, hours(24)), "{:#?}", world.effects);
     assert_eq!(world.live(), 1, "{:#?}", world.effects);
 }
+
+#[test]
+fn an_adopted_secret_with_a_long_name_fits_into_the_status_and_is_removed_by_it() {
+    let mut world = World::new(adopting(secret(6)));
+    let mut long = by_hand(OLD);
+    long["displayName"] = json!("n".repeat(200));
+    world.entra.passwords.push(long);
+    world.run_for(hours(1));
+    let bounded = |name: &Option<String>| name.as_ref().is_some_and(|name| name.len() <= 90);
+    assert!(
+        world
+            .ledger
+            .entries
+            .iter()
+            .any(|entry| matches!(&entry.detail, EntryDetail::ClientSecret { display_name, .. } if bounded(display_name)))
+    );
+    world.run_for(hours(24 * 3));
+    assert_eq!(world.live(), 1, "{:#?}", world.effects);
+    world.assert_settled();
+}
+
+#[test]
+fn an_adopted_certificate_that_was_added_often_fits_into_the_status() {
+    let mut world = World::new(certificate(6));
+    let end = world.now + hours(24 * 300);
+    let facts = world.make_certificate(end, vec![]);
+    world.somebody_uploads(&facts, OLD);
+    for n in 0..12 {
+        world.somebody_uploads(&facts, &format!("11111111-0000-4000-8000-{n:012}"));
+    }
+    world.policy = adopting(world.policy.clone());
+    world.run_for(hours(1));
+    let adopted: Vec<_> = world.ledger.entries.iter().filter(|entry| entry.origin == Origin::Adopted).collect();
+    assert!(matches!(adopted[..], [entry] if entry.key_ids.len() <= 8 && entry.key_ids.contains(&OLD.parse().unwrap())), "{adopted:?}");
+}
+
+#[test]
+fn an_activation_that_was_never_applied_is_repeated_whatever_was_preferred_before() {
+    let run = |faults: Vec<(usize, Fault)>| {
+        let mut world = World::new(signing(6));
+        world.entra.preferred = Some("AB:".repeat(20));
+        world.gap_excused = true;
+        world.faults = faults;
+        world.run_for(hours(24));
+        world
+    };
+    let effects = run(vec![]).effects;
+    let activation = effects.iter().position(|effect| effect.ends_with("Graph Activate")).unwrap();
+    run(vec![(activation, Fault::CrashBefore)]).assert_settled();
+}
