@@ -64,7 +64,6 @@ fn oracle_accepts(world: &World) {
 #[tokio::test(start_paused = true)]
 async fn being_locked_out_is_foreseen_and_told_and_mended_by_a_person(#[case] effect: Effect) {
     let (world, _) = handed_over(TimeDelta::days(2)).await;
-    world.run_for(TimeDelta::hours(1)).await;
     world.entra.inject(Fault::always(Match::operation(Operation::AddKey), effect));
     world.run_until(TimeDelta::days(2), "the alarm", |world| world.condition("RotationAtRisk").starts_with("True/")).await;
     assert_eq!(world.condition("Ready"), "True/Published");

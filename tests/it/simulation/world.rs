@@ -35,6 +35,10 @@ const SECRET: &str = "operator-secret-0123456789abcdef~";
 pub(super) const NAMESPACE: &str = "payroll";
 pub(super) const NAME: &str = "payroll";
 
+/// How often the watcher is told that time has gone by: while something is awaited, and else.
+const SHORT: Duration = Duration::from_secs(300);
+const LONG: Duration = Duration::from_secs(6 * 3_600);
+
 /// The world and one resource in it.
 pub(super) struct World {
     pub(super) cluster: KubeSim,
@@ -227,28 +231,28 @@ impl World {
 
     /// Runs operators one after the other for this long: a crashed one is replaced after a second. Fails if a watcher of the effects found fault.
     pub(super) async fn run_for(&self, span: TimeDelta) {
-        self.run(Instant::now() + span.to_std().unwrap(), |_| false).await;
+        self.run(Instant::now() + span.to_std().unwrap(), LONG, |_| false).await;
     }
 
     /// Runs until something is so, for `limit` at most.
     pub(super) async fn run_until(&self, limit: TimeDelta, what: &str, is_so: impl Fn(&Self) -> bool) {
-        self.run(Instant::now() + limit.to_std().unwrap(), &is_so).await;
+        self.run(Instant::now() + limit.to_std().unwrap(), SHORT, &is_so).await;
         assert!(is_so(self), "never seen: {what}; {:#}", self.find_resource().unwrap_or_default()["status"]);
     }
 
-    async fn run(&self, end: Instant, is_over: impl Fn(&Self) -> bool) {
+    async fn run(&self, end: Instant, pace: Duration, is_over: impl Fn(&Self) -> bool) {
         while Instant::now() < end && !is_over(self) {
-            self.run_one(end, &is_over).await;
+            self.run_one(end, pace, &is_over).await;
             self.effects.assert_faultless();
         }
     }
 
     /// One process, until it crashes or the time is over.
-    async fn run_one(&self, end: Instant, is_over: impl Fn(&Self) -> bool) {
+    async fn run_one(&self, end: Instant, pace: Duration, is_over: impl Fn(&Self) -> bool) {
         let process = Process::new(&self.effects);
         let (stop, stopped) = watch::channel(false);
         let mut running = tokio::spawn(self.operator(&process, stopped));
-        let (mut clock, mut glance) = ([6 * 3_600, 300].map(Duration::from_secs).map(tokio::time::interval)).into();
+        let mut clock = tokio::time::interval(pace);
         loop {
             tokio::select! {
                 biased;
@@ -259,7 +263,6 @@ impl World {
                 }
                 ended = &mut running => panic!("the operator ended: {ended:?}"),
                 _ = clock.tick() => self.effects.tell(Moment::After, TIME),
-                _ = glance.tick() => {}
                 () = tokio::time::sleep_until(end) => {
                     stop.send(true).unwrap();
                     break;
