@@ -169,7 +169,7 @@ fn is_trusted(case: &Case<'_>, thumbprint: Thumbprint) -> Check {
 /// Once it was set for this pin, whoever changes it means it: a person must settle that.
 fn is_uncontested(case: &Case<'_>, entry: &Entry, directory: &Directory, thumbprint: Thumbprint) -> Check {
     let Some(op) = of_activation(entry).filter(|op| !is_spent(case, op)) else { return Ok(()) };
-    let unchanged = op.from.as_deref() == Some(directory.preferred.as_deref().unwrap_or_default());
+    let unchanged = op.from == activation(directory).from;
     match case.op(entry) {
         Some(OpState::Applied { .. }) => {}
         Some(OpState::Over) if !unchanged => {}

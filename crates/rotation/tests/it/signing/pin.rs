@@ -353,3 +353,16 @@ fn going_back_takes_one_write_to_entra_and_five_effects_in_all() {
     world.run_for(minutes(10));
     assert_eq!(names(&world), ["status Licensed", "Graph Activate", "status Reinstated", "write output", "status Published"]);
 }
+
+#[test]
+fn an_activation_that_never_came_about_is_sent_again_whatever_text_it_replaces() {
+    let mut world = rolled_over();
+    let current = of(&world, Use::Current).unwrap();
+    pin(&mut world, Some(current));
+    world.gap_excused = true;
+    world.entra.preferred = Some("a text that is no thumbprint and longer than forty characters".to_owned());
+    world.run_until(|_, step| matches!(step, Step::Act(Act::Send(_, Mutation::Activate(_)))));
+    world.faults = vec![(world.effects.len(), Fault::CrashBefore)];
+    world.run_for(hours(8));
+    assert_signs(&world, current);
+}
