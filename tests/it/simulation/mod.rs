@@ -14,6 +14,7 @@ mod refusals;
 mod scenario;
 mod secrets;
 mod self_rolling;
+mod setup;
 mod signers;
 mod strangers;
 mod time;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entra::{Clock, Ids, NetworkError, NetworkOptions, Wire};
-use entra_emulator::{Emulator, NewSecret, Operation, Registered, Registration, TokioTime};
+use entra_emulator::{Emulator, Operation, Registered, TokioTime};
 use entra_rotator::metrics::Metrics;
 use entra_rotator::operator;
 use entra_rotator::seams::{KeySource, Seams, Wires};
 use entra_rotator::serve::Health;
 use entra_rotator::settings::Settings;
-use entra_types::{Cloud, ObjectId, TenantId};
+use entra_types::{Cloud, ObjectId};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Secret;
@@ -20,7 +20,6 @@ use keys::{KeyError, KeySize, PrivateKey};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube_sim::KubeSim;
-use rotation::Lateness;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -28,10 +27,12 @@ use tower::Layer as _;
 use uuid::Uuid;
 
 use super::effects::{Effects, Moment, Process, TIME};
+pub(super) use super::setup::{Kind, Setup};
+use super::setup::{place, register, settings};
 
 pub(super) const TENANT: &str = "cccccccc-0000-4000-8000-000000000001";
 pub(super) const OUTPUT: &str = "payroll-credential";
-const SECRET: &str = "operator-secret-0123456789abcdef~";
+pub(super) const SECRET: &str = "operator-secret-0123456789abcdef~";
 pub(super) const NAMESPACE: &str = "payroll";
 pub(super) const NAME: &str = "payroll";
 
@@ -52,36 +53,6 @@ pub(super) struct World {
     started: Started,
     ids: Arc<Counted>,
     keys: Arc<Fixtures>,
-}
-
-/// What is kept.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
-    ClientCertificate,
-    ClientSecret,
-    Signing,
-}
-
-/// What a world begins with, besides its resource.
-#[derive(Clone, Default)]
-pub(super) struct Setup {
-    /// The spec of the resource, without target and output.
-    pub(super) spec: Value,
-    pub(super) effects: Effects,
-    /// The grant allows adoption.
-    pub(super) allow_adoption: bool,
-    /// More roles of the operator's.
-    pub(super) roles: &'static [&'static str],
-    /// Neither the operator nor the application may do anything in Graph.
-    pub(super) powerless: bool,
-    /// The cloud in which everything is, and which the EntraTenant names; none is a stand-in with endpoints of its own.
-    pub(super) cloud: Option<Cloud>,
-}
-
-impl Setup {
-    pub(super) fn of(spec: Value) -> Self {
-        Self { spec, ..Self::default() }
-    }
 }
 
 /// When the world began, by both clocks.
@@ -361,79 +332,8 @@ pub(super) fn credentials(object: &Value) -> Vec<Value> {
     ["keyCredentials", "passwordCredentials"].iter().flat_map(|list| object[list].as_array().cloned().unwrap_or_default()).collect()
 }
 
-impl Kind {
-    fn of(spec: &Value) -> Self {
-        match () {
-            () if spec.get("tokenSigningCertificate").is_some() => Self::Signing,
-            () if spec.get("clientSecret").is_some() => Self::ClientSecret,
-            () => Self::ClientCertificate,
-        }
-    }
-}
-
-/// The operator and its target, with credentials of somebody else's on both of the target's objects.
-fn register(entra: &Emulator, now: DateTime<Utc>, setup: &Setup) -> (Registered, Registered) {
-    let tenant: TenantId = TENANT.parse().unwrap();
-    entra.add_tenant(tenant);
-    let own = if setup.powerless { &[][..] } else { &["Application.ReadWrite.OwnedBy"] };
-    let roles = own.iter().chain(setup.roles);
-    let operator = entra.register(tenant, &roles.fold(Registration::named("operator"), |it, role| it.role(role))).unwrap();
-    let secret = NewSecret { text: SECRET.to_owned(), display_name: None, start: None, end: now + TimeDelta::days(20_000) };
-    entra.add_secret(operator.application, secret).unwrap();
-    let target = Registration::named("Payroll");
-    let target = if setup.powerless { target } else { target.owner(operator.service_principal) };
-    let target = entra.register(tenant, &target).unwrap();
-    for object in [target.application, target.service_principal] {
-        entra.add_raw(object, true, foreign_certificate()).unwrap();
-        entra.add_raw(object, false, foreign_secret()).unwrap();
-    }
-    (operator, target)
-}
-
-fn settings() -> Settings {
-    Settings {
-        namespace: "entra-rotator".to_owned(),
-        identity: "operator-0".to_owned(),
-        lease_name: "entra-rotator".to_owned(),
-        lease_duration: Duration::from_secs(6 * 3_600),
-        watch_namespaces: vec![],
-        late: Lateness::default(),
-        watch_timeout: Duration::from_secs(10 * 86_400),
-        allow_custom_endpoints: true,
-        ambient: entra_rotator::settings::Ambient::default(),
-    }
-}
-
-/// Where a tenant is, in the spec of its EntraTenant.
-fn place(cloud: Option<Cloud>) -> serde_json::Map<String, Value> {
-    let place = match cloud {
-        None => json!({"cloud": "Custom", "endpoints": {"login": "https://entra.example", "graph": "https://entra.example"}}),
-        Some(Cloud::Global) => json!({"cloud": "Global"}),
-        Some(Cloud::UsGovernmentL4) => json!({"cloud": "USGovernmentL4"}),
-        Some(Cloud::UsGovernmentL5) => json!({"cloud": "USGovernmentL5"}),
-        Some(Cloud::China) => json!({"cloud": "China"}),
-    };
-    place.as_object().unwrap().clone()
-}
-
 fn cluster(started: Started) -> KubeSim {
     let crds = ["crds/entratenants.yaml", "crds/serviceprincipalcredentials.yaml"].map(|path| std::fs::read_to_string(path).unwrap());
     let builder = KubeSim::builder().clock(move || started.now());
     crds.iter().fold(builder, kube_sim::Builder::crd_yaml).build().unwrap()
-}
-
-/// Somebody else's certificate, with a field that this version has never heard of.
-fn foreign_certificate() -> serde_json::Map<String, Value> {
-    let entry = json!({"customKeyIdentifier": "Zm9yZWlnbg==", "displayName": "CN=foreign", "endDateTime": "2099-01-01T00:00:00Z", "key": null,
-        "keyId": "dddddddd-0000-4000-8000-000000000001", "startDateTime": "2025-05-05T18:38:51.8100763Z", "type": "AsymmetricX509Cert",
-        "usage": "Verify", "hint": {"new": [1.50, null]}});
-    entry.as_object().unwrap().clone()
-}
-
-/// Somebody else's secret, likewise.
-fn foreign_secret() -> serde_json::Map<String, Value> {
-    let entry = json!({"customKeyIdentifier": null, "displayName": "made by hand", "endDateTime": "2098-01-01T00:00:00.1234567Z",
-        "hint": "abc", "keyId": "dddddddd-0000-4000-8000-000000000002", "startDateTime": "2025-05-05T18:38:51.8100763Z",
-        "new": {"field": [1.50, null]}});
-    entry.as_object().unwrap().clone()
 }
