@@ -231,14 +231,15 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// What app management policies allow. Where they may not be read, Graph's refusal is soon enough.
+    /// What app management policies allow. Where they cannot be read, Graph's refusal is soon enough: nothing waits for them, and they are asked for again soon.
     async fn read_app_policy(&mut self) -> Looked {
         let granted = self.granted()?;
-        let limits = match granted.signed_in.graph.app_management_policy(&granted.address).await {
-            Ok(limits) => limits,
-            Err(failure) if matches!(failure.category, Category::InvalidAnswer | Category::InvalidRequest) => {
+        let now = self.context.now();
+        let (limits, at) = match granted.signed_in.graph.app_management_policy(&granted.address).await {
+            Ok(limits) => (limits, now),
+            Err(failure) if failure.operation == entra::Operation::ReadPolicies && failure.category != Category::Throttled => {
                 tracing::warn!(error = %failure, "the app management policies cannot be read");
-                None
+                (None, now - chrono::TimeDelta::hours(23))
             }
             Err(failure) => return Err(Upset::Entra(failure)),
         };
@@ -248,7 +249,7 @@ impl Pass<'_> {
             certificate_life: limits.max_key_lifetime,
             policy: limits.policy,
         };
-        self.desk.memory.saw_limits(limits.map(known), self.context.now());
+        self.desk.memory.saw_limits(limits.map(known), at);
         Ok(())
     }
 

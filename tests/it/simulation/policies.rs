@@ -1,7 +1,7 @@
 //! What the tenant forbids: app management policies, property locks, missing rights, full objects. Each by its name, and without a storm.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entra_emulator::Behaviour;
+use entra_emulator::{Behaviour, Effect, Fault, Match, Operation};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -50,6 +50,21 @@ async fn where_the_operator_may_read_policies_it_shortens_lives_and_says_so(#[ca
     world.run_for(TimeDelta::days(10)).await;
     oracle.has_settled(&world);
     assert!(world.current()["seq"].as_u64().unwrap() >= 3, "{:#}", world.resource()["status"]);
+}
+
+#[rstest]
+#[case::unavailable(Effect::failing(503))]
+#[case::without_an_answer(Effect::cut())]
+#[case::not_there(Effect::failing(404))]
+#[tokio::test(start_paused = true)]
+async fn policies_that_cannot_be_read_hold_nothing_up(#[case] effect: Effect) {
+    let world = World::empty(&Setup { roles: READ_POLICIES, ..Setup::of(secret()) }).await;
+    world.entra.inject(Fault::always(Match::operation(Operation::ReadPolicy), effect));
+    world.declare(&secret()).await;
+    let oracle = Oracle::watch(&world);
+    world.run_for(TimeDelta::days(10)).await;
+    oracle.has_settled(&world);
+    assert_eq!(world.condition("Ready"), "True/Published");
 }
 
 #[rstest]
