@@ -76,6 +76,8 @@ fn obtain(case: &Case<'_>, upcoming: &Entry, name: SlotName) -> Check {
             case.clock_agrees()?;
             case.send(upcoming, Licence::of(OpKind::AddPassword), Mutation::AddPassword)
         }
+        // Somebody put an empty one in its place.
+        _ if staging::holds(case, name, upcoming) => note(Fact::Abandoned(upcoming.id.clone())),
         _ => staging::stage(case, upcoming, name, is_in_memory(case, upcoming)),
     }
 }

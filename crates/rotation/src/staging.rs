@@ -24,6 +24,11 @@ pub(crate) fn stage(case: &Case<'_>, upcoming: &Entry, name: SlotName, in_memory
     }
 }
 
+/// Whether the slot says that it belongs to this entry.
+pub(crate) fn holds(case: &Case<'_>, name: SlotName, entry: &Entry) -> bool {
+    case.memory.slot(name).flatten().is_some_and(|slot| slot.entry.as_ref() == Some(&entry.id))
+}
+
 /// A slot that holds something else: ours and in no ledger is deleted, anything else is not touched.
 fn clear_stranger(case: &Case<'_>, name: SlotName, slot: &Slot) -> Check {
     match (&slot.owner, &slot.entry) {

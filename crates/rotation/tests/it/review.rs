@@ -286,3 +286,14 @@ fn an_activation_that_was_never_applied_is_repeated_whatever_was_preferred_befor
     let activation = effects.iter().position(|effect| effect.ends_with("Graph Activate")).unwrap();
     run(vec![(activation, Fault::CrashBefore)]).assert_settled();
 }
+
+#[test]
+fn a_slot_that_was_emptied_by_hand_costs_one_secret() {
+    let mut world = World::new(secret(6));
+    world.run_until_note(|fact| matches!(fact, Fact::Promoted(..)));
+    world.slots.values_mut().for_each(|slot| slot.secret = None);
+    world.restart();
+    world.run_for(hours(3));
+    world.assert_settled();
+    assert_eq!((world.ledger.next_seq, world.entra.passwords.len()), (2, 1), "{:#?}", world.effects);
+}
