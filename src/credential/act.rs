@@ -60,7 +60,7 @@ impl Pass<'_> {
     /// What the slot of this entry shall hold. A secret that is published already comes from the output.
     async fn what_to_stage(&mut self, entry: &EntryId) -> Result<Option<Data>, Upset> {
         if self.policy.kind != Kind::ClientSecret {
-            return Ok(self.key_pair_what_to_stage(entry).await?.as_ref().map(slots::of_pair));
+            return Ok(self.key_pair_to_stage(entry).await?.as_ref().map(slots::of_pair));
         }
         if self.desk.keyring.secret(entry).is_none() && self.ledger.current().is_some_and(|current| current.id == *entry) {
             return Ok(self.secret_of_output(entry).await?.as_ref().map(slots::of_secret));
@@ -69,7 +69,7 @@ impl Pass<'_> {
     }
 
     /// The key of a coming entry is in memory or nowhere; that of the one in use is in the output too.
-    async fn key_pair_what_to_stage(&mut self, entry: &EntryId) -> Result<Option<KeyPair>, Upset> {
+    async fn key_pair_to_stage(&mut self, entry: &EntryId) -> Result<Option<KeyPair>, Upset> {
         if self.ledger.current().is_some_and(|current| current.id == *entry) {
             return self.key_pair(entry).await;
         }
