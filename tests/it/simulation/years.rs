@@ -59,9 +59,9 @@ async fn a_signing_certificate_survives_every_fault_at_every_effect() {
     every_fault(&short(&signing())).await;
 }
 
-/// First issue and three rotations, then the same with one thing going wrong, for each thing that can.
+/// First issue and two rotations, then the same with one thing going wrong, for each thing that can.
 async fn every_fault(spec: &Value) {
-    let course = TimeDelta::days(5);
+    let course = TimeDelta::days(3);
     let undisturbed = run(spec, Effects::default(), course).await;
     let effects = undisturbed.effects.log();
     assert!(rotations(&undisturbed) >= 2, "{effects:#?}");
