@@ -93,10 +93,7 @@ fn names(shown: &Projection, entry: &Entry) -> bool {
 /// Nobody was ever given it, and nothing that works is published: nobody depends on it, and it must not be in the way of the next one.
 fn is_superfluous(case: &Case<'_>, entry: &Entry) -> bool {
     let serving = case.ledger.current().is_some_and(|current| current.is_valid_at(case.now));
-    let shows = |shown: &crate::memory::Projection| {
-        shown.entry == entry.id || shown.current.thumbprint().is_some_and(|t| entry.thumbprint() == Some(t))
-    };
-    let shown = case.memory.shown().is_some_and(shows);
+    let shown = case.memory.shown().is_some_and(|shown| names(shown, entry));
     !serving && !shown && entry.origin == Origin::Made && entry.published_at.is_none() && entry.signing().is_none()
 }
 

@@ -135,14 +135,19 @@ fn remove(case: &Case<'_>, entry: &Entry, mut key_ids: BTreeSet<KeyId>) -> Check
         key_ids = key_ids.into_iter().take(1).collect();
     }
     let proof = if kind == OpKind::RemoveKey { client_certificate::proof_but(case, entry) } else { None };
+    if kind == OpKind::RemoveKey && proof.is_none() {
+        return case.look_again(Wait::Revoking);
+    }
     case.send(entry, licence, Mutation::Remove(Removal::new(entry, kind, key_ids), proof))
 }
 
-/// A certificate proves the removal of others; the last one goes by an update.
+/// A certificate proves the removal of others; the last one goes by an update, unless the list that it would be built from cannot be read.
 fn means(case: &Case<'_>, entry: &Entry) -> OpKind {
     match entry.detail {
         EntryDetail::ClientSecret { .. } => OpKind::RemovePassword,
-        EntryDetail::ClientCertificate { .. } if client_certificate::proof_but(case, entry).is_some() => OpKind::RemoveKey,
+        EntryDetail::ClientCertificate { .. } if case.policy.is_self_rolled() || client_certificate::proof_but(case, entry).is_some() => {
+            OpKind::RemoveKey
+        }
         EntryDetail::ClientCertificate { .. } | EntryDetail::TokenSigning(_) => OpKind::RemoveByUpdate,
     }
 }

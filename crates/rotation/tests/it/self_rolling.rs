@@ -103,3 +103,18 @@ fn revoke_keeps_the_last_key() {
     assert!(world.let_go.as_ref().is_some_and(|left| left.is_superset(&current.key_ids)), "{:?}", world.let_go);
     assert!(world.certificates_listed().contains(&current.thumbprint().unwrap()));
 }
+
+#[test]
+fn an_application_that_shows_no_lists_never_has_one_replaced_even_where_nothing_proves_a_removal() {
+    let mut world = seeded(6, 6);
+    world.policy.revoke_on_delete = true;
+    world.run_until_note(|fact| matches!(fact, Fact::Published(id) if *id == EntryId::derive(UID, 2)));
+    world.run_for(hours(1));
+    let current = world.ledger.current().unwrap().thumbprint().unwrap().to_string();
+    world.entra.keys.retain(|key| key["customKeyIdentifier"] != current);
+    world.policy.deleted_at = Some(world.now);
+    world.gap_excused = true;
+    world.run_until(|world, _| !world.policy.has_finalizer);
+    let graph = graph(&world);
+    assert!(graph.iter().all(|name| name == "AddKey" || name == "RemoveKey"), "{graph:?}");
+}
