@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use entra_types::KeyId;
+use entra::SignIn;
+use entra_types::{ClientId, KeyId};
 use keys::{Certificate, PrivateKey, Sensitive};
 use rotation::{EntryId, Fingerprint, StagedSecret};
 
@@ -29,6 +30,13 @@ pub(crate) struct ClientSecret {
 pub(crate) struct Keyring {
     pairs: BTreeMap<EntryId, KeyPair>,
     secrets: BTreeMap<EntryId, ClientSecret>,
+}
+
+impl KeyPair {
+    /// How a client signs in with it.
+    pub(crate) fn sign_in(&self, client_id: ClientId) -> SignIn {
+        SignIn::ClientCertificate { client_id, key: self.key.clone(), certificate: self.certificate.clone() }
+    }
 }
 
 impl ClientSecret {

@@ -214,7 +214,7 @@ impl Pass<'_> {
             return Ok(secret.map(|secret| SignIn::ClientSecret { client_id, secret: secret.value }));
         }
         let pair = self.key_pair(id).await?;
-        Ok(pair.map(|pair| SignIn::ClientCertificate { client_id, key: pair.key, certificate: pair.certificate }))
+        Ok(pair.map(|pair| pair.sign_in(client_id)))
     }
 
     /// Unreadable metadata lists nothing: the gate decides how long that matters.

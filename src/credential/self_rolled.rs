@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entra::{Category, Graph, Name, Proof as GraphProof, SignIn};
+use entra::{Category, Graph, Name, Proof as GraphProof};
 use entra_types::{ClientId, CredentialList, KeyId, ObjectId};
 use rotation::{Detail, Directory, EntryId, Origin};
 use serde_json::json;
@@ -58,7 +58,7 @@ impl Pass<'_> {
     }
 
     async fn is_accepted(&self, client_id: ClientId, pair: &KeyPair) -> Result<bool, Upset> {
-        let credential = sign_in(client_id, pair);
+        let credential = pair.sign_in(client_id);
         match self.granted()?.signed_in.graph.sign_in(&credential).await {
             Ok(()) => Ok(true),
             Err(failure) if failure.category == Category::CredentialRefused => Ok(false),
@@ -96,7 +96,7 @@ impl Pass<'_> {
         match (granted.address.name, recorded, readable) {
             (Name::ById(object_id), ..) | (_, Some(object_id), _) => Ok(object_id),
             (Name::ByClient(_), None, Some(pair)) => {
-                let graph = granted.signed_in.graph.signed_in_as(sign_in(client_id, &pair));
+                let graph = granted.signed_in.graph.signed_in_as(pair.sign_in(client_id));
                 let reading = graph.read(&granted.address, entra::Detail::Plain).await;
                 reading.map(|reading| reading.object.id).map_err(|failure| match failure.category {
                     Category::PermissionDenied => {
@@ -115,13 +115,9 @@ impl Pass<'_> {
         Ok(match (self.policy.is_self_rolled(), proof, self.client()) {
             (true, Some(proof), Some(client_id)) => {
                 let pair = KeyPair { key: proof.key.clone(), certificate: proof.certificate.clone() };
-                graph.signed_in_as(sign_in(client_id, &pair))
+                graph.signed_in_as(pair.sign_in(client_id))
             }
             _ => graph.clone(),
         })
     }
-}
-
-fn sign_in(client_id: ClientId, pair: &KeyPair) -> SignIn {
-    SignIn::ClientCertificate { client_id, key: pair.key.clone(), certificate: pair.certificate.clone() }
 }

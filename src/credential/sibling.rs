@@ -6,8 +6,8 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::cluster::ask;
 use super::keyring::KeyPair;
-use super::layout::{Data, client_certificate};
 use super::pass::Pass;
+use super::slots;
 use super::trouble::Upset;
 use crate::api::v1alpha1::{CredentialKind, ServicePrincipalCredential};
 
@@ -26,16 +26,11 @@ impl Pass<'_> {
         let output = sibling.spec.output().name().to_owned();
         let secrets = self.context.secrets(&self.namespace());
         let found = ask(format!("read Secret {output}"), secrets.get_opt(&output)).await.map_err(Upset::Cluster)?;
-        let pair = found.filter(|secret| is_output_of(secret, &sibling)).and_then(|secret| pair(&secret));
+        let pair = found.filter(|secret| is_output_of(secret, &sibling)).and_then(|secret| slots::key_pair(&secret));
         pair.ok_or_else(|| unusable("has not published its certificate"))
     }
 }
 
 fn is_output_of(secret: &Secret, sibling: &ServicePrincipalCredential) -> bool {
     secret.labels().get(super::layout::OUTPUT_LABEL) == sibling.metadata.uid.as_ref()
-}
-
-fn pair(secret: &Secret) -> Option<KeyPair> {
-    let data: Data = secret.data.iter().flatten().map(|(key, value)| (key.clone(), value.0.clone())).collect();
-    client_certificate::key_pair(&data).map(|(key, certificate)| KeyPair { key, certificate })
 }
