@@ -6,9 +6,9 @@ use keys::{Certificate, CertificateRequest};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::oracle::Oracle;
-use super::scenario::{at_rest, at_rest_in, certificate, secret, signing};
-use super::world::{Kind, NAME, NAMESPACE, OUTPUT, Setup, World};
+use simulator::oracle::Oracle;
+use simulator::scenario::{at_rest, at_rest_in, certificate, secret, signing};
+use simulator::world::{Kind, NAME, NAMESPACE, OUTPUT, Setup, World};
 
 /// Somebody makes a credential of the world's kind by hand, and gives the keyId by which it is called.
 fn by_hand(world: &World) -> String {

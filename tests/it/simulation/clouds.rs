@@ -10,8 +10,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::oracle::{Oracle, certificates, text};
-use super::world::{Setup, TENANT, World};
+use simulator::oracle::{Oracle, certificates, text};
+use simulator::world::{Setup, TENANT, World};
 
 const CLIENT_SECRET: &str = "clientSecret";
 const CLIENT_CERTIFICATE: &str = "clientCertificate";

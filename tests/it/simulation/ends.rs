@@ -5,10 +5,9 @@ use entra_emulator::{Effect, Fault, Match, Operation};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::effects::{self, Effects};
-use super::oracle::Oracle;
-use super::scenario::{at_rest, at_rest_in, certificate, secret, secret_of_service_principal, signing};
-use super::world::{Kind, Setup, World};
+use simulator::oracle::Oracle;
+use simulator::scenario::{at_rest, at_rest_in, certificate, secret, secret_of_service_principal, signing};
+use simulator::world::{Kind, Setup, World};
 
 const FINALIZER: &str = "entra-rotator.io/revoke";
 
@@ -164,38 +163,4 @@ async fn the_finalizer_stands_exactly_while_the_policy_is_to_revoke(#[case] poli
     world.run_for(TimeDelta::minutes(5)).await;
     let stands = world.resource()["metadata"]["finalizers"].as_array().and_then(|all| all.first()?.as_str().map(str::to_owned));
     assert_eq!(stands.as_deref(), finalizer);
-}
-
-/// Issue, a rotation cut short, and the end, in a world where one thing goes wrong; its effects.
-async fn course(spec: &Value, effects: Effects) -> Vec<String> {
-    let world = World::begin(Setup { effects, ..Setup::of(revoking(spec.clone())) }).await;
-    let oracle = Oracle::watch(&world);
-    world.run_for(TimeDelta::hours(3)).await;
-    world.renew().await;
-    world.run_until(TimeDelta::hours(6), "two credentials", |world| world.entries().len() >= 2).await;
-    world.run_for(TimeDelta::minutes(30)).await;
-    world.delete().await;
-    world.run_until(TimeDelta::hours(6), "the end", is_gone).await;
-    let signer = world.entra.signer(world.object).map(|signer| signer.thumbprint().to_string());
-    let left = oracle.ours();
-    let named: Vec<Value> = abandoned(&world).iter().flat_map(|one| one["keyIDs"].as_array().cloned().unwrap_or_default()).collect();
-    assert_eq!(left.iter().filter(|entry| !named.contains(&entry["keyId"])).count(), 0, "left and not named: {left:#?}");
-    assert!(left.is_empty() || signer.is_some(), "only a signer may stay: {left:#?}");
-    world.effects.log()
-}
-
-#[rstest]
-#[case::a_secret(secret())]
-#[case::a_certificate(certificate())]
-#[case::signing(signing())]
-#[tokio::test(start_paused = true)]
-async fn whatever_goes_wrong_nothing_is_left_behind_unnamed(#[case] spec: Value) {
-    let effects = course(&spec, Effects::default()).await;
-    assert!(effects.len() > 8, "{effects:#?}");
-    for number in 0..effects.len() {
-        for fault in effects::Fault::ALL {
-            println!("{fault:?} at effect {number} of {}: {}", effects.len(), effects[number]);
-            course(&spec, Effects::with_fault(number, fault)).await;
-        }
-    }
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::effects::{Effects, Moment, TIME};
-use super::oracle::Oracle;
-use super::world::{NAMESPACE, World};
+use simulator::effects::{Effects, Moment, TIME};
+use simulator::oracle::Oracle;
+use simulator::world::{NAMESPACE, World};
 
 /// However much of it is taken off at random, its successor is made and its predecessor removed within 62 hours, and then it still lives.
 const VALIDITY: &str = "96h";

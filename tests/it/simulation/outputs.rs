@@ -6,9 +6,9 @@ use keys::Sensitive;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::effects::Moment;
-use super::scenario::{at_rest, at_rest_in, certificate, secret, signing};
-use super::world::{NAMESPACE, OUTPUT, Setup};
+use simulator::effects::Moment;
+use simulator::scenario::{at_rest, at_rest_in, certificate, secret, signing};
+use simulator::world::{NAMESPACE, OUTPUT, Setup};
 
 fn with_template(mut spec: Value, from: &str) -> Value {
     spec["template"] = json!({

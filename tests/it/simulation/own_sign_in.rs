@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 use entra_types::{ClientId, ObjectKind, TenantId};
 use serde_json::{Value, json};
 
-use super::effects::Effects;
-use super::world::World;
+use simulator::effects::Effects;
+use simulator::world::World;
 
 const HOME: &str = "entra-rotator";
 const NAME: &str = "own-sign-in";

@@ -5,9 +5,9 @@ use entra_emulator::{Behaviour, Effect, Fault, Match, Operation};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::oracle::Oracle;
-use super::scenario::{certificate, secret, signing};
-use super::world::{Setup, TENANT, World};
+use simulator::oracle::Oracle;
+use simulator::scenario::{certificate, secret, signing};
+use simulator::world::{Setup, TENANT, World};
 
 const READ_POLICIES: &[&str] = &["Policy.Read.All"];
 

@@ -5,9 +5,9 @@ use entra_emulator::{Effect, Fault, Match, Operation, Sent};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::effects::Effects;
-use super::oracle::Oracle;
-use super::world::{NAME, NAMESPACE, World};
+use simulator::effects::Effects;
+use simulator::oracle::Oracle;
+use simulator::world::{NAME, NAMESPACE, World};
 
 /// Requests about credentials in a day of failure: every hour once, and some more at first.
 const ATTEMPTS_A_DAY: usize = 40;

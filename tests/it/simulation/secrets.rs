@@ -5,9 +5,9 @@ use entra_emulator::{Effect, Fault, Match, Operation};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::oracle::Oracle;
-use super::scenario::{at_rest, certificate, secret, secret_of_service_principal};
-use super::world::{Setup, TENANT, World};
+use simulator::oracle::Oracle;
+use simulator::scenario::{at_rest, certificate, secret, secret_of_service_principal};
+use simulator::world::{Setup, TENANT, World};
 
 #[rstest]
 #[case::of_the_application(secret())]

@@ -7,8 +7,8 @@ use keys::{Certificate, CertificateRequest};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::oracle::Oracle;
-use super::world::{NAME, NAMESPACE, OUTPUT, Setup, World};
+use simulator::oracle::Oracle;
+use simulator::world::{NAME, NAMESPACE, OUTPUT, Setup, World};
 
 fn spec(world: &World) -> Value {
     json!({"clientCertificate": {"signInAs": "Self"}, "rotation": {"validity": "240h", "renewBefore": "120h", "overlap": "2h"},

@@ -5,10 +5,10 @@ use entra_emulator::Operation;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::effects::Moment;
-use super::oracle::Oracle;
-use super::scenario::{at_rest, certificates_of, signing};
-use super::world::{NAMESPACE, Setup, World};
+use simulator::effects::Moment;
+use simulator::oracle::Oracle;
+use simulator::scenario::{at_rest, certificates_of, signing};
+use simulator::world::{NAMESPACE, Setup, World};
 
 fn approved(on_deadline: &str) -> Value {
     let mut spec = signing();

@@ -7,9 +7,9 @@ use chrono::TimeDelta;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::effects::Moment;
-use super::oracle::Oracle;
-use super::scenario::{at_rest, certificate, secret, signing};
+use simulator::effects::Moment;
+use simulator::oracle::Oracle;
+use simulator::scenario::{at_rest, certificate, secret, signing};
 
 #[rstest]
 #[case::a_secret(secret())]
@@ -18,12 +18,12 @@ use super::scenario::{at_rest, certificate, secret, signing};
 #[tokio::test(start_paused = true)]
 async fn what_others_have_is_counted_with_its_soonest_end(#[case] spec: Value) {
     let (world, _) = at_rest(spec).await;
-    let counted = |world: &super::world::World| world.resource()["status"]["foreignCredentials"].clone();
+    let counted = |world: &simulator::world::World| world.resource()["status"]["foreignCredentials"].clone();
     assert_eq!(counted(&world), json!({"count": 2, "soonestExpiry": "2098-01-01T00:00:00Z"}));
     let end = world.now() + TimeDelta::days(30);
     let new = entra_emulator::NewSecret { text: "theirs".to_owned(), display_name: None, start: None, end };
     world.entra.add_secret(world.object, new).unwrap();
-    let shown = json!({"count": 3, "soonestExpiry": super::scenario::stamp(end)});
+    let shown = json!({"count": 3, "soonestExpiry": simulator::scenario::stamp(end)});
     world.run_until(TimeDelta::hours(8), "the third", |world| counted(world) == shown).await;
     Oracle::watch(&world).check("the count");
 }
@@ -53,6 +53,6 @@ async fn a_credential_of_others_that_is_missing_after_an_update_of_the_list_is_t
 
 /// Whether the certificate before is removed: two entries of others and three of ours are left of the keys and passwords.
 fn is_shorter(entra: &entra_emulator::Emulator, object: entra_types::ObjectId) -> bool {
-    let held = super::world::credentials(&entra.object(object).unwrap());
+    let held = simulator::world::credentials(&entra.object(object).unwrap());
     held.iter().filter(|entry| entry["usage"] == "Sign").count() == 1
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Datelike as _, TimeDelta, Timelike as _, Utc, Weekday};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::scenario::{at_rest, certificate, secret, signing, stamp};
-use super::world::World;
+use simulator::scenario::{at_rest, certificate, secret, signing, stamp};
+use simulator::world::World;
 
 /// Four hours on Saturdays, which in Berlin begin an hour before they do in Greenwich.
 fn with_window(mut spec: Value) -> Value {
@@ -110,7 +110,7 @@ async fn a_suspended_one_is_mended_and_not_rotated(#[case] spec: Value) {
 async fn a_window_that_is_none_is_refused_and_nothing_is_made(#[case] window: Value) {
     let mut spec = secret();
     spec["rotation"]["windows"] = json!([window]);
-    let world = World::begin(super::world::Setup::of(spec)).await;
+    let world = World::begin(simulator::world::Setup::of(spec)).await;
     world.run_for(TimeDelta::hours(6)).await;
     assert_eq!(world.condition("Stalled"), "True/InvalidSchedule");
     assert!(world.writes().is_empty());

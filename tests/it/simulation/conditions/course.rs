@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::super::effects::Moment;
-use super::super::world::{NAME, NAMESPACE, Setup, World};
 use super::kstatus::{Verdict, condition, verdict};
+use simulator::effects::Moment;
+use simulator::world::{NAME, NAMESPACE, Setup, World};
 
 /// A world whose resource is looked at after every effect.
 pub(super) struct Course {

@@ -6,9 +6,9 @@ use kube_sim::{Failure, Interceptor, KubeSim, RequestInfo, Verb, Verdict as Answ
 use rotation::Reason;
 use serde_json::{Value, json};
 
-use super::super::world::{OUTPUT, Setup};
 use super::course::{Course, summaries};
 use super::kstatus::{Verdict, condition, verdict};
+use simulator::world::{OUTPUT, Setup};
 
 /// Those of this page.
 const HERE: &[Reason] = &[

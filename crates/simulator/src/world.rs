@@ -1,16 +1,12 @@
 //! A cluster, a tenant and an operator in one thread, with time that jumps from event to event.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entra::{Clock, Ids, NetworkError, NetworkOptions, Wire};
 use entra_emulator::{Emulator, Operation, Registered, TokioTime};
-use entra_rotator::metrics::Metrics;
-use entra_rotator::operator;
-use entra_rotator::seams::{KeySource, Seams, Wires};
-use entra_rotator::serve::Health;
+use entra_rotator::seams::{KeySource, Wires};
 use entra_rotator::settings::Settings;
 use entra_types::{Cloud, ObjectId};
 use futures::FutureExt as _;
@@ -21,43 +17,51 @@ use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParam
 use kube::core::GroupVersionKind;
 use kube_sim::KubeSim;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tower::Layer as _;
 use uuid::Uuid;
 
-use super::effects::{Effects, Moment, Process, TIME};
-pub(super) use super::setup::{Kind, Setup};
-use super::setup::{place, register, settings};
+use crate::effects::Effects;
+use crate::process::Process;
+pub use crate::setup::{Kind, Setup};
+use crate::setup::{place, register};
 
-pub(super) const TENANT: &str = "cccccccc-0000-4000-8000-000000000001";
-pub(super) const OUTPUT: &str = "payroll-credential";
-pub(super) const SECRET: &str = "operator-secret-0123456789abcdef~";
-pub(super) const NAMESPACE: &str = "payroll";
-pub(super) const NAME: &str = "payroll";
-
-/// How often the watcher is told that time has gone by: while something is awaited, and else.
-const SHORT: Duration = Duration::from_secs(300);
-const LONG: Duration = Duration::from_secs(6 * 3_600);
+/// The tenant in which everything is.
+pub const TENANT: &str = "cccccccc-0000-4000-8000-000000000001";
+/// The name of what is published.
+pub const OUTPUT: &str = "payroll-credential";
+/// What the operator signs in with.
+pub const SECRET: &str = "operator-secret-0123456789abcdef~";
+/// Where the resource is.
+pub const NAMESPACE: &str = "payroll";
+/// The name of the resource.
+pub const NAME: &str = "payroll";
 
 /// The world and one resource in it.
-pub(super) struct World {
-    pub(super) cluster: KubeSim,
-    pub(super) entra: Emulator,
-    pub(super) target: Registered,
+pub struct World {
+    /// The API server.
+    pub cluster: KubeSim,
+    /// Entra.
+    pub entra: Emulator,
+    /// The application whose credentials are kept.
+    pub target: Registered,
     /// The one of the target's objects whose credentials are kept.
-    pub(super) object: ObjectId,
-    pub(super) effects: Effects,
-    pub(super) kind: Kind,
-    settings: Settings,
+    pub object: ObjectId,
+    /// What the operator did, and what is to happen to it.
+    pub effects: Effects,
+    /// What is kept.
+    pub kind: Kind,
+    pub(crate) operator: Registered,
+    pub(crate) replicas: Vec<Settings>,
+    pub(crate) clock: Arc<Skewed>,
+    pub(crate) ids: Arc<Counted>,
+    pub(crate) keys: Arc<Fixtures>,
     started: Started,
-    ids: Arc<Counted>,
-    keys: Arc<Fixtures>,
 }
 
 /// When the world began, by both clocks.
 #[derive(Clone, Copy)]
-pub(super) struct Started {
+pub struct Started {
     wall: DateTime<Utc>,
     monotonic: Instant,
 }
@@ -68,8 +72,27 @@ impl Clock for Started {
     }
 }
 
+/// The operator's clock, which can be wrong.
+pub(crate) struct Skewed {
+    started: Started,
+    seconds: AtomicI64,
+}
+
+impl Skewed {
+    /// Sets how far it is ahead.
+    pub(crate) fn set(&self, ahead: TimeDelta) {
+        self.seconds.store(ahead.num_seconds(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Skewed {
+    fn now(&self) -> DateTime<Utc> {
+        self.started.now() + TimeDelta::seconds(self.seconds.load(Ordering::SeqCst))
+    }
+}
+
 /// UUIDs by number.
-struct Counted(AtomicU64);
+pub(crate) struct Counted(AtomicU64);
 
 impl Ids for Counted {
     fn uuid(&self) -> Uuid {
@@ -80,7 +103,7 @@ impl Ids for Counted {
 }
 
 /// Keys from the pool: making one takes a thread, and a thread lets paused time jump.
-struct Fixtures(AtomicUsize);
+pub(crate) struct Fixtures(AtomicUsize);
 
 impl KeySource for Fixtures {
     fn generate(&self, _: KeySize) -> BoxFuture<'static, Result<PrivateKey, KeyError>> {
@@ -89,7 +112,7 @@ impl KeySource for Fixtures {
     }
 }
 
-struct ToEmulator(Emulator, Process);
+pub(crate) struct ToEmulator(pub(crate) Emulator, pub(crate) Process);
 
 impl Wires for ToEmulator {
     fn open(&self, _: &NetworkOptions) -> Result<Wire, NetworkError> {
@@ -99,19 +122,19 @@ impl Wires for ToEmulator {
 
 impl World {
     /// A world with one resource of this spec, and credentials of somebody else's on its target.
-    pub(super) async fn new(spec: &Value, effects: Effects) -> Self {
+    pub async fn new(spec: &Value, effects: Effects) -> Self {
         Self::begin(Setup { effects, ..Setup::of(spec.clone()) }).await
     }
 
     /// A world whose resource is there already.
-    pub(super) async fn begin(setup: Setup) -> Self {
+    pub async fn begin(setup: Setup) -> Self {
         let world = Self::empty(&setup).await;
         world.declare(&setup.spec).await;
         world
     }
 
     /// A world without the resource.
-    pub(super) async fn empty(setup: &Setup) -> Self {
+    pub async fn empty(setup: &Setup) -> Self {
         let started = Started { wall: "2026-01-01T00:00:00Z".parse().unwrap(), monotonic: Instant::now() };
         let cluster = cluster(started);
         let entra =
@@ -126,10 +149,12 @@ impl World {
             object: if on_service_principal { target.service_principal } else { target.application },
             effects: setup.effects.clone(),
             kind,
-            settings: settings(),
-            started,
+            operator,
+            replicas: setup.replicas(),
+            clock: Arc::new(Skewed { started, seconds: AtomicI64::new(0) }),
             ids: Arc::new(Counted(AtomicU64::new(1))),
             keys: Arc::new(Fixtures(AtomicUsize::new(0))),
+            started,
         };
         world.populate(&operator, setup).await;
         world
@@ -159,7 +184,7 @@ impl World {
     }
 
     /// Creates the resource. Its target is named by clientID unless the spec names the object.
-    pub(super) async fn declare(&self, spec: &Value) {
+    pub async fn declare(&self, spec: &Value) {
         let mut spec = spec.clone();
         if spec["target"]["objectID"].is_null() {
             spec["target"]["clientID"] = json!(self.target.client_id.to_string());
@@ -174,20 +199,20 @@ impl World {
     }
 
     /// Creates an object of our own kinds as a user would.
-    pub(super) async fn create(&self, object: Value) {
+    pub async fn create(&self, object: Value) {
         let api = self.ours(object["kind"].as_str().unwrap(), object["metadata"]["namespace"].as_str());
         let object: DynamicObject = serde_json::from_value(object).unwrap();
         api.create(&PostParams::default(), &object).await.unwrap();
     }
 
     /// Edits the resource as `kubectl patch --type=merge` does.
-    pub(super) async fn edit(&self, patch: Value) {
+    pub async fn edit(&self, patch: Value) {
         let api = self.ours("ServicePrincipalCredential", Some(NAMESPACE));
         api.patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
     /// Deletes the resource as `kubectl delete --wait=false` does.
-    pub(super) async fn delete(&self) {
+    pub async fn delete(&self) {
         let api = self.ours("ServicePrincipalCredential", Some(NAMESPACE));
         api.delete(NAME, &DeleteParams::default()).await.unwrap();
     }
@@ -200,98 +225,39 @@ impl World {
         }
     }
 
-    /// Runs operators one after the other for this long: a crashed one is replaced after a second. Fails if a watcher of the effects found fault.
-    pub(super) async fn run_for(&self, span: TimeDelta) {
-        self.run(Instant::now() + span.to_std().unwrap(), LONG, |_| false).await;
-    }
-
-    /// Runs until something is so, for `limit` at most.
-    pub(super) async fn run_until(&self, limit: TimeDelta, what: &str, is_so: impl Fn(&Self) -> bool) {
-        self.run(Instant::now() + limit.to_std().unwrap(), SHORT, &is_so).await;
-        assert!(is_so(self), "never seen: {what}; {:#}", self.find_resource().unwrap_or_default()["status"]);
-    }
-
-    async fn run(&self, end: Instant, pace: Duration, is_over: impl Fn(&Self) -> bool) {
-        while Instant::now() < end && !is_over(self) {
-            self.run_one(end, pace, &is_over).await;
-            self.effects.assert_faultless();
-        }
-    }
-
-    /// One process, until it crashes or the time is over.
-    async fn run_one(&self, end: Instant, pace: Duration, is_over: impl Fn(&Self) -> bool) {
-        let process = Process::new(&self.effects);
-        let (stop, stopped) = watch::channel(false);
-        let mut running = tokio::spawn(self.operator(&process, stopped));
-        let mut clock = tokio::time::interval(pace);
-        loop {
-            tokio::select! {
-                biased;
-                () = self.effects.crashed() => {
-                    running.abort();
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    break;
-                }
-                ended = &mut running => panic!("the operator ended: {ended:?}"),
-                _ = clock.tick() => self.effects.tell(Moment::After, TIME),
-                () = tokio::time::sleep_until(end) => {
-                    stop.send(true).unwrap();
-                    break;
-                }
-            }
-            if is_over(self) {
-                stop.send(true).unwrap();
-                break;
-            }
-        }
-        let ended = running.await;
-        assert!(ended.as_ref().is_ok_and(Result::is_ok) || ended.as_ref().is_err_and(tokio::task::JoinError::is_cancelled), "{ended:?}");
-    }
-
-    fn operator(
-        &self,
-        process: &Process,
-        stop: watch::Receiver<bool>,
-    ) -> impl Future<Output = Result<(), operator::Error>> + Send + 'static {
-        let client = kube::Client::new(process.layer(self.cluster.service()), "default");
-        let seams = Seams {
-            clock: Arc::new(self.started),
-            ids: Arc::clone(&self.ids) as Arc<dyn Ids>,
-            keys: Arc::clone(&self.keys) as Arc<dyn KeySource>,
-            wires: Arc::new(ToEmulator(self.entra.clone(), process.clone())),
-        };
-        let health = Health::new(Arc::new(self.started), self.settings.lease_duration);
-        operator::run(client, self.settings.clone(), seams, Metrics::new(), health, stop)
+    /// LATE, for the operators of this world.
+    pub fn late(&self) -> TimeDelta {
+        self.replicas[0].late.late()
     }
 
     /// The simulated time.
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub fn now(&self) -> DateTime<Utc> {
         self.started.now()
     }
 
     /// The resource as it is stored.
-    pub(super) fn resource(&self) -> Value {
+    pub fn resource(&self) -> Value {
         self.find_resource().expect("the resource")
     }
 
     /// The resource, if it is still there.
-    pub(super) fn find_resource(&self) -> Option<Value> {
+    pub fn find_resource(&self) -> Option<Value> {
         self.cluster.get("serviceprincipalcredentials.entra-rotator.io", NAMESPACE, NAME)
     }
 
     /// What is published: a Secret or a ConfigMap.
-    pub(super) fn output(&self) -> Option<Value> {
+    pub fn output(&self) -> Option<Value> {
         let secret = self.cluster.get("secrets", NAMESPACE, OUTPUT);
         secret.or_else(|| self.cluster.get("configmaps", NAMESPACE, OUTPUT))
     }
 
     /// The status of the EntraTenant.
-    pub(super) fn tenant_status(&self) -> Value {
+    pub fn tenant_status(&self) -> Value {
         self.cluster.get("entratenants.entra-rotator.io", "", "default").unwrap()["status"].clone()
     }
 
     /// A condition of the resource as `True/Reason`; empty where there is none.
-    pub(super) fn condition(&self, name: &str) -> String {
+    pub fn condition(&self, name: &str) -> String {
         let status = &self.resource()["status"];
         let found = status["conditions"].as_array().and_then(|conditions| conditions.iter().find(|condition| condition["type"] == name));
         found.map_or_else(String::new, |condition| {
@@ -300,40 +266,42 @@ impl World {
     }
 
     /// What a condition says.
-    pub(super) fn message(&self, name: &str) -> String {
+    pub fn message(&self, name: &str) -> String {
         let status = &self.resource()["status"];
         let found = status["conditions"].as_array().and_then(|conditions| conditions.iter().find(|condition| condition["type"] == name));
         found.map_or_else(String::new, |condition| condition["message"].as_str().unwrap().to_owned())
     }
 
     /// The ledger.
-    pub(super) fn entries(&self) -> Vec<Value> {
+    pub fn entries(&self) -> Vec<Value> {
         self.resource()["status"]["credentials"].as_array().cloned().unwrap_or_default()
     }
 
     /// The entry in use.
-    pub(super) fn current(&self) -> Value {
+    pub fn current(&self) -> Value {
         self.entries().into_iter().find(|entry| entry["use"] == "Current").unwrap_or_default()
     }
 
     /// The entries of both lists of the object in Entra.
-    pub(super) fn listed(&self) -> Vec<Value> {
+    pub fn listed(&self) -> Vec<Value> {
         credentials(&self.entra.object(self.object).expect("the target"))
     }
 
     /// What the operator wrote to Entra so far, by name.
-    pub(super) fn writes(&self) -> Vec<Operation> {
+    pub fn writes(&self) -> Vec<Operation> {
         self.entra.calls().iter().filter(|call| call.operation.is_write()).map(|call| call.operation).collect()
     }
 }
 
 /// The entries of both lists.
-pub(super) fn credentials(object: &Value) -> Vec<Value> {
+pub fn credentials(object: &Value) -> Vec<Value> {
     ["keyCredentials", "passwordCredentials"].iter().flat_map(|list| object[list].as_array().cloned().unwrap_or_default()).collect()
 }
 
 fn cluster(started: Started) -> KubeSim {
-    let crds = ["crds/entratenants.yaml", "crds/serviceprincipalcredentials.yaml"].map(|path| std::fs::read_to_string(path).unwrap());
     let builder = KubeSim::builder().clock(move || started.now());
-    crds.iter().fold(builder, kube_sim::Builder::crd_yaml).build().unwrap()
+    CRDS.into_iter().fold(builder, kube_sim::Builder::crd_yaml).build().unwrap()
 }
+
+/// The definitions as they are installed.
+const CRDS: [&str; 2] = [include_str!("../../../crds/entratenants.yaml"), include_str!("../../../crds/serviceprincipalcredentials.yaml")];

@@ -9,41 +9,92 @@ use entra_types::{Cloud, TenantId};
 use rotation::Lateness;
 use serde_json::{Value, json};
 
-use super::effects::Effects;
-use super::world::{SECRET, TENANT};
+use crate::effects::Effects;
+use crate::world::{SECRET, TENANT};
 
 /// What is kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// `clientCertificate`.
     ClientCertificate,
+    /// `clientSecret`.
     ClientSecret,
+    /// `tokenSigningCertificate`.
     Signing,
 }
 
 /// What a world begins with, besides its resource.
 #[derive(Clone, Default)]
-pub(super) struct Setup {
+pub struct Setup {
     /// The spec of the resource, without target and output.
-    pub(super) spec: Value,
-    pub(super) effects: Effects,
+    pub spec: Value,
+    /// Where effects are counted, and where it stands what is to happen at each.
+    pub effects: Effects,
+    /// How many replicas there are besides the first, and whether they compete for its Lease.
+    pub more_replicas: Replicas,
     /// The grant allows adoption.
-    pub(super) allow_adoption: bool,
+    pub allow_adoption: bool,
     /// More roles of the operator's.
-    pub(super) roles: &'static [&'static str],
+    pub roles: &'static [&'static str],
     /// Neither the operator nor the application may do anything in Graph.
-    pub(super) powerless: bool,
+    pub powerless: bool,
     /// The cloud in which everything is, and which the EntraTenant names; none is a stand-in with endpoints of its own.
-    pub(super) cloud: Option<Cloud>,
+    pub cloud: Option<Cloud>,
+}
+
+/// Processes besides the first.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Replicas {
+    /// None: nobody takes over for hours.
+    #[default]
+    None,
+    /// One that stands by: the Lease is silent for ten minutes before it takes over.
+    StandingBy,
+    /// One that leads as well, as if there were no Lease.
+    Unelected,
+}
+
+impl Replicas {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::None, Self::StandingBy, Self::Unelected];
+
+    /// How a plan names it.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::StandingBy => Some("standing-by"),
+            Self::Unelected => Some("unelected"),
+        }
+    }
 }
 
 impl Setup {
-    pub(super) fn of(spec: Value) -> Self {
+    /// A world with this resource, and nothing special else.
+    pub fn of(spec: Value) -> Self {
         Self { spec, ..Self::default() }
+    }
+
+    /// The settings of each replica.
+    pub(crate) fn replicas(&self) -> Vec<Settings> {
+        let named = |identity: &str, lease_name: &str, lease_duration| Settings {
+            identity: identity.to_owned(),
+            lease_name: lease_name.to_owned(),
+            lease_duration,
+            ..settings()
+        };
+        match self.more_replicas {
+            Replicas::None => vec![settings()],
+            Replicas::StandingBy => ["operator-0", "operator-1"].map(|identity| named(identity, "entra-rotator", TEN_MINUTES)).into(),
+            Replicas::Unelected => {
+                [("operator-0", "entra-rotator"), ("operator-1", "another")].map(|(me, lease)| named(me, lease, SIX_HOURS)).into()
+            }
+        }
     }
 }
 
 impl Kind {
-    pub(super) fn of(spec: &Value) -> Self {
+    /// The kind that a spec asks for.
+    pub fn of(spec: &Value) -> Self {
         match () {
             () if spec.get("tokenSigningCertificate").is_some() => Self::Signing,
             () if spec.get("clientSecret").is_some() => Self::ClientSecret,
@@ -53,7 +104,7 @@ impl Kind {
 }
 
 /// The operator and its target, with credentials of somebody else's on both of the target's objects.
-pub(super) fn register(entra: &Emulator, now: DateTime<Utc>, setup: &Setup) -> (Registered, Registered) {
+pub fn register(entra: &Emulator, now: DateTime<Utc>, setup: &Setup) -> (Registered, Registered) {
     let tenant: TenantId = TENANT.parse().unwrap();
     entra.add_tenant(tenant);
     let own = if setup.powerless { &[][..] } else { &["Application.ReadWrite.OwnedBy"] };
@@ -71,12 +122,15 @@ pub(super) fn register(entra: &Emulator, now: DateTime<Utc>, setup: &Setup) -> (
     (operator, target)
 }
 
-pub(super) fn settings() -> Settings {
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+const SIX_HOURS: Duration = Duration::from_secs(6 * 3_600);
+
+fn settings() -> Settings {
     Settings {
         namespace: "entra-rotator".to_owned(),
         identity: "operator-0".to_owned(),
         lease_name: "entra-rotator".to_owned(),
-        lease_duration: Duration::from_secs(6 * 3_600),
+        lease_duration: SIX_HOURS,
         watch_namespaces: vec![],
         late: Lateness::default(),
         watch_timeout: Duration::from_secs(10 * 86_400),
@@ -86,7 +140,7 @@ pub(super) fn settings() -> Settings {
 }
 
 /// Where a tenant is, in the spec of its EntraTenant.
-pub(super) fn place(cloud: Option<Cloud>) -> serde_json::Map<String, Value> {
+pub fn place(cloud: Option<Cloud>) -> serde_json::Map<String, Value> {
     let place = match cloud {
         None => json!({"cloud": "Custom", "endpoints": {"login": "https://entra.example", "graph": "https://entra.example"}}),
         Some(Cloud::Global) => json!({"cloud": "Global"}),

@@ -1,0 +1,176 @@
+//! Many plans, on all cores, with progress; what failed, and a table of what was run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+
+use crate::generate::Reference;
+use crate::plan::Plan;
+use crate::shrink::shrink;
+use crate::trial::{Broken, Outcome};
+use crate::workflow::Workflow;
+use crate::{trial, verdict};
+
+/// What came of many plans.
+#[derive(Debug, Default)]
+pub struct Report {
+    rows: BTreeMap<&'static str, Row>,
+    faults: BTreeMap<&'static str, usize>,
+    failures: Vec<Failure>,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    effects: usize,
+    plans: usize,
+    taken: usize,
+    longest: TimeDelta,
+}
+
+/// A plan that broke a promise.
+#[derive(Debug)]
+pub struct Failure {
+    /// As it was run.
+    pub plan: Plan,
+    /// As small as it still fails.
+    pub smallest: Plan,
+    /// What the smallest one came to.
+    pub why: Broken,
+}
+
+/// The undisturbed course of these workflows.
+///
+/// # Errors
+/// With the names of the workflows that break a promise even undisturbed, and what is wrong.
+pub fn reference<'a>(workflows: impl IntoIterator<Item = &'a Workflow>) -> Result<Reference, Vec<(&'static str, Broken)>> {
+    let workflows: Vec<_> = workflows.into_iter().map(|workflow| (workflow.name, Plan::undisturbed(workflow))).collect();
+    let found = Mutex::new(Reference::new());
+    let failed = Mutex::new(Vec::new());
+    on_all_cores(workflows.len(), |number| {
+        let (name, plan) = &workflows[number];
+        match trial::run(plan) {
+            Ok(outcome) => drop(found.lock().unwrap().insert(*name, outcome)),
+            Err(why) => failed.lock().unwrap().push((*name, why)),
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    if failed.is_empty() { Ok(found.into_inner().unwrap()) } else { Err(failed) }
+}
+
+/// Carries out plans, on all cores, and tells every few seconds how far it is.
+pub fn run(plans: &[Plan], reference: &Reference) -> Report {
+    let report = Mutex::new(Report::default());
+    for (name, outcome) in reference {
+        report.lock().unwrap().rows.entry(*name).or_default().effects = outcome.effects.len();
+    }
+    let progress = Progress::new(plans.len());
+    on_all_cores(plans.len(), |number| {
+        let plan = &plans[number];
+        let undisturbed = &reference[plan.workflow];
+        let verdict = verdict::of(plan, undisturbed);
+        let failure = verdict.as_ref().err().map(|_| smallest(plan, undisturbed));
+        let mut report = report.lock().unwrap();
+        report.record(plan, verdict.as_ref().ok());
+        report.failures.extend(failure);
+        progress.step(report.failures.len());
+    });
+    report.into_inner().unwrap()
+}
+
+fn smallest(plan: &Plan, undisturbed: &Outcome) -> Failure {
+    let smallest = shrink(plan, |plan| verdict::of(plan, undisturbed).is_err());
+    let why = verdict::of(&smallest, undisturbed).err();
+    let why = why.unwrap_or_else(|| Broken("it failed once and not again: two runs of one plan differ".to_owned()));
+    Failure { plan: plan.clone(), smallest, why }
+}
+
+/// Calls `work` with every number below `count`, from as many threads as there are cores.
+fn on_all_cores(count: usize, work: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some(number) = Some(next.fetch_add(1, Ordering::SeqCst)).filter(|number| *number < count) {
+                    work(number);
+                }
+            });
+        }
+    });
+}
+
+/// Tells every few seconds how far a campaign is.
+struct Progress {
+    of: usize,
+    done: AtomicUsize,
+    began: Instant,
+    told: Mutex<Instant>,
+}
+
+impl Progress {
+    fn new(of: usize) -> Self {
+        Self { of, done: AtomicUsize::new(0), began: Instant::now(), told: Mutex::new(Instant::now()) }
+    }
+
+    fn step(&self, failures: usize) {
+        let done = self.done.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut told = self.told.lock().unwrap();
+        if told.elapsed() < Duration::from_secs(5) && done < self.of {
+            return;
+        }
+        *told = Instant::now();
+        let seconds = self.began.elapsed().as_secs_f64();
+        eprintln!("{done} of {} plans, {failures} failed, {seconds:.0} s, {:.1} a second", self.of, done as f64 / seconds.max(0.001));
+    }
+}
+
+impl Report {
+    fn record(&mut self, plan: &Plan, outcome: Option<&Outcome>) {
+        let row = self.rows.entry(plan.workflow).or_default();
+        row.plans += 1;
+        let Some(outcome) = outcome else { return };
+        row.taken += outcome.turns_taken;
+        row.longest = row.longest.max(outcome.settled_after);
+        for (at, what) in &plan.turns {
+            if *at < outcome.effects.len() {
+                *self.faults.entry(what.name()).or_default() += 1;
+            }
+        }
+    }
+
+    /// The plans that broke a promise.
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// How many disturbances took place.
+    pub fn disturbances(&self) -> usize {
+        self.faults.values().sum()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<38} {:>7} {:>7} {:>12} {:>22}", "workflow", "effects", "plans", "disturbances", "longest way to rest")?;
+        for (name, row) in &self.rows {
+            let (hours, minutes) = (row.longest.num_hours(), row.longest.num_minutes() % 60);
+            writeln!(f, "{name:<38} {:>7} {:>7} {:>12} {:>22}", row.effects, row.plans, row.taken, format!("{hours} h {minutes} min"))?;
+        }
+        let plans: usize = self.rows.values().map(|row| row.plans).sum();
+        writeln!(f, "\n{plans} plans, {} disturbances, {} failures", self.disturbances(), self.failures.len())?;
+        let kinds: Vec<String> = self.faults.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        writeln!(f, "{}", kinds.join(", "))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.plan)?;
+        writeln!(f, "    {}", self.why.0)?;
+        write!(f, "    To repeat it: cargo xtask sim --plan '{}'", self.smallest)
+    }
+}

@@ -1,0 +1,358 @@
+//! What people, clocks and networks do to the world, whatever the operator is doing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entra_emulator::{Effect, Emulator, Fault, Match};
+use entra_types::ObjectId;
+use kube_sim::KubeSim;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use crate::effects::{Effects, Outage, Side};
+use crate::world::{NAME, NAMESPACE, OUTPUT, Skewed, World, credentials};
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Happening {
+    /// Nobody at Graph answers for three hours.
+    GraphDown,
+    /// Nobody at the token endpoint answers for three hours.
+    LoginDown,
+    /// The API server refuses connections for three hours.
+    ClusterDown,
+    /// The API server takes connections for an hour, and never answers.
+    ClusterSilent,
+    /// Graph throttles everything for twenty minutes.
+    Storm,
+    /// The watches of the API server break, and what happened meanwhile is forgotten.
+    WatchesCut,
+    /// Somebody deletes the output.
+    OutputDeleted,
+    /// Somebody edits the output.
+    OutputEdited,
+    /// Somebody deletes every staging Secret.
+    SlotsDeleted,
+    /// Somebody deletes every Secret of the resource.
+    SecretsDeleted,
+    /// A person adds a certificate and a secret of their own in the portal.
+    StrangerAdds,
+    /// A person removes one of theirs in the portal.
+    StrangerRemoves,
+    /// A person removes what is published in the portal.
+    OursRemoved,
+    /// A person has another certificate sign.
+    AnotherSigns,
+    /// The operator's clock is five minutes ahead for two hours.
+    ClockAhead,
+    /// The operator's clock is five minutes behind for two hours.
+    ClockBehind,
+    /// The operator's clock is a day ahead for two hours.
+    ClockDayAhead,
+    /// Somebody asks for a new credential.
+    Renewed,
+    /// Somebody suspends the resource for an hour.
+    Suspended,
+    /// The status is as it was at the beginning of the course: a backup was restored.
+    StatusRestored,
+}
+
+impl Happening {
+    /// Everything that may happen.
+    pub const ALL: [Self; 20] = [
+        Self::GraphDown,
+        Self::LoginDown,
+        Self::ClusterDown,
+        Self::ClusterSilent,
+        Self::Storm,
+        Self::WatchesCut,
+        Self::OutputDeleted,
+        Self::OutputEdited,
+        Self::SlotsDeleted,
+        Self::SecretsDeleted,
+        Self::StrangerAdds,
+        Self::StrangerRemoves,
+        Self::OursRemoved,
+        Self::AnotherSigns,
+        Self::ClockAhead,
+        Self::ClockBehind,
+        Self::ClockDayAhead,
+        Self::Renewed,
+        Self::Suspended,
+        Self::StatusRestored,
+    ];
+
+    /// How a plan names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GraphDown => "graph-down",
+            Self::LoginDown => "login-down",
+            Self::ClusterDown => "cluster-down",
+            Self::ClusterSilent => "cluster-silent",
+            Self::Storm => "storm",
+            Self::WatchesCut => "watches-cut",
+            Self::OutputDeleted => "output-deleted",
+            Self::OutputEdited => "output-edited",
+            Self::SlotsDeleted => "slots-deleted",
+            Self::SecretsDeleted => "secrets-deleted",
+            Self::StrangerAdds => "stranger-adds",
+            Self::StrangerRemoves => "stranger-removes",
+            Self::OursRemoved => "ours-removed",
+            Self::AnotherSigns => "another-signs",
+            Self::ClockAhead => "clock-ahead",
+            Self::ClockBehind => "clock-behind",
+            Self::ClockDayAhead => "clock-day-ahead",
+            Self::Renewed => "renewed",
+            Self::Suspended => "suspended",
+            Self::StatusRestored => "status-restored",
+        }
+    }
+
+    /// Whether it takes away what is published, so that nobody could keep the first promise: until it is published anew, that is excused.
+    pub(crate) fn excuses_a_gap(self) -> bool {
+        matches!(self, Self::OursRemoved | Self::AnotherSigns)
+    }
+
+    /// How long it lasts.
+    pub(crate) fn lasts(self) -> TimeDelta {
+        match self {
+            Self::GraphDown | Self::LoginDown | Self::ClusterDown => TimeDelta::hours(3),
+            Self::ClusterSilent | Self::Suspended => TimeDelta::hours(1),
+            Self::ClockAhead | Self::ClockBehind | Self::ClockDayAhead => TimeDelta::hours(2),
+            Self::Storm => TimeDelta::minutes(20),
+            _ => TimeDelta::zero(),
+        }
+    }
+}
+
+/// Everything that can be laid hands on.
+#[derive(Clone)]
+pub struct Hands {
+    cluster: KubeSim,
+    entra: Emulator,
+    object: ObjectId,
+    others: [ObjectId; 2],
+    effects: Effects,
+    clock: Arc<Skewed>,
+    strangers: Arc<Strangers>,
+    backup: Arc<Mutex<Option<Value>>>,
+}
+
+/// What others hold on both objects of the target, and since when.
+#[derive(Default)]
+pub struct Strangers {
+    held: Mutex<Vec<Held>>,
+    number: AtomicU64,
+    excused: Mutex<bool>,
+}
+
+/// One credential of somebody else's.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// On which object.
+    pub object: ObjectId,
+    /// As it was put there.
+    pub entry: Value,
+    /// When.
+    pub since: DateTime<Utc>,
+}
+
+impl Strangers {
+    /// What others hold now.
+    pub fn held(&self) -> Vec<Held> {
+        self.held.lock().unwrap().clone()
+    }
+
+    /// It is lost in the one way that nobody can prevent: it is not looked for any more.
+    pub(crate) fn forget(&self, held: &Held) {
+        self.held.lock().unwrap().retain(|one| one.entry != held.entry || one.object != held.object);
+    }
+
+    pub(crate) fn hold(&self, object: ObjectId, entry: Value, since: DateTime<Utc>) {
+        self.held.lock().unwrap().push(Held { object, entry, since });
+    }
+
+    /// Whether a person took away what is published, and nothing was published since.
+    pub(crate) fn is_excused(&self) -> bool {
+        *self.excused.lock().unwrap()
+    }
+
+    pub(crate) fn excuse(&self, excused: bool) {
+        *self.excused.lock().unwrap() = excused;
+    }
+}
+
+impl Hands {
+    /// Hands on this world.
+    pub fn on(world: &World, strangers: &Arc<Strangers>) -> Self {
+        Self {
+            cluster: world.cluster.clone(),
+            entra: world.entra.clone(),
+            object: world.object,
+            others: [world.target.application, world.target.service_principal],
+            effects: world.effects.clone(),
+            clock: Arc::clone(&world.clock),
+            strangers: Arc::clone(strangers),
+            backup: Arc::default(),
+        }
+    }
+
+    /// Keeps the status as it is now, to be restored later.
+    pub fn back_up(&self) {
+        *self.backup.lock().unwrap() = self.resource().map(|resource| resource["status"].clone());
+    }
+
+    /// Lets it happen, now. What lasts ends by itself.
+    pub fn happen(&self, what: Happening) {
+        if what.excuses_a_gap() {
+            self.strangers.excuse(true);
+        }
+        let span = what.lasts().to_std().unwrap_or_default();
+        match what {
+            Happening::GraphDown => self.cut_off(Side::Graph, span, false),
+            Happening::LoginDown => self.cut_off(Side::Login, span, false),
+            Happening::ClusterDown => self.cut_off(Side::Cluster, span, false),
+            Happening::ClusterSilent => self.cut_off(Side::Cluster, span, true),
+            Happening::Storm => self.throttle(span),
+            Happening::WatchesCut => {
+                self.cluster.expire_history();
+                self.cluster.cut_watches();
+            }
+            Happening::OutputDeleted => self.delete_secrets(&[OUTPUT]),
+            Happening::OutputEdited => self.edit_output(),
+            Happening::SlotsDeleted => self.delete_secrets(&SLOTS),
+            Happening::SecretsDeleted => self.delete_secrets(&[OUTPUT, SLOTS[0], SLOTS[1]]),
+            Happening::StrangerAdds => self.add(),
+            Happening::StrangerRemoves => self.remove(),
+            Happening::OursRemoved => self.remove_ours(),
+            Happening::AnotherSigns => self.choose_another(),
+            Happening::ClockAhead => self.set_clock(TimeDelta::minutes(5), span),
+            Happening::ClockBehind => self.set_clock(TimeDelta::minutes(-5), span),
+            Happening::ClockDayAhead => self.set_clock(TimeDelta::days(1), span),
+            Happening::Renewed => self.edit(json!({"rotation": {"notIssuedBefore": crate::scenario::stamp(self.entra.now())}})),
+            Happening::Suspended => {
+                self.edit(json!({"suspend": true}));
+                self.later(span, |hands| hands.edit(json!({"suspend": false})));
+            }
+            Happening::StatusRestored => self.restore(),
+        }
+    }
+
+    fn later(&self, span: Duration, then: impl FnOnce(&Self) + Send + 'static) {
+        let hands = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(span).await;
+            then(&hands);
+        });
+    }
+
+    fn cut_off(&self, side: Side, span: Duration, is_silent: bool) {
+        if side == Side::Cluster {
+            self.cluster.cut_watches();
+        }
+        self.effects.cut_off(side, Outage { until: Instant::now() + span, is_silent });
+    }
+
+    fn throttle(&self, span: Duration) {
+        let fault = self.entra.inject(Fault::always(Match::any(), Effect::throttled(Some("30"))));
+        self.later(span, move |hands| {
+            hands.entra.withdraw(fault);
+        });
+    }
+
+    fn set_clock(&self, ahead: TimeDelta, span: Duration) {
+        self.clock.set(ahead);
+        self.later(span, |hands| hands.clock.set(TimeDelta::zero()));
+    }
+
+    fn delete_secrets(&self, names: &[&str]) {
+        for name in names {
+            self.cluster.delete("secrets", NAMESPACE, name);
+            self.cluster.delete("configmaps", NAMESPACE, name);
+        }
+    }
+
+    fn edit_output(&self) {
+        if let Some(mut output) = self.cluster.get("secrets", NAMESPACE, OUTPUT) {
+            output["data"]["AZURE_CLIENT_ID"] = json!("ZWRpdGVk");
+            output["data"]["added"] = json!("YWRkZWQ=");
+            self.cluster.put(output);
+        }
+    }
+
+    fn resource(&self) -> Option<Value> {
+        self.cluster.get(crate::oracle::RESOURCE, NAMESPACE, NAME)
+    }
+
+    /// As an apply of a changed manifest does.
+    fn edit(&self, changes: Value) {
+        let Some(mut resource) = self.resource() else { return };
+        json_patch::merge(&mut resource["spec"], &changes);
+        let generation = resource["metadata"]["generation"].as_i64().unwrap_or_default();
+        resource["metadata"]["generation"] = json!(generation + 1);
+        self.cluster.put(resource);
+    }
+
+    fn restore(&self) {
+        let Some(mut resource) = self.resource() else { return };
+        let Some(status) = self.backup.lock().unwrap().clone() else { return };
+        resource["status"] = status;
+        self.cluster.put(resource);
+    }
+
+    fn add(&self) {
+        let number = self.strangers.number.fetch_add(1, Ordering::SeqCst);
+        for (object, is_key) in self.others.into_iter().zip([true, false]) {
+            let entry = stranger(number, is_key);
+            self.entra.add_raw(object, is_key, entry.clone()).unwrap();
+            let held = self.entra.object(object).map(|object| credentials(&object)).unwrap_or_default();
+            let held = held.into_iter().find(|one| one["keyId"] == entry["keyId"]).unwrap();
+            self.strangers.hold(object, held, self.entra.now());
+        }
+    }
+
+    fn remove(&self) {
+        let Some(held) = self.strangers.held().into_iter().find(|held| held.object == self.object) else { return };
+        let key = held.entry["keyId"].as_str().unwrap_or_default().parse().unwrap();
+        // Gone already where an update in flight took it away.
+        if self.entra.remove_credential(self.object, key).is_ok() {
+            self.strangers.forget(&held);
+        }
+    }
+
+    fn remove_ours(&self) {
+        let resource = self.resource().unwrap_or_default();
+        let entries = crate::oracle::entries(&resource);
+        let current = entries.iter().find(|entry| entry["use"] == "Current");
+        let ids = current.and_then(|entry| entry["keyIDs"].as_array().cloned()).unwrap_or_default();
+        for id in ids.iter().filter_map(|id| id.as_str()?.parse().ok()) {
+            // It may be gone already.
+            drop(self.entra.remove_credential(self.object, id));
+        }
+    }
+
+    fn choose_another(&self) {
+        let end = self.entra.now() + TimeDelta::days(3);
+        let Ok(made) = self.entra.add_signing_certificate(self.object, "CN=another", Some(end)) else { return };
+        self.entra.set_property(self.object, "preferredTokenSigningKeyThumbprint", made["thumbprint"].clone()).unwrap();
+        let held = self.entra.object(self.object).map(|object| credentials(&object)).unwrap_or_default();
+        for entry in held.into_iter().filter(|entry| entry["customKeyIdentifier"] == made["customKeyIdentifier"]) {
+            self.strangers.hold(self.object, entry, self.entra.now());
+        }
+    }
+}
+
+const SLOTS: [&str; 2] = ["payroll-credential-entra-a", "payroll-credential-entra-b"];
+
+fn stranger(number: u64, is_key: bool) -> Map<String, Value> {
+    let list = if is_key { 'a' } else { 'b' };
+    let mut entry = json!({"customKeyIdentifier": null, "displayName": format!("CN=stranger {number}"),
+        "endDateTime": "2097-01-01T00:00:00.1234567Z", "keyId": format!("{list}bbbbbbb-0000-4000-8000-{number:012}"),
+        "startDateTime": "2025-05-05T18:38:51.8100763Z", "new": {"field": [2.50, null]}});
+    if is_key {
+        json_patch::merge(&mut entry, &json!({"type": "AsymmetricX509Cert", "usage": "Verify"}));
+    }
+    entry.as_object().unwrap().clone()
+}

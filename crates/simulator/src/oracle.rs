@@ -1,0 +1,158 @@
+//! The promises, checked before and after every effect and as time goes by.
+//!
+//! What is checked is named as in the invariants S1 to S10: a gap (S1), what is published belongs together (S2), removals (S3), foreign credentials (S4),
+//! how many there are (S5, S6), licences (S7), and that the end of what is published never comes nearer by itself (S10).
+
+mod entra;
+mod output;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use chrono::TimeDelta;
+use entra_emulator::{Emulator, Registered};
+use entra_types::ObjectId;
+use kube_sim::KubeSim;
+use serde_json::Value;
+
+use self::output::Shown;
+pub use self::output::{certificates, text};
+use crate::effects::Moment;
+use crate::happening::Strangers;
+use crate::setup::Kind;
+use crate::world::{NAME, NAMESPACE, OUTPUT, Skewed, World, credentials};
+
+/// The resource by which everything is licensed.
+pub const RESOURCE: &str = "serviceprincipalcredentials.entra-rotator.io";
+
+/// Checks a world whenever something in it changed.
+#[derive(Clone)]
+pub struct Oracle {
+    cluster: KubeSim,
+    entra: Emulator,
+    operator: Registered,
+    target: Registered,
+    object: ObjectId,
+    kind: Kind,
+    strangers: Arc<Strangers>,
+    shown: Arc<Mutex<Shown>>,
+    clock: Arc<Skewed>,
+    late: TimeDelta,
+}
+
+impl Oracle {
+    /// Watches the world's effects from now on.
+    pub fn watch(world: &World) -> Self {
+        let oracle = Self::of(world);
+        oracle.resume(world);
+        let (watching, effects) = (oracle.clone(), world.effects.clone());
+        world.entra.observe(move |mutation| {
+            if let Err(fault) = watching.may_remove(mutation) {
+                effects.find_fault(fault);
+            }
+        });
+        oracle
+    }
+
+    /// Watches again, after somebody else did.
+    pub fn resume(&self, world: &World) {
+        let watching = self.clone();
+        world.effects.watch(move |moment, name| match moment {
+            Moment::Before => watching.is_licensed(name),
+            Moment::After => watching.judge(name),
+        });
+    }
+
+    fn of(world: &World) -> Self {
+        let strangers = Arc::new(Strangers::default());
+        for object in [world.target.application, world.target.service_principal] {
+            for entry in credentials(&world.entra.object(object).expect("the target")) {
+                strangers.hold(object, entry, world.now() - TimeDelta::days(1));
+            }
+        }
+        Self {
+            cluster: world.cluster.clone(),
+            entra: world.entra.clone(),
+            operator: world.operator,
+            target: world.target,
+            object: world.object,
+            kind: world.kind,
+            strangers,
+            shown: Arc::default(),
+            clock: Arc::clone(&world.clock),
+            late: world.late(),
+        }
+    }
+
+    /// What others hold, for those who change it.
+    pub fn strangers(&self) -> &Arc<Strangers> {
+        &self.strangers
+    }
+
+    /// # Panics
+    /// If a promise is broken now.
+    pub fn check(&self, after: &str) {
+        self.judge(after).unwrap();
+    }
+
+    fn judge(&self, after: &str) -> Result<(), String> {
+        let verdict = self.strangers_are_untouched().and_then(|()| self.is_published_well());
+        verdict.map_err(|what| format!("{what}, after {after} at {}", self.entra.now()))
+    }
+
+    /// The resource, if it is there.
+    fn resource(&self) -> Option<Value> {
+        self.cluster.get(RESOURCE, NAMESPACE, NAME)
+    }
+
+    /// The output, as long as its resource stands for it.
+    fn published(&self) -> Option<Value> {
+        let resource = self.resource()?;
+        let secret = self.cluster.get("secrets", NAMESPACE, OUTPUT).or_else(|| self.cluster.get("configmaps", NAMESPACE, OUTPUT))?;
+        let is_ours = !secret["metadata"]["annotations"]["entra-rotator.io/entry"].is_null();
+        (resource["metadata"]["deletionTimestamp"].is_null() && is_ours).then_some(secret)
+    }
+
+    /// # Panics
+    /// Unless everything came to rest: one published credential, nothing given up or unrecorded, conditions that say so.
+    pub fn has_settled(&self, world: &World) {
+        let resource = world.resource();
+        let entries = entries(&resource);
+        let used = |name: &str| entries.iter().filter(|entry| entry["use"] == name).count();
+        assert_eq!((used("Current"), used("Abandoned")), (1, 0), "{:#}", resource["status"]);
+        assert!(world.condition("Ready").starts_with("True/"), "{:#}", resource["status"]);
+        let told = resource["status"]["foreignCredentials"]["unrecorded"].as_array().cloned().unwrap_or_default();
+        if resource["spec"]["clientCertificate"]["signInAs"] == "Self" {
+            // Entra's names for its certificates are not all known to it.
+            return;
+        }
+        let all: Vec<Value> = self.cluster.list(RESOURCE, Some(NAMESPACE)).iter().flat_map(self::entries).collect();
+        let recorded: BTreeSet<&str> =
+            all.iter().flat_map(|entry| entry["keyIDs"].as_array().into_iter().flatten()).filter_map(Value::as_str).collect();
+        for entry in self.ours() {
+            let id = entry["keyId"].as_str().unwrap_or_default();
+            let is_told = told.iter().any(|one| *one == entry["keyId"]);
+            assert!(
+                recorded.contains(id) || is_told || used("Next") > 0,
+                "Entra lists {id}, which no entry knows: {:#}",
+                resource["status"]
+            );
+        }
+    }
+
+    /// What the object holds besides what others have.
+    pub fn ours(&self) -> Vec<Value> {
+        let strangers = self.strangers.held();
+        let foreign = |entry: &Value| strangers.iter().any(|held| held.object == self.object && held.entry == *entry);
+        let object = self.entra.object(self.object).expect("the target");
+        credentials(&object).into_iter().filter(|entry| !foreign(entry)).collect()
+    }
+}
+
+/// The ledger's entries.
+pub(crate) fn entries(resource: &Value) -> Vec<Value> {
+    resource["status"]["credentials"].as_array().cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! One plan, carried out and judged.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entra_emulator::Lag;
+use serde_json::{Value, json};
+
+use crate::effects::{self, Turn};
+use crate::happening::Hands;
+use crate::oracle::{self, Oracle};
+use crate::plan::{Disturbance, Plan};
+use crate::setup::Setup;
+use crate::workflow::{self, Workflow};
+use crate::world::{NAMESPACE, OUTPUT, World, credentials};
+
+/// What came of a plan that kept every promise.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The effects of the course by name, in order.
+    pub effects: Vec<String>,
+    /// How the world looks in the end, without ids and times.
+    pub end: Value,
+    /// Writes to Graph.
+    pub graph_writes: usize,
+    /// Turns of the plan that were taken: the others name effects that never came.
+    pub turns_taken: usize,
+    /// From the end of the last disturbance, or from the beginning, to the end of the course.
+    pub settled_after: TimeDelta,
+}
+
+/// Why a plan did not keep its promises.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Broken(pub String);
+
+/// After the course nothing may be written for so long.
+const SILENCE: Duration = Duration::from_secs(3 * 3_600);
+
+/// How often the world is judged while nothing happens.
+const PACE: Duration = Duration::from_secs(300);
+
+/// Carries out a plan in a world of its own.
+///
+/// # Errors
+/// With what is wrong, where a promise is broken.
+pub fn run(plan: &Plan) -> Result<Outcome, Broken> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let attempt = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(carry_out(plan))));
+    attempt.map_err(|panic| Broken(words_of(panic.as_ref())))
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+async fn carry_out(plan: &Plan) -> Outcome {
+    let workflow = workflow::find(plan.workflow).expect("a known workflow");
+    let world = World::empty(&Setup { more_replicas: plan.replicas, ..workflow.setup() }).await;
+    world.drive(PACE, course(&world, workflow, plan)).await
+}
+
+async fn course(world: &World, workflow: &Workflow, plan: &Plan) -> Outcome {
+    let oracle = Oracle::watch(world);
+    workflow.prepare(world).await;
+    let (first, written) = (world.effects.count(), world.writes().len());
+    let ends = script(world, &oracle, plan, first);
+    let lags = |minutes: u32| vec![Duration::ZERO, Duration::from_secs(u64::from(minutes) * 60)];
+    world.entra.set_lag(Lag { graph: lags(plan.lag), sign_in: lags(plan.lag), metadata: lags(plan.lag) });
+    let began = world.now();
+    workflow.run(world, &oracle).await;
+    let settled_at = world.now();
+    let effects = world.effects.record().split_off(first);
+    let turns_taken = plan.turns.iter().filter(|(at, _)| *at < effects.len()).count();
+    let last = *ends.lock().unwrap();
+    settle(world, workflow, &oracle, last).await;
+    Outcome {
+        end: end(world),
+        graph_writes: world.writes().len() - written,
+        turns_taken,
+        settled_after: settled_at - last.unwrap_or(began),
+        effects,
+    }
+}
+
+/// When the last disturbance so far is over.
+type Ends = Arc<std::sync::Mutex<Option<DateTime<Utc>>>>;
+
+/// Writes down what is to happen at which effect.
+fn script(world: &World, oracle: &Oracle, plan: &Plan, first: usize) -> Ends {
+    let hands = Hands::on(world, oracle.strangers());
+    hands.back_up();
+    let ends = Ends::default();
+    for (at, what) in &plan.turns {
+        let at = first + at;
+        let (ended, entra) = (Arc::clone(&ends), world.entra.clone());
+        let span = match what {
+            Disturbance::Fault(fault) => fault.lasts(),
+            Disturbance::Happening(happening) => happening.lasts(),
+        };
+        let note = move || {
+            let mut last = ended.lock().unwrap();
+            *last = last.max(Some(entra.now() + span));
+        };
+        world.effects.at(at, Turn::Call(Box::new(note)));
+        let turn = match *what {
+            Disturbance::Fault(fault) => Turn::Fault(fault),
+            Disturbance::Happening(happening) => {
+                let hands = hands.clone();
+                Turn::Call(Box::new(move || hands.happen(happening)))
+            }
+        };
+        world.effects.at(at, turn);
+    }
+    ends
+}
+
+/// Everything that lasts comes to its end; then the world has settled, and nothing more is done.
+async fn settle(world: &World, workflow: &Workflow, oracle: &Oracle, last: Option<DateTime<Utc>>) {
+    world.entra.set_lag(Lag::default());
+    let left = last.map_or(TimeDelta::zero(), |last| last - world.now()).max(TimeDelta::zero());
+    tokio::time::sleep(left.to_std().unwrap() + Duration::from_secs(3_600)).await;
+    if workflow.ends_with_nothing() {
+        nothing_is_left(world, oracle);
+    } else {
+        world.wait_until(TimeDelta::days(4), "rest in the end", |world| world.is_at_rest() || workflow.ends_withdrawn()).await;
+        oracle.has_settled(world);
+    }
+    let before = world.effects.count();
+    tokio::time::sleep(SILENCE).await;
+    let since: Vec<String> = world.effects.record().split_off(before).into_iter().filter(|name| !effects::is_beside(name)).collect();
+    assert!(since.is_empty(), "written at rest: {since:#?}");
+    oracle.check("the end");
+}
+
+/// After a deletion only what signs may stay, and it is named on the EntraTenant.
+fn nothing_is_left(world: &World, oracle: &Oracle) {
+    let signer = world.entra.signer(world.object);
+    let abandoned = world.tenant_status()["abandoned"].as_array().cloned().unwrap_or_default();
+    let named: Vec<Value> = abandoned.iter().flat_map(|one| one["keyIDs"].as_array().cloned().unwrap_or_default()).collect();
+    let left = oracle.ours();
+    assert!(left.iter().all(|entry| named.contains(&entry["keyId"])), "left and not named: {left:#?}");
+    assert!(left.is_empty() || signer.is_some() || !named.is_empty(), "only a signer may stay: {left:#?}");
+}
+
+/// The end of the world without ids and times: what two runs of one workflow have in common.
+fn end(world: &World) -> Value {
+    let resource = world.find_resource().unwrap_or_default();
+    let conditions: BTreeMap<String, String> = resource["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|one| (string(&one["type"]), format!("{}/{}", string(&one["status"]), string(&one["reason"]))))
+        .collect();
+    let entries: Vec<Value> = oracle::entries(&resource)
+        .iter()
+        .map(|entry| json!({"use": entry["use"], "origin": entry["origin"], "keyIDs": count(&entry["keyIDs"])}))
+        .collect();
+    let secrets: Vec<Value> = world.cluster.list("secrets", Some(NAMESPACE)).iter().map(shape).collect();
+    let listed = world.entra.object(world.object).map(|object| credentials(&object).len());
+    json!({"conditions": conditions, "entries": entries, "secrets": secrets, "listed": listed,
+        "finalizers": resource["metadata"]["finalizers"]})
+}
+
+/// Which Secret it is, slots without their letter, and which keys and labels it has.
+fn shape(secret: &Value) -> Value {
+    let name = string(&secret["metadata"]["name"]);
+    let name = name.strip_suffix("-entra-a").or(name.strip_suffix("-entra-b")).map_or(name.clone(), |of| format!("a slot of {of}"));
+    let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
+    json!({"name": name, "type": secret["type"], "keys": keys(&secret["data"]), "labels": secret["metadata"]["labels"],
+        "annotations": keys(&secret["metadata"]["annotations"]), "is the output": name == OUTPUT})
+}
+
+fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn count(value: &Value) -> usize {
+    value.as_array().map_or(0, Vec::len)
+}
