@@ -32,6 +32,9 @@ struct Arguments {
     /// Only workflows whose name begins so.
     #[arg(long, default_value = "", value_name = "PREFIX")]
     workflow: String,
+    /// Only plans with a disturbance whose name begins so.
+    #[arg(long, default_value = "", value_name = "PREFIX")]
+    disturbance: String,
     /// Runs this one plan, and prints what the operator did.
     #[arg(long, value_name = "PLAN")]
     plan: Option<Plan>,
@@ -105,6 +108,7 @@ fn plans(arguments: &Arguments, workflows: &[&Workflow], reference: &Reference) 
             plans.extend(generate::selection(workflow, reference));
         }
     }
+    plans.retain(|plan| plan.turns.iter().any(|(_, what)| what.name().starts_with(&arguments.disturbance)));
     let spread = arguments.at_most.map_or(1, |most| plans.len().div_ceil(most.max(1))).max(1);
     let mut plans: Vec<Plan> = plans.into_iter().step_by(spread).collect();
     let seeds = arguments.seed..arguments.seed + arguments.seeds;

@@ -39,6 +39,9 @@ pub struct Broken(pub String);
 /// After the course nothing may be written for so long.
 const SILENCE: Duration = Duration::from_secs(3 * 3_600);
 
+/// What nobody tells the operator it finds within so long: an audit every six hours, and what follows from it.
+const AUDIT: Duration = Duration::from_secs(9 * 3_600);
+
 /// How often the world is judged while nothing happens.
 const PACE: Duration = Duration::from_secs(300);
 
@@ -122,7 +125,7 @@ fn script(world: &World, oracle: &Oracle, plan: &Plan, first: usize) -> Ends {
 async fn settle(world: &World, workflow: &Workflow, oracle: &Oracle, last: Option<DateTime<Utc>>) {
     world.entra.set_lag(Lag::default());
     let left = last.map_or(TimeDelta::zero(), |last| last - world.now()).max(TimeDelta::zero());
-    tokio::time::sleep(left.to_std().unwrap() + Duration::from_secs(3_600)).await;
+    tokio::time::sleep(left.to_std().unwrap() + AUDIT).await;
     if workflow.ends_with_nothing() {
         nothing_is_left(world, oracle);
     } else {
@@ -170,7 +173,7 @@ fn shape(secret: &Value) -> Value {
     let name = string(&secret["metadata"]["name"]);
     let name = name.strip_suffix("-entra-a").or(name.strip_suffix("-entra-b")).map_or(name.clone(), |of| format!("a slot of {of}"));
     let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
-    json!({"name": name, "type": secret["type"], "keys": keys(&secret["data"]), "labels": secret["metadata"]["labels"],
+    json!({"name": name, "type": secret["type"], "keys": keys(&secret["data"]), "labels": keys(&secret["metadata"]["labels"]),
         "annotations": keys(&secret["metadata"]["annotations"]), "is the output": name == OUTPUT})
 }
 
