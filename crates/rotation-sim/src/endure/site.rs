@@ -147,9 +147,11 @@ impl Site {
     /// Something broke a promise here: the site is not lived on.
     pub fn fail(&mut self, what: &str) {
         self.failed = true;
-        let effects: Vec<String> =
-            self.members.iter().map(|member| format!("{} {:#?}", member.sort.as_str(), member.world.effects)).collect();
-        self.tally.failures.push(Failure { site: self.number, what: format!("{what}\n{}", effects.join("\n")) });
+        let lived = |member: &Member| {
+            format!("{} {:#?}\n{:#?}\n{}\n", member.sort.as_str(), member.world.ledger, member.world.effects, member.world.now)
+        };
+        let lives: Vec<String> = self.members.iter().map(lived).collect();
+        self.tally.failures.push(Failure { site: self.number, what: format!("{what}\n{}", lives.join("\n")) });
     }
 
     /// Successors published so far.
@@ -284,6 +286,7 @@ impl Site {
         if !self.apply(disturbance, i, now) {
             return;
         }
+        self.tell_of(disturbance, "begins", now);
         *self.tally.disturbances.entry(disturbance.as_str()).or_default() += 1;
     }
 
@@ -390,7 +393,16 @@ impl Site {
         }
     }
 
+    /// Whoever reads what led to a failure finds it among the effects.
+    fn tell_of(&mut self, disturbance: Disturbance, what: &str, now: Time) {
+        for member in &mut self.members {
+            member.world.now = now;
+            member.world.record(&format!("-- {} {what}", disturbance.as_str()));
+        }
+    }
+
     fn end(&mut self, disturbance: Disturbance, now: Time) {
+        self.tell_of(disturbance, "ends", now);
         self.lasting.retain(|(lasting, _)| *lasting != disturbance);
         if matches!(disturbance, Disturbance::Down | Disturbance::DownPastExpiry) {
             self.down_until = None;
@@ -413,7 +425,7 @@ impl Site {
             return false;
         }
         if disturbance == Disturbance::OutputDeleted {
-            (member.world.output, member.world.edited) = (None, false);
+            (member.world.output, member.world.edited, member.world.seed) = (None, false, None);
         } else {
             member.world.edited = true;
         }
