@@ -8,6 +8,7 @@ mod door;
 mod ends;
 mod gates;
 mod properties;
+mod replicas;
 mod review;
 mod secrets;
 mod self_rolling;
