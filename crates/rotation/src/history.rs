@@ -12,8 +12,8 @@ const RUNS: usize = 16;
 const READS: usize = 3;
 /// More reads of one run than that are thinned out.
 const READS_REMEMBERED: usize = 24;
-/// More keyIds than an object can hold; beyond it the oldest memories go.
-const REMEMBERED: usize = 4_096;
+/// Of more keyIds than that, and more than twice as many as are listed, those go that no remembered read lists.
+const REMEMBERED: usize = 64;
 
 /// How much a read asks for.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -145,7 +145,7 @@ impl History {
     fn forget_the_oldest(&mut self) {
         let excess = self.runs.len().saturating_sub(RUNS);
         self.runs.drain(..excess);
-        if self.first_seen.len() > REMEMBERED || self.certificates.len() > REMEMBERED {
+        if self.first_seen.len().max(self.certificates.len()) > REMEMBERED.max(2 * self.entries().len()) {
             let present: BTreeSet<KeyId> = self.runs.iter().flat_map(|run| run.views.iter().filter_map(|view| view.key_id)).collect();
             self.first_seen.retain(|id, _| present.contains(id));
             self.certificates.retain(|id, _| present.contains(id));
@@ -342,5 +342,17 @@ mod tests {
             history.record(directory(&[entry], None), BTreeMap::new(), Detail::Plain, u64::from(n), at(i64::from(n)));
         }
         assert!(history.runs.len() <= RUNS && history.first_seen.len() <= REMEMBERED + 1);
+    }
+
+    #[test]
+    fn an_object_that_lists_more_than_is_usually_remembered_is_known_whole() {
+        let mut history = History::default();
+        let listed = |n: u32| serde_json::json!({"keyId": format!("eeeeeeee-0000-4000-8000-{n:012}")});
+        for removed in 0..200 {
+            let entries: Vec<_> = (removed..removed + 1_000).map(listed).collect();
+            history.record(directory(&entries, None), BTreeMap::new(), Detail::Plain, u64::from(removed), at(i64::from(removed)));
+        }
+        assert!(!history.newcomers(at(199)) && history.newcomers(at(198)));
+        assert!((1_000..2_000).contains(&history.first_seen.len()));
     }
 }
