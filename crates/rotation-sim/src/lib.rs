@@ -126,6 +126,8 @@ pub struct World {
     /// The secret that addPassword answered to this process.
     password_in_memory: Option<(EntryId, KeyId)>,
     held: BTreeSet<Thumbprint>,
+    /// What the last read was answered.
+    answered: Option<(Entra, Directory)>,
     /// Effects that are not remembered any more.
     forgotten: usize,
     /// The pass ends early: nothing is decided before this time.
@@ -264,6 +266,7 @@ impl World {
             key_in_memory: None,
             password_in_memory: None,
             held: BTreeSet::new(),
+            answered: None,
             forgotten: 0,
             cut: None,
             is_published: false,
