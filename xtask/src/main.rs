@@ -2,6 +2,7 @@
 
 mod clients;
 mod dependencies;
+mod endure;
 mod report;
 mod test;
 mod tools;
@@ -29,6 +30,18 @@ cargo xtask try [ARGUMENTS]
     shows how credentials are rotated every minute or so. Needs nothing but Rust and a C compiler. With --context NAME it takes
     place in your own cluster. Try `--help` for its arguments.
 
+cargo xtask sim [ARGUMENTS]
+    Runs the real reconcilers through everything that they do, in a simulated cluster against a simulated Entra, and has everything
+    go wrong that can: without arguments two disturbances at every effect of every workflow, with --singles all of them, with --pairs
+    two faults at a time, with --seeds N so many plans at random. What breaks a promise is made as small as it still does, and printed
+    with the command that repeats it. Try `--help` for its arguments.
+
+cargo xtask endure [ARGUMENTS]
+    Lets the rotation protocol live through ten years of a thousand resources with credentials of seven days, amid random faults
+    and disturbances, checks its promises at every step, and prints what was counted. Takes about ten minutes on two cores, most
+    of them without a need for memory. Fails if a promise was broken, and prints the command that runs just that part again. Try
+    `--help` for its arguments.
+
 cargo xtask tools
     Builds etcd, kube-apiserver, kube-controller-manager, kubectl and helm if they are missing, and prints their folder.
     Where the variable KUBEBUILDER_ASSETS names a folder, programs are taken from there.
@@ -49,6 +62,8 @@ fn main() -> ExitCode {
         ["test", options @ ..] => test::Options::parse(options).and_then(|options| test::run(&options)),
         ["tools"] => tools::Tools::build_in_background().and_then(tools::Tools::folder).map(|folder| println!("{folder}")),
         ["clients"] => clients::install().map(|folder| println!("{}", folder.display())),
+        ["sim", arguments @ ..] => run(cargo(&["run", "--package", "simulator", "--"]).args(arguments)),
+        ["endure", arguments @ ..] => run(&mut endure::command(arguments)),
         ["try", arguments @ ..] => run(&mut try_command(arguments)),
         [unknown, ..] => Err(format!("there is no command {unknown}, or not with these arguments: see cargo xtask --help")),
     };

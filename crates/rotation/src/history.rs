@@ -9,9 +9,11 @@ use entra_types::{ClientId, Credential, CredentialList, KeyId, ObjectId, Thumbpr
 use crate::time::{FRESH, Time};
 
 const RUNS: usize = 16;
-const READS: u32 = 3;
-/// More keyIds than an object can hold; beyond it the oldest memories go.
-const REMEMBERED: usize = 4_096;
+const READS: usize = 3;
+/// More reads of one run than that are thinned out.
+const READS_REMEMBERED: usize = 24;
+/// Of more keyIds than that, and more than twice as many as are listed, those go that no remembered read lists.
+const REMEMBERED: usize = 64;
 
 /// How much a read asks for.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -55,12 +57,14 @@ pub struct CertificateFacts {
 /// Equal reads in a row.
 #[derive(Clone, Debug)]
 struct Run {
-    first: Time,
-    last: Time,
-    count: u32,
+    reads: Reads,
     directory: Directory,
     views: Vec<Credential>,
 }
+
+/// When equal reads were made: the first, the latest, and enough in between.
+#[derive(Clone, Debug)]
+struct Reads(Vec<Time>);
 
 /// What may be concluded of a statement about the object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -92,6 +96,21 @@ impl Directory {
     }
 }
 
+impl Reads {
+    fn last(&self) -> Option<Time> {
+        self.0.last().copied()
+    }
+
+    /// Of many, every second one of the older half goes: what is left spans as much.
+    fn add(&mut self, at: Time) {
+        self.0.push(at);
+        if self.0.len() > READS_REMEMBERED {
+            let mut n = 0..;
+            self.0.retain(|_| n.next().is_none_or(|n| n >= READS_REMEMBERED / 2 || n % 2 == 0));
+        }
+    }
+}
+
 impl History {
     pub(crate) fn record(
         &mut self,
@@ -115,10 +134,10 @@ impl History {
 
     fn extend(&mut self, directory: Directory, now: Time) {
         match self.runs.last_mut() {
-            Some(run) if run.directory == directory => (run.last, run.count) = (now, run.count.saturating_add(1)),
+            Some(run) if run.directory == directory => run.reads.add(now),
             _ => {
                 let views = directory.keys.views().chain(directory.passwords.views()).collect();
-                self.runs.push(Run { first: now, last: now, count: 1, directory, views });
+                self.runs.push(Run { reads: Reads(vec![now]), directory, views });
             }
         }
     }
@@ -126,7 +145,7 @@ impl History {
     fn forget_the_oldest(&mut self) {
         let excess = self.runs.len().saturating_sub(RUNS);
         self.runs.drain(..excess);
-        if self.first_seen.len() > REMEMBERED || self.certificates.len() > REMEMBERED {
+        if self.first_seen.len().max(self.certificates.len()) > REMEMBERED.max(2 * self.entries().len()) {
             let present: BTreeSet<KeyId> = self.runs.iter().flat_map(|run| run.views.iter().filter_map(|view| view.key_id)).collect();
             self.first_seen.retain(|id, _| present.contains(id));
             self.certificates.retain(|id, _| present.contains(id));
@@ -144,7 +163,7 @@ impl History {
 
     /// When that was.
     pub fn read_at(&self) -> Option<Time> {
-        self.runs.last().map(|run| run.last)
+        self.runs.last().and_then(|run| run.reads.last())
     }
 
     /// When the certificates were last read.
@@ -187,21 +206,26 @@ impl History {
 
     /// Whether the statement holds in three reads in a row that span `span`, the latest included.
     pub fn conclude(&self, span: TimeDelta, holds: impl Fn(&Directory, &[Credential]) -> bool) -> Conclusion {
+        self.conclude_since(Time::MIN_UTC, span, holds)
+    }
+
+    /// The same from the reads after a moment alone: what was read before something was made says nothing about it.
+    pub fn conclude_since(&self, since: Time, span: TimeDelta, holds: impl Fn(&Directory, &[Credential]) -> bool) -> Conclusion {
         let agreeing = self.runs.iter().rev().take_while(|run| holds(&run.directory, &run.views));
-        let (count, first) = agreeing.fold((0u32, None), |(count, _), run| (count.saturating_add(run.count), Some(run.first)));
-        self.judge(span, count, first)
+        let reads: Vec<Time> = agreeing.flat_map(|run| &run.reads.0).copied().filter(|at| *at > since).collect();
+        self.judge(span, reads.len(), reads.into_iter().min())
     }
 
     /// Whether the whole object was the same in three reads that span `span`, the last of them at most five seconds old.
     pub fn quiet(&self, span: TimeDelta, now: Time) -> Conclusion {
         let Some(run) = self.runs.last() else { return Conclusion::Denied };
-        match self.judge(span, run.count, Some(run.first)) {
-            Conclusion::Confirmed if now - run.last > FRESH => Conclusion::LookAgain(now),
+        match self.judge(span, run.reads.0.len(), run.reads.0.first().copied()) {
+            Conclusion::Confirmed if run.reads.last().is_none_or(|last| now - last > FRESH) => Conclusion::LookAgain(now),
             other => other,
         }
     }
 
-    fn judge(&self, span: TimeDelta, count: u32, first: Option<Time>) -> Conclusion {
+    fn judge(&self, span: TimeDelta, count: usize, first: Option<Time>) -> Conclusion {
         let (Some(first), Some(last)) = (first, self.read_at()) else { return Conclusion::Denied };
         if count >= READS && last - first >= span {
             return Conclusion::Confirmed;
@@ -270,6 +294,26 @@ mod tests {
         assert_eq!(history(reads).quiet(LATE, at(0) + TimeDelta::seconds(seconds)), expected);
     }
 
+    #[rstest]
+    #[case::none("0:1 5:1 15:1", Conclusion::Denied)]
+    #[case::one("0:1 5:1 15:1 21:1", Conclusion::LookAgain(at(26)))]
+    #[case::two_that_span_late("0:1 5:1 15:1 21:1 36:1", Conclusion::LookAgain(at(36) + TimeDelta::seconds(15)))]
+    #[case::three_that_do_not("0:1 5:1 15:1 21:1 22:1 35:1", Conclusion::LookAgain(at(36)))]
+    #[case::three_that_do("0:1 5:1 15:1 21:1 22:1 36:1", Conclusion::Confirmed)]
+    #[case::in_several_runs("0:1 15:1 21:1,3 22:1 36:1,3", Conclusion::Confirmed)]
+    fn reads_from_before_something_was_made_say_nothing_about_it(#[case] reads: &str, #[case] expected: Conclusion) {
+        assert_eq!(history(reads).conclude_since(at(20), LATE, lacks(2)), expected);
+    }
+
+    #[test]
+    fn of_many_reads_the_first_and_the_latest_stay_known_and_enough_in_between() {
+        let mut reads = Reads(vec![at(0)]);
+        (1..=10_000).for_each(|minute| reads.add(at(minute)));
+        assert!(reads.0.len() <= READS_REMEMBERED && reads.0.is_sorted(), "{reads:?}");
+        assert_eq!((reads.0[0], reads.last()), (at(0), Some(at(10_000))));
+        assert!(reads.0.iter().filter(|read| **read > at(10_000) - LATE).count() >= READS, "{reads:?}");
+    }
+
     #[test]
     fn newcomers_are_keyids_first_met_after_a_moment_however_often_they_vanish() {
         let history = history("0:1 5:1,2 6:1 20:1,2");
@@ -298,5 +342,17 @@ mod tests {
             history.record(directory(&[entry], None), BTreeMap::new(), Detail::Plain, u64::from(n), at(i64::from(n)));
         }
         assert!(history.runs.len() <= RUNS && history.first_seen.len() <= REMEMBERED + 1);
+    }
+
+    #[test]
+    fn an_object_that_lists_more_than_is_usually_remembered_is_known_whole() {
+        let mut history = History::default();
+        let listed = |n: u32| serde_json::json!({"keyId": format!("eeeeeeee-0000-4000-8000-{n:012}")});
+        for removed in 0..200 {
+            let entries: Vec<_> = (removed..removed + 1_000).map(listed).collect();
+            history.record(directory(&entries, None), BTreeMap::new(), Detail::Plain, u64::from(removed), at(i64::from(removed)));
+        }
+        assert!(!history.newcomers(at(199)) && history.newcomers(at(198)));
+        assert!((1_000..2_000).contains(&history.first_seen.len()));
     }
 }

@@ -16,8 +16,8 @@ use crate::time::{Lateness, Time};
 
 /// So many writes of the output within 4·LATE are a contest: a rotation takes three, and people heal by hand.
 const CONTEST: usize = 8;
-/// More keyIds of other resources than an object can hold; beyond it they are collected anew.
-const REMEMBERED: usize = 4_096;
+/// So many keyIds that were other resources' stay known at least.
+const REMEMBERED: usize = 128;
 
 pub use self::published::{Fingerprint, Held, HeldKey, Material, Output, Projection, Slot, StagedSecret};
 pub use self::sign_ins::SignInResult;
@@ -41,7 +41,8 @@ pub struct Memory {
     proof_refusals: Vec<Time>,
     unhealable: Option<EntryId>,
     others: BTreeSet<KeyId>,
-    once_others: BTreeSet<KeyId>,
+    /// What was in `others` lately, and before that.
+    once_others: [BTreeSet<KeyId>; 2],
     publications: Vec<Time>,
 }
 
@@ -127,7 +128,7 @@ impl Memory {
             proof_refusals: Vec::new(),
             unhealable: None,
             others: BTreeSet::new(),
-            once_others: BTreeSet::new(),
+            once_others: Default::default(),
             publications: Vec::new(),
         }
     }
@@ -257,10 +258,11 @@ impl Memory {
 
     /// The credentials on the object that other resources' ledgers name.
     pub fn others_own(&mut self, key_ids: BTreeSet<KeyId>) {
-        if self.once_others.len() > REMEMBERED {
-            self.once_others.clear();
+        let [lately, before] = &mut self.once_others;
+        if lately.len() >= REMEMBERED {
+            *before = std::mem::take(lately);
         }
-        self.once_others.extend(&key_ids);
+        lately.extend(&key_ids);
         self.others = key_ids;
     }
 
@@ -342,9 +344,9 @@ impl Memory {
         self.others.contains(id)
     }
 
-    /// Whether another resource's ledger named it since this process began: that it is gone is their doing.
+    /// Whether another resource's ledger named it, as far as this process remembers: that it is gone is their doing.
     pub(crate) fn was_others(&self, id: &KeyId) -> bool {
-        self.once_others.contains(id)
+        self.once_others.iter().any(|ids| ids.contains(id))
     }
 
     /// Whether proofs were refused three times over at least `span`: time to do without.

@@ -11,6 +11,7 @@ use crate::memory::Output;
 use crate::op::OpState;
 use crate::policy::Kind;
 use crate::reason::{Cause, Reason, Refusal};
+use crate::time::{LICENCE, Time};
 use crate::{
     adoption, client_certificate, client_secret, foreign, proving, removal, revocation, schedule, self_rolling, staging, token_signing,
 };
@@ -215,10 +216,16 @@ fn watch(case: &Case<'_>) -> Check {
 /// Whether Entra does not list the credential any more. A signing certificate in use is gone without its Sign entry; what goes, when nothing of it is left.
 pub(crate) fn gone(case: &Case<'_>, entry: &Entry) -> Conclusion {
     let whole = entry.signing().is_none() || !matches!(entry.r#use, Use::Next | Use::Current);
-    case.memory.history().conclude(case.policy.late.late(), |_, views| {
+    case.memory.history().conclude_since(made_by(entry), case.policy.late.late(), |_, views| {
         let listed = |view: &Credential| (whole || view.is_sign()) && view.key_id.is_some_and(|id| entry.key_ids.contains(&id));
         !entry.key_ids.is_empty() && !views.iter().any(listed)
     })
+}
+
+/// When an entry was there at the latest, as far as the ledger says: replicas may still have shown the object without it.
+fn made_by(entry: &Entry) -> Time {
+    let made = entry.op.as_ref().filter(|op| op.kind.is_creation()).map(|op| op.at);
+    made.max(entry.published_at).max(Some(entry.issued_at)).unwrap_or(entry.issued_at) + LICENCE
 }
 
 fn begin(case: &Case<'_>) -> Check {
@@ -291,7 +298,7 @@ pub(crate) fn audit(case: &Case<'_>) -> Check {
     if case.ledger.current().is_some() && next_audit(case) <= case.now { look(Look::Directory(case.detail())) } else { Ok(()) }
 }
 
-fn next_audit(case: &Case<'_>) -> crate::time::Time {
+fn next_audit(case: &Case<'_>) -> Time {
     schedule::audit(case.looked_at(), case.memory.born(), case.policy)
 }
 
@@ -304,7 +311,7 @@ fn report_recovery(case: &Case<'_>) -> Check {
 }
 
 /// Once a pass: the clock that the failure was recorded by may be ahead of ours.
-fn look_again_after_failure(case: &Case<'_>, failed: crate::time::Time) -> Check {
+fn look_again_after_failure(case: &Case<'_>, failed: Time) -> Check {
     let history = case.memory.history();
     let looked = case.memory.is_live(history.tick(case.detail())) || history.read_at().is_some_and(|read| read > failed);
     if looked { Ok(()) } else { look(Look::Directory(case.detail())) }

@@ -34,3 +34,14 @@ fn refusals_are_remembered_within_bounds() {
     let memory = refused(0..10_000);
     assert!(memory.proof_is_hopeless(LATE) && memory.proof_refusals.len() <= 8);
 }
+
+#[test]
+fn what_was_others_stays_known_within_bounds() {
+    let mut memory = Memory::new(at(0));
+    for n in 0..10_000 {
+        memory.others_own(BTreeSet::from([KeyId::new(uuid::Uuid::from_u128(n))]));
+    }
+    let known = (0..10_000).filter(|n| memory.was_others(&KeyId::new(uuid::Uuid::from_u128(*n))));
+    assert!(memory.was_others(&KeyId::new(uuid::Uuid::from_u128(10_000 - REMEMBERED as u128))));
+    assert!((REMEMBERED..=2 * REMEMBERED).contains(&known.count()));
+}

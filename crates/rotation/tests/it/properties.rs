@@ -232,12 +232,6 @@ impl std::fmt::Debug for Tape {
     }
 }
 
-impl std::fmt::Debug for World {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {:#?} {:#?} {:#?}", self.now, self.policy, self.ledger, self.entra)
-    }
-}
-
 /// Whether another resource's whole-list update is open, as its ledger says.
 fn frozen(world: &World, other: &Ledger) -> bool {
     let open = |op: &Op| op.kind.is_whole_list() && op.outcome.is_none() && world.now < op.at + world.policy.late.open();

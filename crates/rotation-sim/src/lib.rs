@@ -1,25 +1,41 @@
-//! A world small enough to enumerate: one object in Entra, one output, two slots, one operator, and faults at any effect.
+//! The rotation protocol against a world small enough to enumerate: one object in Entra, one output, two slots, one operator, and faults at any effect.
+//!
+//! It runs the same `next` as production, and takes its steps as the operator's shell does. Time is a number that only the world advances.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod chance;
 mod check;
+pub mod endure;
 mod entra;
+mod gap;
+mod object;
 mod operator;
+mod outage;
 mod signing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use chance::{Chance, Dice};
 use chrono::{DateTime, SecondsFormat, TimeDelta};
 pub use entra::Entra;
-use entra_types::{KeyId, ObjectKind, Thumbprint};
+use entra_types::{KeyId, ObjectId, ObjectKind, Thumbprint};
+pub use object::Object;
+pub use outage::{Outage, OutageKind};
 use rotation::*;
 
+/// The uid of the resource, unless a policy says otherwise.
 pub const UID: &str = "0c5a7c1e-6f64-4d3c-9b57-6a0d0d0c9a11";
+const OBJECT: &str = "aaaaaaaa-0000-4000-8000-000000000001";
 const TENANT: &str = "cccccccc-0000-4000-8000-000000000001";
 
 /// What goes wrong at one effect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
+    /// The process dies before the effect takes place.
     CrashBefore,
+    /// The process dies after it took place.
     CrashAfter,
+    /// It took place, and nobody is told.
     AnswerLost,
     /// Graph writes only: the answer is lost, and the write is applied fourteen minutes later.
     AppliedLate,
@@ -27,27 +43,56 @@ pub enum Fault {
 
 type Event = Box<dyn FnOnce(&mut World)>;
 
+/// Steps of one pass beyond which it has gone astray.
+const STEPS: usize = 64;
+
+/// Effects that a bounded world remembers at least.
+const REMEMBERED: usize = 64;
+
+/// One resource, its operator, its cluster and its object in Entra.
 pub struct World {
+    /// Now, by the operator's clock.
     pub now: Time,
+    /// What the resource asks for.
     pub policy: Policy,
+    /// Its status.
     pub ledger: Ledger,
+    /// What the running process has seen.
     pub memory: Memory,
+    /// What other resources do on the same application.
     pub application: Application,
+    /// The object in Entra, as every replica will show it.
     pub entra: Entra,
+    /// What the published Secret or ConfigMap shows.
     pub output: Option<Projection>,
     /// Somebody edited the output: it does not hold what belongs together.
     pub edited: bool,
+    /// The staging Secrets.
     pub slots: BTreeMap<SlotName, Slot>,
+    /// Every certificate that was made, by its thumbprint.
     pub certificates: BTreeMap<String, CertificateFacts>,
+    /// What was done, each with its time; the latest ones only where the world [is bounded](Self::is_bounded).
     pub effects: Vec<String>,
+    /// What goes wrong at which effect.
     pub faults: Vec<(usize, Fault)>,
+    /// What else goes wrong, by chance.
+    pub chance: Option<Chance>,
+    /// Old effects and expired certificates are forgotten, so that a world can live for many years.
+    pub is_bounded: bool,
+    /// How often each thing happened: Graph writes that were sent, and faults at effects.
+    pub counts: BTreeMap<(&'static str, &'static str), u64>,
+    /// The object's own id in Entra.
+    pub object_id: ObjectId,
     /// A read shows the object as it was at some moment within this time.
     pub lag: TimeDelta,
+    /// A new credential is accepted at sign-in after this long.
     pub sign_in_lag: TimeDelta,
     /// Every sign-in ends so, if set.
     pub sign_in: Option<SignInResult>,
     /// Graph denies every write in this time.
     pub denied: Option<(Time, Time)>,
+    /// Neither Graph nor the token endpoint answers as it should.
+    pub outage: Option<Outage>,
     /// The operator does not run in this time.
     pub down: Option<(Time, Time)>,
     /// What the promises allow for: nobody can renew while nothing runs.
@@ -81,16 +126,29 @@ pub struct World {
     /// The secret that addPassword answered to this process.
     password_in_memory: Option<(EntryId, KeyId)>,
     held: BTreeSet<Thumbprint>,
+    /// What the last read was answered.
+    answered: Option<(Entra, Directory)>,
+    /// Effects that are not remembered any more.
+    forgotten: usize,
+    /// The pass ends early: nothing is decided before this time.
+    cut: Option<Time>,
+    /// Something was published once.
+    is_published: bool,
+    /// Up to when gaps were counted.
+    accounted: Time,
 }
 
+/// An RFC 3339 time.
 pub fn time(text: &str) -> Time {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
+/// The time as Graph writes it.
 pub fn text(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
+/// A policy with every default of its kind.
 pub fn policy(kind: Kind, wish: &Wish) -> Policy {
     let signing = matches!(kind, Kind::TokenSigning(_));
     let durations = Durations::resolve(&kind, wish, TimeDelta::hours(1)).unwrap();
@@ -142,6 +200,7 @@ pub fn signing(days: i64) -> Policy {
     signing_with(days, Metadata::Observe)
 }
 
+/// A signing certificate that lives for so many days, and what the metadata must show before it signs.
 pub fn signing_with(days: i64, metadata: Metadata) -> Policy {
     let kind = Kind::TokenSigning(SigningPolicy {
         display_name: "CN=payroll".to_owned(),
@@ -155,7 +214,14 @@ pub fn signing_with(days: i64, metadata: Metadata) -> Policy {
     policy(kind, &Wish { validity: Some(TimeDelta::days(days)), ..Wish::default() })
 }
 
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:#?} {:#?} {:#?}", self.now, self.policy, self.ledger, self.entra)
+    }
+}
+
 impl World {
+    /// A resource that nothing was done for, beside one foreign credential.
     pub fn new(policy: Policy) -> Self {
         let now = time("2026-01-01T00:00:00Z");
         let mut world = Self {
@@ -171,10 +237,15 @@ impl World {
             certificates: BTreeMap::new(),
             effects: vec![],
             faults: vec![],
+            chance: None,
+            is_bounded: false,
+            counts: BTreeMap::new(),
+            object_id: OBJECT.parse().unwrap(),
             lag: TimeDelta::zero(),
             sign_in_lag: TimeDelta::zero(),
             sign_in: None,
             denied: None,
+            outage: None,
             down: None,
             gap_excused: false,
             skew: TimeDelta::zero(),
@@ -195,6 +266,11 @@ impl World {
             key_in_memory: None,
             password_in_memory: None,
             held: BTreeSet::new(),
+            answered: None,
+            forgotten: 0,
+            cut: None,
+            is_published: false,
+            accounted: now,
         };
         world.somebody_adds("Zm9yZWlnbg==");
         world
@@ -233,17 +309,27 @@ impl World {
     fn run(&mut self, span: TimeDelta, wanted: impl Fn(&Self, &Step) -> bool) -> Option<Step> {
         let end = self.now + span;
         while self.now < end {
-            self.happen();
-            self.check();
-            let until = match self.pass(&wanted) {
-                Ok(until) => until,
+            match self.turn(&wanted) {
+                Ok(next) => self.now = next.min(end),
                 Err(step) => return Some(*step),
-            };
-            assert!(until > self.now, "a rest that is no rest at {}", self.now);
-            let event = self.events.iter().map(|(at, _)| *at).min().unwrap_or(end);
-            self.now = until.min(end).min(event.max(self.now + TimeDelta::seconds(1)));
+            }
         }
         None
+    }
+
+    /// What happens now, then one pass; when to come back, or the wanted step.
+    fn turn(&mut self, wanted: &impl Fn(&Self, &Step) -> bool) -> Result<Time, Box<Step>> {
+        self.happen();
+        self.check();
+        let until = self.pass(wanted)?;
+        assert!(until > self.now, "a rest that is no rest at {}", self.now);
+        let event = self.next_event().map_or(until, |event| event.max(self.now + TimeDelta::seconds(1)));
+        Ok(until.min(event))
+    }
+
+    /// When something happens of its own.
+    fn next_event(&self) -> Option<Time> {
+        self.events.iter().map(|(at, _)| *at).min()
     }
 
     fn happen(&mut self) {
@@ -281,7 +367,7 @@ impl World {
     /// One pass, and the rest that it ends in.
     pub fn rest(&mut self) -> Rest {
         self.memory.begin_pass();
-        for _ in 0..64 {
+        for _ in 0..STEPS {
             match self.next() {
                 Step::Rest(rest) => return rest,
                 step => self.take(step),
@@ -293,7 +379,7 @@ impl World {
     /// One pass that ends in a rest, or before the wanted step.
     pub fn pass(&mut self, wanted: &impl Fn(&Self, &Step) -> bool) -> Result<Time, Box<Step>> {
         self.memory.begin_pass();
-        for _ in 0..64 {
+        for _ in 0..STEPS {
             let step = self.next();
             if wanted(self, &step) {
                 return Err(Box::new(step));
@@ -305,14 +391,19 @@ impl World {
             }
             self.take(step);
             self.check();
+            if let Some(until) = self.cut.take() {
+                return Ok(until);
+            }
         }
-        panic!("no rest after 64 steps at {}: {:?}, next {:?}", self.now, self.last_effects(), self.next());
+        panic!("no rest after {STEPS} steps at {}: {:?}, next {:?}", self.now, self.last_effects(), self.next());
     }
 
+    /// What the protocol wants to do now.
     pub fn next(&self) -> Step {
         next(&self.case())
     }
 
+    /// What the protocol reports.
     pub fn report(&self, wait: Option<&Wait>) -> Report {
         report(&self.case(), wait)
     }
@@ -325,7 +416,25 @@ impl World {
         &self.effects[self.effects.len().saturating_sub(12)..]
     }
 
+    /// The number of the next effect.
+    fn next_effect(&self) -> usize {
+        self.forgotten + self.effects.len()
+    }
+
+    fn record(&mut self, effect: &str) {
+        if self.is_bounded && self.effects.len() >= 2 * REMEMBERED {
+            self.effects.drain(..REMEMBERED);
+            self.forgotten += REMEMBERED;
+        }
+        self.effects.push(format!("{} {effect}", text(self.now)));
+    }
+
+    fn count(&mut self, what: &'static str, which: &'static str) {
+        *self.counts.entry((what, which)).or_default() += 1;
+    }
+
     fn fault_at(&self, effect: usize) -> Option<Fault> {
-        self.faults.iter().find(|(at, _)| *at == effect).map(|(_, fault)| *fault)
+        let planned = || self.faults.iter().find(|(at, _)| *at == effect).map(|(_, fault)| *fault);
+        self.chance.and_then(|chance| chance.fault_at(effect)).or_else(planned)
     }
 }

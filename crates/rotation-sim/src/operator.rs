@@ -6,9 +6,10 @@ use std::rc::Rc;
 use chrono::TimeDelta;
 use rotation::*;
 
-use super::{Fault, UID, World, text};
+use super::{Fault, World};
 
 impl World {
+    /// Does one step.
     pub fn take(&mut self, step: Step) {
         match step {
             Step::Rest(_) => {}
@@ -18,6 +19,7 @@ impl World {
         }
     }
 
+    /// Reads one thing.
     pub fn look(&mut self, look: &Look) {
         match look {
             Look::Directory(detail) => self.read(*detail),
@@ -30,7 +32,7 @@ impl World {
             }
             Look::AppPolicy => self.memory.saw_limits(self.limits.clone(), self.now),
             Look::FreshKey(id) => {
-                let facts = self.make_certificate(self.now + self.policy.durations.validity, id.san_uri(UID).into_bytes());
+                let facts = self.make_certificate(self.now + self.policy.durations.validity, id.san_uri(&self.policy.uid).into_bytes());
                 self.memory.generated(FreshKey { entry: id.clone(), thumbprint: facts.thumbprint, not_after: facts.not_after });
                 self.key_in_memory = Some(id.clone());
             }
@@ -38,6 +40,9 @@ impl World {
     }
 
     fn sign_in(&mut self, id: &EntryId) {
+        if self.is_cut_off() {
+            return;
+        }
         let result = match self.name_of(id) {
             None => SignInResult::CannotProve,
             Some(name) => {
@@ -82,8 +87,9 @@ impl World {
         }
     }
 
+    /// Changes the ledger, licensed or not.
     pub fn note(&mut self, fact: &Fact) {
-        let nonce = format!("n{}", self.effects.len());
+        let nonce = format!("n{}", self.next_effect());
         self.memory.licensing(&nonce);
         let ledger = self.ledger.apply(fact, &Stamp { now: self.now, nonce }, &self.policy, &self.memory);
         let name = format!("{fact:?}").split(['(', ' ']).next().unwrap().to_owned();
@@ -103,7 +109,8 @@ impl World {
                 if let Some(taken) = self.slots.get(&name) {
                     return self.memory.saw_slot(name, Some(taken.clone()), self.now);
                 }
-                let slot = Slot { uid: format!("uid-{}", self.effects.len()), entry: Some(id), owner: Some(UID.to_owned()), secret };
+                let slot =
+                    Slot { uid: format!("uid-{}", self.next_effect()), entry: Some(id), owner: Some(self.policy.uid.clone()), secret };
                 let now = self.now;
                 self.effect("POST slot", |world| {
                     world.slots.insert(name, slot.clone());
@@ -148,7 +155,7 @@ impl World {
             if let (Material::Certificate(thumbprint), false) = (projection.current, world.policy.is_signing()) {
                 world.held.insert(thumbprint);
             }
-            (world.output, world.edited) = (Some(projection), false);
+            (world.output, world.edited, world.is_published) = (Some(projection), false, true);
             let view = world.output_view();
             world.memory.saw_output(view, vec![], now);
         });
@@ -171,16 +178,22 @@ impl World {
             self.memory.saw_slot(*name, None, self.now);
             return self.memory.answered(&op.nonce, Answer::Unsent);
         }
-        let effect = self.effects.len();
+        if self.is_cut_off_from_writing(&op) {
+            return;
+        }
+        let effect = self.next_effect();
         let change = self.graph_write(id, mutation);
         let name = format!("Graph {:?}", op.kind);
         self.memory.answered(&op.nonce, Answer::Unknown);
         if self.fault_at(effect) == Some(Fault::AppliedLate) {
-            self.effects.push(format!("{} {name}, late", text(self.now)));
+            self.count("fault", "applied late");
+            self.count("Graph", op.kind.as_str());
+            self.record(&format!("{name}, late"));
             return self.at(self.now + TimeDelta::minutes(14), move |world| drop(change(world)));
         }
         let answer = Rc::new(Cell::new(None));
         let told = Rc::clone(&answer);
+        self.count("Graph", op.kind.as_str());
         self.effect(&name, move |world| told.set(Some(change(world))));
         if self.fault_at(effect).is_none()
             && let Some(answer) = answer.take()
@@ -194,21 +207,26 @@ impl World {
     }
 
     fn denied(&mut self, op: &Op) {
-        self.effects.push(format!("{} Graph denies {:?}", text(self.now), op.kind));
+        self.count("Graph denies", op.kind.as_str());
+        self.record(&format!("Graph denies {:?}", op.kind));
         self.memory.answered(&op.nonce, Answer::Refused);
         self.note(&Fact::Failed(Trouble { reason: Reason::PermissionDenied, message: "Graph denied it.".to_owned(), wait: None }));
     }
 
     fn effect(&mut self, name: &str, apply: impl FnOnce(&mut Self)) {
-        let fault = self.fault_at(self.effects.len());
-        self.effects.push(format!("{} {name}", text(self.now)));
+        let fault = self.fault_at(self.next_effect());
+        self.record(name);
         if fault != Some(Fault::CrashBefore) {
             apply(self);
             self.remember();
         }
         match fault {
-            Some(Fault::CrashBefore | Fault::CrashAfter) => self.restart(),
+            Some(Fault::CrashBefore | Fault::CrashAfter) => {
+                self.count("fault", if fault == Some(Fault::CrashBefore) { "crash before" } else { "crash after" });
+                self.restart();
+            }
             Some(Fault::AnswerLost) => {
+                self.count("fault", "answer lost");
                 self.memory.forget_output();
                 SlotName::ALL.into_iter().for_each(|name| self.memory.forget_slot(name));
             }

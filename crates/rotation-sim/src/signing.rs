@@ -4,7 +4,7 @@ use entra_types::{KeyId, Thumbprint};
 use rotation::*;
 use serde_json::{Value, json};
 
-use super::{UID, World, text};
+use super::{World, text};
 
 /// The certificate that a link names, in either of the two ways in which it is written.
 pub(super) fn certificate_of(entry: &Value) -> Option<Thumbprint> {
@@ -24,7 +24,7 @@ impl World {
     }
 
     pub(super) fn proof_refused(&mut self, op: &Op) {
-        self.effects.push(format!("{} Graph refuses the proof", text(self.now)));
+        self.record("Graph refuses the proof");
         self.memory.answered(&op.nonce, Answer::Refused);
         self.memory.proof_was_refused(self.now);
         self.note(&Fact::Failed(Trouble { reason: Reason::ProofRefused, message: "Graph refused the proof.".to_owned(), wait: None }));
@@ -52,7 +52,7 @@ impl World {
     }
 
     pub(super) fn add_signing_by_update(&mut self, entry: &Entry) -> Answer {
-        let ids = [entry.id.key_id(UID), entry.id.verify_key_id(UID)];
+        let ids = [entry.id.key_id(&self.policy.uid), entry.id.verify_key_id(&self.policy.uid)];
         assert!(ids.iter().all(|id| entry.key_ids.contains(id)), "both keyIds are in the ledger: {entry:?}");
         self.list_own(entry, "Sign", ids[0]);
         self.list_own(entry, "Verify", ids[1]);
@@ -60,7 +60,7 @@ impl World {
     }
 
     pub(super) fn add_verify_by_update(&mut self, entry: &Entry) -> Answer {
-        let id = entry.id.verify_key_id(UID);
+        let id = entry.id.verify_key_id(&self.policy.uid);
         assert!(entry.key_ids.contains(&id), "the keyId is in the ledger: {entry:?}");
         self.list_own(entry, "Verify", id);
         Answer::Applied(None)

@@ -24,7 +24,7 @@ impl World {
         }
     }
 
-    fn name_of_shown(&self, shown: &Projection) -> String {
+    pub(super) fn name_of_shown(&self, shown: &Projection) -> String {
         match shown.current {
             Material::Certificate(thumbprint) => thumbprint.to_string(),
             Material::Secret(fingerprint) => {
@@ -48,6 +48,7 @@ impl World {
         assert!(intact || excused, "the output is not healed at {}: {rest:?}", self.now);
     }
 
+    /// Whether the object lists the certificate, and it is valid.
     pub fn lists(&self, thumbprint: Thumbprint) -> bool {
         let valid = self.certificates.values().any(|facts| facts.thumbprint == thumbprint && self.now < facts.not_after);
         valid && self.entra.keys.iter().any(|key| certificate_of(key) == Some(thumbprint))

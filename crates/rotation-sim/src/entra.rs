@@ -3,22 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use entra_types::{CredentialList, KeyId, Thumbprint};
+use entra_types::{CredentialList, KeyId, ObjectId, Thumbprint};
 use rotation::*;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::signing::{certificate_of, shows_its_certificate};
 use super::{World, text, time};
 
-const OBJECT: &str = "aaaaaaaa-0000-4000-8000-000000000001";
 const CLIENT: &str = "bbbbbbbb-0000-4000-8000-000000000001";
 
 /// What the object holds at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entra {
+    /// `keyCredentials`.
     pub keys: Vec<Value>,
+    /// `passwordCredentials`.
     pub passwords: Vec<Value>,
+    /// `preferredTokenSigningKeyThumbprint`.
     pub preferred: Option<String>,
+    /// `notificationEmailAddresses`.
     pub notification_addresses: BTreeSet<String>,
     /// The object was deleted and made anew so many times.
     pub remade: u8,
@@ -27,10 +31,10 @@ pub struct Entra {
 type Change = Box<dyn FnOnce(&mut World) -> Answer>;
 
 impl Entra {
-    fn directory(&self) -> Directory {
+    fn directory(&self, id: ObjectId) -> Directory {
         let list = |entries: &[Value]| -> CredentialList { serde_json::from_value(json!(entries)).unwrap() };
         Directory {
-            object_id: OBJECT.replace("aaaa-0000", &format!("aaaa-000{}", self.remade)).parse().unwrap(),
+            object_id: ObjectId::new(Uuid::from_u128(id.as_uuid().as_u128() + (u128::from(self.remade) << 80))),
             client_id: CLIENT.parse().unwrap(),
             display_name: "Payroll".to_owned(),
             preferred: self.preferred.clone(),
@@ -45,13 +49,29 @@ impl World {
     /// Reads one replica: some are behind, and not always the same.
     pub(super) fn read(&mut self, detail: Detail) {
         self.reads += 1;
+        if self.is_cut_off() {
+            return;
+        }
         let seen = if self.policy.is_self_rolled() { self.what_is_accepted() } else { self.replica().clone() };
         let known = |entry: &Value| {
             let facts = self.certificates.get(&certificate_of(entry)?.to_string()).filter(|_| shows_its_certificate(entry))?;
             Some((entry["keyId"].as_str()?.parse::<KeyId>().ok()?, facts.clone()))
         };
         let certificates = if detail == Detail::WithKeys { seen.keys.iter().filter_map(known).collect() } else { BTreeMap::new() };
-        self.memory.saw_directory(seen.directory(), certificates, detail, Some(self.now + self.skew), self.now);
+        let directory = self.answer(seen);
+        self.memory.saw_directory(directory, certificates, detail, Some(self.now + self.skew), self.now);
+    }
+
+    /// The object as Graph writes it; most reads are answered alike.
+    fn answer(&mut self, seen: Entra) -> Directory {
+        match &self.answered {
+            Some((last, directory)) if *last == seen => directory.clone(),
+            _ => {
+                let directory = seen.directory(self.object_id);
+                self.answered = Some((seen, directory.clone()));
+                directory
+            }
+        }
     }
 
     /// Who rolls its own certificate sees no lists, only which of its certificates are accepted, and knows the names that addKey told.
@@ -60,10 +80,10 @@ impl World {
         let held = self.output.as_ref().and_then(|shown| Some((shown.entry.clone(), shown.current.thumbprint()?)));
         let listed = |(id, thumbprint): (EntryId, Thumbprint)| {
             let accepted = self.lists(thumbprint) && self.listed_at[&thumbprint.to_string()] + self.sign_in_lag <= self.now;
-            let key_id = self.told.get(&thumbprint).copied().unwrap_or_else(|| id.key_id(super::UID));
+            let key_id = self.told.get(&thumbprint).copied().unwrap_or_else(|| id.key_id(&self.policy.uid));
             accepted.then(|| (thumbprint, json!({"keyId": key_id, "usage": "Verify", "customKeyIdentifier": thumbprint.to_string()})))
         };
-        let seed = self.seed.filter(|_| self.ledger.entries.is_empty()).map(|seed| (self.ledger.next_id(super::UID), seed));
+        let seed = self.seed.filter(|_| self.ledger.entries.is_empty()).map(|seed| (self.ledger.next_id(&self.policy.uid), seed));
         let held = held.or(seed);
         let keys: BTreeMap<_, _> = held.into_iter().chain(staged).filter_map(listed).collect();
         Entra { keys: keys.into_values().collect(), remade: self.entra.remade, ..Entra::default() }
@@ -184,6 +204,7 @@ impl World {
         (self.entra.keys, self.entra.passwords) = (keys, passwords);
     }
 
+    /// A certificate that nobody lists yet.
     pub fn make_certificate(&mut self, not_after: Time, der: Vec<u8>) -> CertificateFacts {
         self.made += 1;
         let mut digest = [7; 20];
@@ -207,7 +228,7 @@ impl World {
     fn make_password(&mut self, id: &EntryId, end: Time) -> KeyId {
         self.made += 1;
         let key_id = format!("99999999-0000-4000-8000-{:012}", self.made);
-        self.entra.passwords.push(json!({"keyId": key_id, "displayName": id.password_name(super::UID), "hint": "abc",
+        self.entra.passwords.push(json!({"keyId": key_id, "displayName": id.password_name(&self.policy.uid), "hint": "abc",
             "startDateTime": text(self.now), "endDateTime": text(end), "secretText": null}));
         self.listed_at.insert(key_id.clone(), self.now);
         key_id.parse().unwrap()
@@ -255,6 +276,7 @@ impl World {
         self.entra.keys.iter().filter_map(|key| key["customKeyIdentifier"].as_str()?.parse().ok()).collect()
     }
 
+    /// Whoever added a credential of their own last takes it away.
     pub fn somebody_removes_the_last_foreign_one(&mut self) {
         let entry = self.foreign.pop().unwrap();
         self.entra.keys.retain(|key| *key != entry);
