@@ -67,7 +67,7 @@ impl Pass<'_> {
             Err(cut) => self.set_back(&cut),
         };
         let wanted = self.ledger.upcoming().or_else(|| self.ledger.current().filter(|current| current.published_at.is_none()));
-        let wanted = wanted.map(|entry| entry.id.clone()).or_else(|| Some(self.ledger.next_id(&self.policy.uid)));
+        let wanted = wanted.map(|entry| entry.id.clone()).or_else(|| Some(self.ledger.next_id(&self.policy.uid, &self.desk.memory)));
         self.desk.keyring.keep_only(wanted.as_ref());
         let End::After(wait) = end;
         End::After(doubtful.map_or(wait, |lag| wait.min(lag)))

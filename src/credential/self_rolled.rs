@@ -47,7 +47,7 @@ impl Pass<'_> {
     async fn own_pairs(&mut self) -> Result<Vec<(EntryId, KeyPair)>, Upset> {
         if self.ledger.entries.is_empty() {
             let seed = self.key_pair_of_output().await?;
-            return Ok(seed.map(|pair| (self.ledger.next_id(&self.policy.uid), pair)).into_iter().collect());
+            return Ok(seed.map(|pair| (self.ledger.next_id(&self.policy.uid, &self.desk.memory), pair)).into_iter().collect());
         }
         let ids: Vec<EntryId> = self.ledger.entries.iter().map(|entry| entry.id.clone()).collect();
         let mut pairs = Vec::with_capacity(ids.len());

@@ -83,7 +83,8 @@ impl World {
             let key_id = self.told.get(&thumbprint).copied().unwrap_or_else(|| id.key_id(&self.policy.uid));
             accepted.then(|| (thumbprint, json!({"keyId": key_id, "usage": "Verify", "customKeyIdentifier": thumbprint.to_string()})))
         };
-        let seed = self.seed.filter(|_| self.ledger.entries.is_empty()).map(|seed| (self.ledger.next_id(&self.policy.uid), seed));
+        let seed =
+            self.seed.filter(|_| self.ledger.entries.is_empty()).map(|seed| (self.ledger.next_id(&self.policy.uid, &self.memory), seed));
         let held = held.or(seed);
         let keys: BTreeMap<_, _> = held.into_iter().chain(staged).filter_map(listed).collect();
         Entra { keys: keys.into_values().collect(), remade: self.entra.remade, ..Entra::default() }

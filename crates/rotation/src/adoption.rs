@@ -63,7 +63,7 @@ fn adopt_one(case: &Case<'_>, directory: &Directory, id: KeyId, view: &Credentia
         return refuse(case, Reason::InvalidPolicy, message);
     };
     note(Fact::Adopted(Box::new(Claim {
-        id: case.ledger.next_id(&case.policy.uid),
+        id: case.ledger.next_id(&case.policy.uid, case.memory),
         target: target(case, directory)?,
         cause: Cause::Schedule,
         detail: found.detail,

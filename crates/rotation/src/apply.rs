@@ -8,7 +8,7 @@ use entra_types::KeyId;
 use crate::case::{Claim, Fact, Licence, Trouble};
 use crate::foreign;
 use crate::id::EntryId;
-use crate::ledger::{Detail, Entry, Failure, Ledger, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
+use crate::ledger::{Detail, Entry, Failure, Ledger, MOST_FORGOTTEN, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
 use crate::memory::{Attempt, Memory};
 use crate::policy::Policy;
 use crate::schedule;
@@ -27,20 +27,20 @@ impl Ledger {
     /// The ledger after `fact`. What this process has learnt meanwhile (outcomes, slots that are gone, foreign credentials) goes in with it.
     #[must_use]
     pub fn apply(&self, fact: &Fact, stamp: &Stamp, policy: &Policy, memory: &Memory) -> Self {
-        let mut ledger = self.caught_up(memory);
+        let mut ledger = self.caught_up(policy, memory);
         ledger.change(fact, stamp, policy);
         ledger
     }
 
     /// The ledger with everything that this process has learnt since it was written.
     #[must_use]
-    pub fn caught_up(&self, memory: &Memory) -> Self {
+    pub fn caught_up(&self, policy: &Policy, memory: &Memory) -> Self {
         let mut ledger = self.clone();
         for entry in &mut ledger.entries {
             learn_outcome(entry, memory);
             forget_slot(entry, memory);
         }
-        ledger.foreign = foreign::count(&ledger, memory).or(ledger.foreign);
+        ledger.foreign = foreign::count(&ledger, policy, memory).or(ledger.foreign);
         ledger
     }
 
@@ -77,7 +77,7 @@ impl Ledger {
             Fact::Published(id) => self.with(id, |entry| entry.published_at = Some(now)),
             Fact::Approved(id) if self.upcoming().is_some_and(|upcoming| upcoming.id == *id) => self.rotation.approved_at = Some(now),
             Fact::Approved(_) => {}
-            Fact::Adopted(claim) => self.adopt(claim, stamp),
+            Fact::Adopted(claim) => self.adopt(claim, stamp, policy),
             Fact::Seeded(claim) => self.claim(claim, Origin::Adopted, Use::Current, stamp, policy),
             Fact::Reinstated(id) => self.reinstate(id),
             Fact::ForeignLost(id, lost) => self.with(id, |entry| {
@@ -114,7 +114,7 @@ impl Ledger {
     }
 
     fn claim(&mut self, claim: &Claim, origin: Origin, r#use: Use, stamp: &Stamp, policy: &Policy) {
-        let Some(next_seq) = self.next_seq.checked_add(1) else { return };
+        let Some((seq, next_seq)) = self.number_of(&claim.id, &policy.uid) else { return };
         if self.entry(&claim.id).is_some() || (r#use == Use::Next && self.upcoming().is_some()) {
             return;
         }
@@ -127,7 +127,7 @@ impl Ledger {
             _ => claim.key_ids.clone(),
         };
         self.entries.push(Entry {
-            seq: self.next_seq,
+            seq,
             id: claim.id.clone(),
             origin,
             r#use,
@@ -148,16 +148,23 @@ impl Ledger {
         }
     }
 
+    /// The number of this id, which is the next one or a later one, and the number after it.
+    fn number_of(&self, id: &EntryId, uid: &str) -> Option<(u32, u32)> {
+        let numbers = self.next_seq..self.next_seq.saturating_add(MOST_FORGOTTEN);
+        let seq = numbers.into_iter().find(|seq| EntryId::derive(uid, *seq) == *id)?;
+        Some((seq, seq.checked_add(1)?))
+    }
+
     /// A foreign signer that is recorded already only changes hands.
-    fn adopt(&mut self, claim: &Claim, stamp: &Stamp) {
+    fn adopt(&mut self, claim: &Claim, stamp: &Stamp, policy: &Policy) {
         let now = whole(stamp.now);
         if let Some(known) = self.entries.iter_mut().find(|entry| !entry.key_ids.is_disjoint(&claim.key_ids)) {
             (known.origin, known.adopted_at) = (Origin::Adopted, known.adopted_at.or(Some(now)));
             return;
         }
-        let Some(next_seq) = self.next_seq.checked_add(1) else { return };
+        let Some((seq, next_seq)) = self.number_of(&claim.id, &policy.uid) else { return };
         self.entries.push(Entry {
-            seq: self.next_seq,
+            seq,
             id: claim.id.clone(),
             origin: Origin::Adopted,
             r#use: Use::Previous,

@@ -34,7 +34,7 @@ pub(crate) fn has_another_size(case: &Case<'_>, current: &Entry) -> bool {
 }
 
 pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Check {
-    let id = case.ledger.next_id(&case.policy.uid);
+    let id = case.ledger.next_id(&case.policy.uid, case.memory);
     let Some(slot) = staging::free_slot(case) else { return wait(case.now + case.policy.late.late(), Wait::Busy) };
     if case.policy.is_self_rolled() && proof(case).is_none() {
         return self_rolling::locked_out(case, "No certificate of this resource is accepted any more.");

@@ -6,17 +6,21 @@ use entra_types::{Credential, KeyId};
 
 use crate::case::{Case, Fact, Wait};
 use crate::check::{Check, note};
-use crate::id::{CERTIFICATE_MARK, MARK};
+use crate::id::{CERTIFICATE_MARK, EntryId, MARK};
 use crate::ledger::{Entry, Foreign, Ledger, Op};
 use crate::memory::Memory;
 use crate::op::OpState;
-use crate::time::{Lateness, whole};
+use crate::policy::Policy;
+use crate::time::whole;
 
 /// More than a status should list.
 const NAMED: usize = 16;
 
+/// So many numbers before and after the next one are looked for among the names of strangers.
+const AROUND: u32 = 32;
+
 /// Counts what no entry of ours explains; unknown before the first read.
-pub(crate) fn count(ledger: &Ledger, memory: &Memory) -> Option<Foreign> {
+pub(crate) fn count(ledger: &Ledger, policy: &Policy, memory: &Memory) -> Option<Foreign> {
     memory.history().latest()?;
     let strangers: Vec<_> = memory.history().entries().iter().filter(|view| !is_ours(ledger, memory, view)).collect();
     let ids: BTreeSet<_> =
@@ -24,7 +28,7 @@ pub(crate) fn count(ledger: &Ledger, memory: &Memory) -> Option<Foreign> {
     Some(Foreign {
         count: u32::try_from(ids.len()).unwrap_or(u32::MAX),
         soonest_expiry: strangers.iter().filter_map(|view| view.end).min().map(whole),
-        unrecorded: unrecorded(memory, &strangers),
+        unrecorded: unrecorded(ledger, policy, memory, &strangers),
     })
 }
 
@@ -45,17 +49,28 @@ fn is_named(ledger: &Ledger, name: &str) -> bool {
 
 /// Credentials that carry this operator's mark and stand in no ledger that this process knows: of a restored cluster, a clone, or a resource that is gone.
 /// What was made a moment ago may only not have arrived in its ledger yet.
-fn unrecorded(memory: &Memory, strangers: &[&Credential]) -> BTreeSet<KeyId> {
+fn unrecorded(ledger: &Ledger, policy: &Policy, memory: &Memory, strangers: &[&Credential]) -> BTreeSet<KeyId> {
     let Some(now) = memory.history().read_at() else { return BTreeSet::new() };
-    let settled = |view: &&&Credential| view.start.is_none_or(|start| start <= now - Lateness::default().settled());
+    let settled = |view: &&&Credential| view.start.is_none_or(|start| start <= now - policy.late.settled());
+    let forgotten = forgotten(ledger, policy);
     let marked = |view: &&&Credential| {
-        let by_name = view.display_name.as_deref().is_some_and(|name| name.starts_with(MARK));
+        let name = view.display_name.as_deref().unwrap_or_default();
+        let by_name = name.starts_with(MARK) || forgotten.iter().any(|id| name.ends_with(id.as_str()));
         let certificate = || view.key_id.and_then(|id| memory.history().certificate(&id));
         by_name
             || certificate().is_some_and(|facts| facts.der.windows(CERTIFICATE_MARK.len()).any(|part| part == CERTIFICATE_MARK.as_bytes()))
     };
     let ids = strangers.iter().filter(settled).filter(marked).filter_map(|view| view.key_id);
     ids.filter(|id| !memory.is_others(id)).take(NAMED).collect()
+}
+
+/// The ids around the next number of this resource: the only mark of a signing certificate that Entra made. A status from a backup knows fewer than were given.
+fn forgotten(ledger: &Ledger, policy: &Policy) -> Vec<EntryId> {
+    if !policy.is_signing() {
+        return Vec::new();
+    }
+    let numbers = ledger.next_seq.saturating_sub(AROUND)..ledger.next_seq.saturating_add(AROUND);
+    numbers.map(|seq| EntryId::derive(&policy.uid, seq)).collect()
 }
 
 /// After a whole-list update of ours, what it kept must go on being listed: until the next audit, as what goes later was taken away by somebody.

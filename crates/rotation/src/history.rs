@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use entra_types::{ClientId, Credential, CredentialList, KeyId, ObjectId, Thumbprint};
 
+use crate::id::EntryId;
 use crate::time::{FRESH, Time};
 
 const RUNS: usize = 16;
@@ -191,6 +192,16 @@ impl History {
     /// A certificate by its thumbprint, wherever it was seen.
     pub fn certificate_by(&self, thumbprint: Thumbprint) -> Option<&CertificateFacts> {
         self.certificates.values().find(|facts| facts.thumbprint == thumbprint).or_else(|| self.shown.get(&thumbprint))
+    }
+
+    /// Whether a listed credential carries the mark of this entry: in its name, or in its certificate.
+    pub(crate) fn bears(&self, listed: &Credential, uid: &str, id: &EntryId) -> bool {
+        let name = listed.display_name.as_deref().unwrap_or_default();
+        let uri = id.san_uri(uid);
+        let certificate = || self.certificate(listed.key_id.as_ref()?);
+        name == id.password_name(uid)
+            || name.strip_suffix(id.as_str()).is_some_and(|rest| rest.ends_with('-'))
+            || certificate().is_some_and(|facts| facts.der.windows(uri.len()).any(|part| part == uri.as_bytes()))
     }
 
     /// The keyIds of the latest read that hold this certificate, by its bytes.

@@ -5,8 +5,12 @@ use std::collections::BTreeSet;
 use entra_types::{ClientId, KeyId, ObjectId, ObjectKind, TenantId, Thumbprint};
 
 use crate::id::EntryId;
+use crate::memory::Memory;
 use crate::reason::{Cause, Reason};
 use crate::time::Time;
+
+/// More credentials than a resource is given between a backup and its restoration.
+pub(crate) const MOST_FORGOTTEN: u32 = 256;
 
 /// The record of one resource.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -256,9 +260,12 @@ impl Ledger {
         self.first(Use::Next)
     }
 
-    /// The id that the next claim takes.
-    pub fn next_id(&self, uid: &str) -> EntryId {
-        EntryId::derive(uid, self.next_seq)
+    /// The id that the next claim takes: the first that nothing seen carries. A status that was restored from a backup has forgotten numbers that were given
+    /// away since, and a mark must never name two credentials.
+    pub fn next_id(&self, uid: &str, memory: &Memory) -> EntryId {
+        let numbers = self.next_seq..self.next_seq.saturating_add(MOST_FORGOTTEN);
+        let free = numbers.map(|seq| EntryId::derive(uid, seq)).find(|id| !memory.bears(uid, id));
+        free.unwrap_or_else(|| EntryId::derive(uid, self.next_seq))
     }
 }
 

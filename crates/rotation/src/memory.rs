@@ -344,6 +344,14 @@ impl Memory {
         self.others.contains(id)
     }
 
+    /// Whether anything that was seen carries the mark of this entry.
+    pub(crate) fn bears(&self, uid: &str, id: &EntryId) -> bool {
+        let in_slot = |seen: &Seen<Option<Slot>>| seen.value.as_ref().is_some_and(|slot| slot.entry.as_ref() == Some(id));
+        self.shown().is_some_and(|shown| shown.entry == *id)
+            || self.slots.values().any(in_slot)
+            || self.history.entries().iter().any(|listed| self.history.bears(listed, uid, id))
+    }
+
     /// Whether another resource's ledger named it, as far as this process remembers: that it is gone is their doing.
     pub(crate) fn was_others(&self, id: &KeyId) -> bool {
         self.once_others.iter().any(|ids| ids.contains(id))

@@ -24,7 +24,7 @@ pub(crate) fn seed(case: &Case<'_>) -> Check {
         return locked_out(case, "Entra does not accept the certificate that the output holds.");
     }
     note(Fact::Seeded(Box::new(Claim {
-        id: case.ledger.next_id(&case.policy.uid),
+        id: case.ledger.next_id(&case.policy.uid, case.memory),
         target: target(case, directory)?,
         cause: Cause::FirstIssue,
         detail: EntryDetail::ClientCertificate { thumbprint: held.thumbprint, slot: Some(SlotName::A) },

@@ -73,6 +73,8 @@ pub fn run(plans: &[Plan], reference: &Reference) -> Report {
         let undisturbed = &reference[plan.workflow];
         let verdict = verdict::of(plan, undisturbed);
         let failure = verdict.as_ref().err().map(|_| smallest(plan, undisturbed));
+        // Told at once: a campaign may last for hours.
+        failure.iter().for_each(|failure| eprintln!("{failure}\n"));
         let mut report = report.lock().unwrap();
         report.record(plan, verdict.as_ref().ok());
         report.failures.extend(failure);

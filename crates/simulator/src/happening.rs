@@ -146,6 +146,7 @@ pub struct Strangers {
     held: Mutex<Vec<Held>>,
     number: AtomicU64,
     excused: Mutex<bool>,
+    restored: Mutex<Option<DateTime<Utc>>>,
 }
 
 /// One credential of somebody else's.
@@ -177,6 +178,11 @@ impl Strangers {
     /// Whether a person took away what is published, and nothing was published since.
     pub(crate) fn is_excused(&self) -> bool {
         *self.excused.lock().unwrap()
+    }
+
+    /// Whether a backup was restored a moment ago: what is on its way was licensed by a ledger that nobody can look at any more.
+    pub(crate) fn was_restored_before(&self, now: DateTime<Utc>) -> bool {
+        self.restored.lock().unwrap().is_some_and(|at| now - at < TimeDelta::minutes(2))
     }
 
     pub(crate) fn excuse(&self, excused: bool) {
@@ -300,6 +306,7 @@ impl Hands {
         let Some(status) = self.backup.lock().unwrap().clone() else { return };
         resource["status"] = status;
         self.cluster.put(resource);
+        *self.strangers.restored.lock().unwrap() = Some(self.entra.now());
     }
 
     fn add(&self) {

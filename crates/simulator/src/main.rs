@@ -91,7 +91,6 @@ fn run(arguments: &Arguments) -> ExitCode {
     let plans = plans(arguments, &workflows, &reference);
     let report = campaign::run(&plans, &reference);
     println!("{report}");
-    report.failures().iter().for_each(|failure| eprintln!("{failure}\n"));
     if report.failures().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -145,7 +145,7 @@ fn nothing_is_left(world: &World, oracle: &Oracle) {
     let abandoned = world.tenant_status()["abandoned"].as_array().cloned().unwrap_or_default();
     let named: Vec<Value> = abandoned.iter().flat_map(|one| one["keyIDs"].as_array().cloned().unwrap_or_default()).collect();
     let left = oracle.ours();
-    assert!(left.iter().all(|entry| named.contains(&entry["keyId"])), "left and not named: {left:#?}");
+    assert!(left.iter().all(|entry| named.contains(&entry["keyId"])), "left and not named: {left:#?}, named: {named:#?}");
     assert!(left.is_empty() || signer.is_some() || !named.is_empty(), "only a signer may stay: {left:#?}");
 }
 

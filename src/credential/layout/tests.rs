@@ -8,7 +8,7 @@ use entra_types::Cloud;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use keys::{Certificate, CertificateRequest, PrivateKey, Sensitive, pfx};
-use rotation::{EntryDetail, Held, Ledger, Origin, Use};
+use rotation::{EntryDetail, Held, Origin, Use};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ fn entry(layout: &Layout) -> Entry {
     };
     Entry {
         seq: 0,
-        id: Ledger::default().next_id(UID),
+        id: EntryId::derive(UID, 0),
         origin: Origin::Made,
         r#use: Use::Current,
         issued_at: DateTime::UNIX_EPOCH,

@@ -35,7 +35,7 @@ pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Che
 }
 
 fn claim(case: &Case<'_>, directory: &Directory, cause: Cause) -> Check {
-    let id = case.ledger.next_id(&case.policy.uid);
+    let id = case.ledger.next_id(&case.policy.uid, case.memory);
     let end = end_date_time(case);
     note(Fact::Claimed(Claim {
         detail: EntryDetail::TokenSigning(Signing::named(display_name(case), end.to_rfc3339_opts(SecondsFormat::Secs, true))),
@@ -52,13 +52,13 @@ fn claim(case: &Case<'_>, directory: &Directory, cause: Cause) -> Check {
 /// What the next claim is called in Entra.
 pub(super) fn display_name(case: &Case<'_>) -> String {
     let name = case.policy.signing().map_or("", |signing| signing.display_name.as_str());
-    format!("{name}-{}", case.ledger.next_id(&case.policy.uid))
+    format!("{name}-{}", case.ledger.next_id(&case.policy.uid, case.memory))
 }
 
 /// The end as it is sent: a mark of its own, as seconds that depend on the id are taken off. The first 300 keep three years below Graph's limit.
 fn end_date_time(case: &Case<'_>) -> Time {
     let validity = case.validity();
-    let id = case.ledger.next_id(&case.policy.uid);
+    let id = case.ledger.next_id(&case.policy.uid, case.memory);
     let off = if validity < TimeDelta::hours(48) {
         schedule::part((validity / 20).max(TimeDelta::seconds(1)), "end", id.as_str())
     } else {
@@ -137,7 +137,7 @@ pub(super) fn foreign(case: &Case<'_>, directory: &Directory, group: &Group) -> 
 /// A certificate that somebody else made.
 pub(super) fn found(case: &Case<'_>, directory: &Directory, group: &Group) -> Check<Claim> {
     Ok(Claim {
-        id: case.ledger.next_id(&case.policy.uid),
+        id: case.ledger.next_id(&case.policy.uid, case.memory),
         target: target(case, directory)?,
         cause: Cause::FirstIssue,
         detail: EntryDetail::TokenSigning(Signing {

@@ -19,7 +19,7 @@ use crate::signer::Group;
 
 /// The key comes first. Entra chooses the keyIds of addKey; those of an update are ours, and known before it is sent.
 pub(super) fn claim(case: &Case<'_>, directory: &Directory, cause: Cause, has_proof: bool) -> Check {
-    let id = case.ledger.next_id(&case.policy.uid);
+    let id = case.ledger.next_id(&case.policy.uid, case.memory);
     let Some(fresh) = case.memory.fresh_key().filter(|fresh| fresh.entry == id) else { return look(Look::FreshKey(id)) };
     let by_proof = has_proof && !case.memory.proof_is_hopeless(case.policy.late.late());
     note(Fact::Claimed(Claim {

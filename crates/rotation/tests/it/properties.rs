@@ -326,7 +326,7 @@ fn a_fact(tape: &mut Tape, world: &World) -> Fact {
     let licence = Licence { kind: tape.choose(&OpKind::ALL), kept: BTreeSet::new(), from: None };
     let key_ids = key_ids(tape, 1);
     let claim = Claim {
-        id: if tape.chance(200) { world.ledger.next_id(UID) } else { id.clone() },
+        id: if tape.chance(200) { world.ledger.next_id(UID, &world.memory) } else { id.clone() },
         target: a_target(),
         cause: tape.choose(Cause::ALL),
         detail: EntryDetail::ClientCertificate { thumbprint: Thumbprint::new([9; 20]), slot: None },

@@ -32,7 +32,7 @@ fn known() -> Certificates {
 
 /// Nothing but the current certificate.
 pub(super) fn alone() -> Projection {
-    let entry = Ledger::default().next_id(UID);
+    let entry = EntryId::derive(UID, 0);
     let current = Material::Certificate(thumbprint(0));
     Projection { entry, current, next: None, previous: None, bundle: [thumbprint(0)].into() }
 }
