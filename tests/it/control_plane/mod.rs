@@ -6,15 +6,16 @@
 
 mod error;
 mod kubeconfig;
+mod outage;
 mod pki;
 mod processes;
 mod start;
 mod tools;
 
-use std::{ffi::OsStr, fs, path::PathBuf, process::Stdio};
+use std::{ffi::OsStr, fs, path::PathBuf, process::Stdio, sync::Mutex};
 
-pub(crate) use self::{error::Error, processes::Processes};
-use self::{kubeconfig::Identity, pki::Pki, tools::Tools};
+pub(crate) use self::{error::Error, outage::Snapshot, pki::Issuer, processes::Processes};
+use self::{kubeconfig::Identity, pki::Pki, start::Ports, tools::Tools};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
     core::v1::ServiceAccount,
@@ -31,8 +32,9 @@ pub(crate) struct ControlPlane {
     tools: Tools,
     pki: Pki,
     server: String,
+    ports: Ports,
     folder: PathBuf,
-    _processes: Processes,
+    processes: Mutex<Processes>,
 }
 
 impl ControlPlane {
