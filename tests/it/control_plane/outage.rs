@@ -92,6 +92,11 @@ impl ControlPlane {
         self.pki.renew_server(&self.folder, issuer)
     }
 
+    /// The authorities that the serving certificate may come from, in PEM.
+    pub(crate) fn authorities(&self) -> String {
+        self.pki.both_authorities()
+    }
+
     fn with_processes<T>(&self, act: impl FnOnce(&mut super::Processes) -> T) -> T {
         act(&mut self.processes.lock().expect("no test panics while it holds this"))
     }

@@ -27,8 +27,7 @@ impl Pki {
         fs::write(folder.join("ca.crt"), authority.pem())?;
         fs::write(folder.join("server.crt"), server_certificate)?;
         fs::write(folder.join("server.key"), server_key)?;
-        // Entra takes tokens of service accounts by RSA only.
-        let accounts = KeyPair::from_pem(keys::fixtures::key(9).to_pkcs8_pem().expose())?;
+        let accounts = KeyPair::from_pem(service_account_key().to_pkcs8_pem().expose())?;
         fs::write(folder.join("service-account.key"), accounts.serialize_pem())?;
         fs::write(folder.join("service-account.pub"), accounts.public_key_pem())?;
         let (own, coming) = (authority.pem(), next.pem());
@@ -56,6 +55,11 @@ pub(crate) enum Issuer {
     First,
     /// The one that only the administrator trusts.
     Next,
+}
+
+/// What tokens of service accounts are signed with: Entra takes them by RSA only.
+pub(crate) fn service_account_key() -> keys::PrivateKey {
+    keys::fixtures::key(9)
 }
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
