@@ -36,7 +36,7 @@ impl Pass<'_> {
     /// Brings conditions and columns up to date at the end of a pass, if anything in them changed.
     pub(super) async fn refresh_status(&mut self, wait: &Wait, application: &Application) -> Result<(), Cut> {
         // Outcomes go in with the next change of the ledger; what the object holds besides is news of its own.
-        let ledger = Ledger { foreign: self.ledger.caught_up(&self.desk.memory).foreign, ..self.ledger.clone() };
+        let ledger = Ledger { foreign: self.ledger.caught_up(&self.policy, &self.desk.memory).foreign, ..self.ledger.clone() };
         let status = self.describe(&ledger, Some(wait), application);
         let present = self.resource.status.as_ref().and_then(|status| status.read().ok());
         if present != Some(&status) {

@@ -27,20 +27,20 @@ impl Ledger {
     /// The ledger after `fact`. What this process has learnt meanwhile (outcomes, slots that are gone, foreign credentials) goes in with it.
     #[must_use]
     pub fn apply(&self, fact: &Fact, stamp: &Stamp, policy: &Policy, memory: &Memory) -> Self {
-        let mut ledger = self.caught_up(memory);
+        let mut ledger = self.caught_up(policy, memory);
         ledger.change(fact, stamp, policy);
         ledger
     }
 
     /// The ledger with everything that this process has learnt since it was written.
     #[must_use]
-    pub fn caught_up(&self, memory: &Memory) -> Self {
+    pub fn caught_up(&self, policy: &Policy, memory: &Memory) -> Self {
         let mut ledger = self.clone();
         for entry in &mut ledger.entries {
             learn_outcome(entry, memory);
             forget_slot(entry, memory);
         }
-        ledger.foreign = foreign::count(&ledger, memory).or(ledger.foreign);
+        ledger.foreign = foreign::count(&ledger, policy, memory).or(ledger.foreign);
         ledger
     }
 

@@ -10,13 +10,14 @@ use crate::id::{CERTIFICATE_MARK, MARK};
 use crate::ledger::{Entry, Foreign, Ledger, Op};
 use crate::memory::Memory;
 use crate::op::OpState;
-use crate::time::{Lateness, whole};
+use crate::policy::Policy;
+use crate::time::whole;
 
 /// More than a status should list.
 const NAMED: usize = 16;
 
 /// Counts what no entry of ours explains; unknown before the first read.
-pub(crate) fn count(ledger: &Ledger, memory: &Memory) -> Option<Foreign> {
+pub(crate) fn count(ledger: &Ledger, policy: &Policy, memory: &Memory) -> Option<Foreign> {
     memory.history().latest()?;
     let strangers: Vec<_> = memory.history().entries().iter().filter(|view| !is_ours(ledger, memory, view)).collect();
     let ids: BTreeSet<_> =
@@ -24,7 +25,7 @@ pub(crate) fn count(ledger: &Ledger, memory: &Memory) -> Option<Foreign> {
     Some(Foreign {
         count: u32::try_from(ids.len()).unwrap_or(u32::MAX),
         soonest_expiry: strangers.iter().filter_map(|view| view.end).min().map(whole),
-        unrecorded: unrecorded(memory, &strangers),
+        unrecorded: unrecorded(policy, memory, &strangers),
     })
 }
 
@@ -45,9 +46,9 @@ fn is_named(ledger: &Ledger, name: &str) -> bool {
 
 /// Credentials that carry this operator's mark and stand in no ledger that this process knows: of a restored cluster, a clone, or a resource that is gone.
 /// What was made a moment ago may only not have arrived in its ledger yet.
-fn unrecorded(memory: &Memory, strangers: &[&Credential]) -> BTreeSet<KeyId> {
+fn unrecorded(policy: &Policy, memory: &Memory, strangers: &[&Credential]) -> BTreeSet<KeyId> {
     let Some(now) = memory.history().read_at() else { return BTreeSet::new() };
-    let settled = |view: &&&Credential| view.start.is_none_or(|start| start <= now - Lateness::default().settled());
+    let settled = |view: &&&Credential| view.start.is_none_or(|start| start <= now - policy.late.settled());
     let marked = |view: &&&Credential| {
         let by_name = view.display_name.as_deref().is_some_and(|name| name.starts_with(MARK));
         let certificate = || view.key_id.and_then(|id| memory.history().certificate(&id));

@@ -9,7 +9,7 @@ use crate::reason::{Reason, Refusal};
 
 /// A slot that no entry of the ledger claims.
 pub(crate) fn free_slot(case: &Case<'_>) -> Option<SlotName> {
-    let ledger = case.ledger.caught_up(case.memory);
+    let ledger = case.ledger.caught_up(case.policy, case.memory);
     SlotName::ALL.into_iter().find(|name| ledger.entries.iter().all(|entry| entry.slot() != Some(*name)))
 }
 

@@ -104,9 +104,9 @@ fn an_outcome_goes_in_with_the_next_change_and_only_under_its_own_nonce(#[case] 
     let mut memory = Memory::new(at(0));
     memory.answered("another", answer.clone());
     let outcome = |ledger: &Ledger| ledger.entries[1].op.as_ref().and_then(|op| op.outcome);
-    assert_eq!(outcome(&before.caught_up(&memory)), None);
+    assert_eq!(outcome(&before.caught_up(&certificate(), &memory)), None);
     memory.answered("nonce", answer);
-    assert_eq!(outcome(&before.caught_up(&memory)), expected);
+    assert_eq!(outcome(&before.caught_up(&certificate(), &memory)), expected);
 }
 
 #[test]

@@ -126,8 +126,7 @@ pub(super) fn kill(id: Pid) -> impl FnOnce() + Send + 'static {
 /// A credential is coming, or a write to Entra was licensed of which the ledger does not say how it ended.
 fn is_under_way(state: &Value) -> bool {
     let is_open = |entry: &Value| entry["use"] == "Next" || (!entry["op"].is_null() && entry["op"]["outcome"].is_null());
-    let is_first = state["status"]["credentials"].as_array().is_none_or(Vec::is_empty);
-    is_first || state["status"]["credentials"].as_array().is_some_and(|entries| entries.iter().any(is_open))
+    state["status"]["credentials"].as_array().is_some_and(|entries| entries.iter().any(is_open))
 }
 
 fn defects(log: &str) -> Vec<String> {
