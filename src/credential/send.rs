@@ -26,6 +26,11 @@ impl Pass<'_> {
             Ok(None) => return self.void(&op, Ok(())),
             Err(upset) => return self.void(&op, Err(upset)),
         };
+        let sender = self.sender(call.proof())?;
+        // A token may take half a minute: it is fetched before the Lease is read, not after.
+        if let Err(failure) = sender.identity().await {
+            return self.void(&op, Err(Upset::Entra(failure)));
+        }
         if let Err(error) = self.context.election.confirm().await {
             info!(error = %error, "not sent: the Lease is not ours");
             return self.void(&op, Err(Upset::NotLeader));
@@ -37,8 +42,7 @@ impl Pass<'_> {
         self.granted()?;
         self.desk.memory.answered(&op.nonce, Answer::Unknown);
         info!(entry = %id, write = op.kind.as_str(), "sending");
-        let sender = self.sender(call.proof())?.only_while(permission.clone());
-        let answer = call.transmit(&sender, &self.granted()?.address).await;
+        let answer = call.transmit(&sender.only_while(permission.clone()), &self.granted()?.address).await;
         if is_unsent(&answer) && !permission.holds() {
             info!(entry = %id, write = op.kind.as_str(), "not sent: it took too long to get so far");
             return self.void(&op, Ok(()));

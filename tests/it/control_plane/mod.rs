@@ -14,7 +14,11 @@ mod tools;
 
 use std::{ffi::OsStr, fs, path::PathBuf, process::Stdio, sync::Mutex};
 
-pub(crate) use self::{error::Error, outage::Snapshot, pki::{Issuer, service_account_key}, processes::Processes};
+pub(crate) use self::{
+    error::Error,
+    pki::{Issuer, service_account_key},
+    processes::Processes,
+};
 use self::{kubeconfig::Identity, pki::Pki, start::Ports, tools::Tools};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},

@@ -32,7 +32,11 @@ async fn permission_is_asked_after_the_token_was_fetched() {
     });
     let graph = stand_in.graph().only_while(permission);
     graph.set_preferred_thumbprint(&service_principal(), certificate(4).thumbprint()).await.unwrap();
-    assert_eq!((asked_at.load(Ordering::SeqCst), stand_in.seen().len()), (1, 2), "one request for the token, then the question, then the write");
+    assert_eq!(
+        (asked_at.load(Ordering::SeqCst), stand_in.seen().len()),
+        (1, 2),
+        "one request for the token, then the question, then the write"
+    );
 }
 
 #[tokio::test]

@@ -63,7 +63,9 @@ fn served(stage: &Stage<'_>) -> Option<CertificateDer<'static>> {
         match connection.complete_io(&mut stream) {
             Ok(_) => {}
             // It may be between two certificates.
-            Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => return None,
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
+                return None;
+            }
             Err(error) => panic!("{error}"),
         }
     }

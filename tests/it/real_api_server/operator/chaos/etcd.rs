@@ -67,7 +67,8 @@ async fn until(stage: &Stage<'_>, what: &str, fits: impl Fn(Kind, &Value) -> boo
     let deadline = Instant::now() + stage.extent.patience;
     loop {
         let states = stage.world.states_at_last().await;
-        let unfit = stage.world.resources.iter().find(|resource| !states.get(&resource.name).is_some_and(|state| fits(resource.kind, state)));
+        let unfit =
+            stage.world.resources.iter().find(|resource| !states.get(&resource.name).is_some_and(|state| fits(resource.kind, state)));
         let Some(unfit) = unfit else { return };
         assert!(Instant::now() < deadline, "waiting for {what}: {:#}\n{}", states[&unfit.name], stage.last_words(&unfit.name));
         sleep(POLL).await;

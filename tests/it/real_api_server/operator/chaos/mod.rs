@@ -74,7 +74,9 @@ async fn campaign() {
         let extent = extent(*scenario, &arguments, seed);
         let replay = format!(
             "cargo xtask chaos --scenario {} --seed {seed} --kills {} --resources {}",
-            scenario.name(), arguments.kills, arguments.resources
+            scenario.name(),
+            arguments.kills,
+            arguments.resources
         );
         say(&format!("{replay}\n  {} resources, {} disturbances", extent.resources, extent.disturbances));
         let run = run(&[*scenario], extent, Some(&arguments.operator)).await;

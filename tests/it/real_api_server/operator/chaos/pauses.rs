@@ -46,6 +46,7 @@ pub(super) async fn pause(stage: &Stage<'_>, random: &mut Random) {
 
 /// Nothing was sent or noted.
 fn assert_silent(log: &str) {
-    let acts: Vec<_> = log.lines().filter(|line| line.contains(r#""message":"sending""#) || line.contains(r#""message":"noted""#)).collect();
+    let acts: Vec<_> =
+        log.lines().filter(|line| line.contains(r#""message":"sending""#) || line.contains(r#""message":"noted""#)).collect();
     assert!(acts.is_empty(), "the replica that had been stopped still acted: {acts:#?}");
 }

@@ -17,7 +17,9 @@ use kube::Api;
 use tokio::time::sleep;
 
 use super::{
-    certificates, consumer::Consumer, etcd, kills, network, pauses,
+    certificates,
+    consumer::Consumer,
+    etcd, kills, network, pauses,
     random::Random,
     relay::{Relay, Side},
     supervisor::Supervisor,
@@ -160,8 +162,15 @@ impl Stage<'_> {
                 let (messages, seen) = (self.world.api.messages() + self.world.graph.messages(), self.consumer.seen());
                 say(&format!(
                     "  {scenario:12} {:>4} s  {} of {} disturbances, {} exits, rotation {}, {} of {} at rest, {messages} messages, {} uses, {:.0} gap s",
-                    begun.elapsed().as_secs(), self.done.get(), self.extent.disturbances, self.supervisor.exits(),
-                    self.rotations.get() + 1, self.settled.get(), self.world.resources.len(), seen.uses, seen.gap()
+                    begun.elapsed().as_secs(),
+                    self.done.get(),
+                    self.extent.disturbances,
+                    self.supervisor.exits(),
+                    self.rotations.get() + 1,
+                    self.settled.get(),
+                    self.world.resources.len(),
+                    seen.uses,
+                    seen.gap()
                 ));
             }
         }
@@ -222,7 +231,18 @@ pub(super) async fn run(scenarios: &[Scenario], extent: Extent, program: Option<
     let is_restored = scenarios.contains(&Scenario::Restored);
     let faults = if is_restored { Vec::new() } else { verdict::faults_of(&world).await };
     let (writes, expected) = (world.writes(), verdict::expected(&world, rotations, is_restored));
-    Run { scenario: name, resources: extent.resources, rotations, seconds, disturbances, record, seen: consumer.seen(), writes, expected, faults }
+    Run {
+        scenario: name,
+        resources: extent.resources,
+        rotations,
+        seconds,
+        disturbances,
+        record,
+        seen: consumer.seen(),
+        writes,
+        expected,
+        faults,
+    }
 }
 
 async fn course(scenarios: &[Scenario], stage: &Stage<'_>) {

@@ -141,14 +141,22 @@ impl Run {
     pub(super) fn broken_promises(&self) -> Vec<String> {
         let excess = self.writes.iter().filter(|(name, writes)| **writes > self.allowed(name)).map(|(name, writes)| {
             let hits = self.record.hits.get(name).copied().unwrap_or_default();
-            format!("{name} cost {writes} writes to Entra, {} where nothing goes wrong, and was caught at work {hits} times", self.expected[name])
+            format!(
+                "{name} cost {writes} writes to Entra, {} where nothing goes wrong, and was caught at work {hits} times",
+                self.expected[name]
+            )
         });
         let deficit = self.writes.iter().filter(|(name, writes)| **writes < self.expected[*name]);
-        let deficit = deficit.map(|(name, writes)| format!("{name} cost {writes} writes: it cannot have done its work, or they are not counted"));
+        let deficit =
+            deficit.map(|(name, writes)| format!("{name} cost {writes} writes: it cannot have done its work, or they are not counted"));
         let exits = self.record.exits.keys().filter(|code| !matches!(code, None | Some(0 | 1)));
         let exits = exits.map(|code| format!("the operator ended with {code:?}"));
         let gaps = (self.seen.gap() > 0.0).then(|| {
-            format!("published credentials were of no use for {:.1} s, first {}", self.seen.gap(), self.seen.first.as_deref().unwrap_or_default())
+            format!(
+                "published credentials were of no use for {:.1} s, first {}",
+                self.seen.gap(),
+                self.seen.first.as_deref().unwrap_or_default()
+            )
         });
         let used = (self.seen.uses == 0).then(|| "nobody used what was published".to_owned());
         let defects = self.record.defects.iter().cloned();
@@ -160,7 +168,19 @@ impl Run {
 pub(super) fn table(runs: &[Run]) -> String {
     let mut table = format!(
         "{:14} {:>9} {:>9} {:>7} {:>12} {:>6} {:>13} {:>11} {:>6} {:>9} {:>7} {:>8} {:>5}\n",
-        "scenario", "resources", "rotations", "seconds", "disturbances", "exits", "caught at work", "undisturbed", "writes", "explained", "uses", "sign-ins", "gap s"
+        "scenario",
+        "resources",
+        "rotations",
+        "seconds",
+        "disturbances",
+        "exits",
+        "caught at work",
+        "undisturbed",
+        "writes",
+        "explained",
+        "uses",
+        "sign-ins",
+        "gap s"
     );
     for run in runs {
         let sum = |map: &BTreeMap<String, usize>| map.values().sum::<usize>();
@@ -169,8 +189,19 @@ pub(super) fn table(runs: &[Run]) -> String {
         writeln!(
             table,
             "{:14} {:>9} {:>9} {:>7.0} {:>12} {:>6} {:>14} {:>11} {:>6} {:>9} {:>7} {:>8} {:>5.1}",
-            run.scenario, run.resources, run.rotations, run.seconds, run.disturbances, exits, run.hits(), sum(&run.expected), sum(&run.writes),
-            format!("≤{allowed}"), run.seen.uses, run.seen.sign_ins, run.seen.gap()
+            run.scenario,
+            run.resources,
+            run.rotations,
+            run.seconds,
+            run.disturbances,
+            exits,
+            run.hits(),
+            sum(&run.expected),
+            sum(&run.writes),
+            format!("≤{allowed}"),
+            run.seen.uses,
+            run.seen.sign_ins,
+            run.seen.gap()
         )
         .unwrap();
     }

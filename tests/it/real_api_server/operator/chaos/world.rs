@@ -195,7 +195,7 @@ impl World {
                 "metadata": {"name": resource.name}, "spec": spec,
             });
             let object: DynamicObject = serde_json::from_value(object).unwrap();
-            at_last(|| api.create(&PostParams::default(), &object)).await;
+            at_last(async || api.create(&PostParams::default(), &object).await).await;
         });
         stream::iter(created).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     }
@@ -210,7 +210,7 @@ impl World {
         let api = self.api();
         let (api, patch) = (&api, &patch);
         let edited = self.resources.iter().map(|resource| async move {
-            at_last(|| api.patch(&resource.name, &PatchParams::default(), patch)).await;
+            at_last(async || api.patch(&resource.name, &PatchParams::default(), patch).await).await;
         });
         stream::iter(edited).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     }
@@ -242,7 +242,8 @@ impl World {
     pub(super) fn writes(&self) -> BTreeMap<String, usize> {
         let calls = self.entra.emulator().calls();
         let of = |resource: &Declared| {
-            let is_about = |call: &&entra_emulator::Call| call.object == Some(resource.object()) && resource.kind.is_written_by(call.operation);
+            let is_about =
+                |call: &&entra_emulator::Call| call.object == Some(resource.object()) && resource.kind.is_written_by(call.operation);
             (resource.name.clone(), calls.iter().filter(is_about).count())
         };
         self.resources.iter().map(of).collect()
@@ -254,10 +255,7 @@ impl World {
 }
 
 /// Asks until the API server has done it: it may be away.
-async fn at_last<F>(ask: impl Fn() -> F)
-where
-    F: Future<Output = kube::Result<DynamicObject>>,
-{
+async fn at_last(ask: impl AsyncFn() -> kube::Result<DynamicObject>) {
     loop {
         match timeout(ANSWER_WITHIN, ask()).await {
             Ok(Ok(_)) => return,
