@@ -77,11 +77,6 @@ impl Consumer {
     pub(super) fn seen(&self) -> Seen {
         self.seen.borrow().clone()
     }
-
-    /// Forgets gaps that are explained.
-    pub(super) fn forgive(&self) {
-        self.seen.borrow_mut().gaps.clear();
-    }
 }
 
 /// Whether what is published is good for what it is for.
@@ -94,7 +89,7 @@ pub(super) async fn use_one(world: &World, resource: &Declared, output: &Publish
         return if trusted.contains(&signer) { Ok(()) } else { Err(format!("{signer} signs, and the bundle holds {trusted:?}")) };
     }
     if in_earnest {
-        return output.sign_in(&world.entra).await.map_err(|failure| failure.to_string());
+        return output.sign_in_for(&world.entra, &world.way_to_graph()).await.map_err(|failure| failure.to_string());
     }
     let is_accepted = match resource.kind {
         Kind::Secret => emulator.accepts_secret_everywhere(client, output.text("AZURE_CLIENT_SECRET")),

@@ -40,7 +40,12 @@ pub(super) async fn restore(stage: &Stage<'_>) {
     let forgotten = key_ids(stage).await;
 
     world.cluster.restore(&snapshot).await.unwrap();
-    until(stage, "what is not in the ledger to be reported", |kind, state| kind == Kind::Signing || unrecorded(state) == 1).await;
+    until(stage, "what is not in the ledger to be reported", |kind, state| {
+        let reported = unrecorded(state);
+        assert!(reported.iter().all(|id| forgotten.contains(id)), "{reported:?} are not all forgotten: {forgotten:?}");
+        kind == Kind::Signing || !reported.is_empty()
+    })
+    .await;
     until(stage, "the certificate that signs to be published", |_, state| condition(state, "Ready") == "True/Published").await;
     stage.disturbed();
     stage.supervisor.autopsy().await;
@@ -75,8 +80,9 @@ async fn until(stage: &Stage<'_>, what: &str, fits: impl Fn(Kind, &Value) -> boo
     }
 }
 
-fn unrecorded(state: &Value) -> usize {
-    state["status"]["foreignCredentials"]["unrecorded"].as_array().map_or(0, Vec::len)
+fn unrecorded(state: &Value) -> Vec<String> {
+    let ids = state["status"]["foreignCredentials"]["unrecorded"].as_array().into_iter().flatten();
+    ids.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The keyIds of the credentials that are published now.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::time::sleep;
 
-use super::{random::Random, relay::Side, scenario::Stage, supervisor::kill as by_kill};
+use super::{random::Random, relay::Side, scenario::Stage, supervisor::signal};
 
 /// A roll-out takes some eighty messages for each resource: kills are spread over all of it.
 const MESSAGES: u64 = 80;
@@ -16,7 +17,7 @@ pub(super) async fn kill(stage: &Stage<'_>, random: &mut Random) {
     let (messages, side) = (random.up_to(spread.max(8)), random.one_of(&[Side::Before, Side::After]));
     let exits = stage.supervisor.exits();
     let victim = stage.leader().await.1.id();
-    relay.trap(messages, side, by_kill(victim));
+    relay.trap(messages, side, signal(victim, Signal::KILL));
     while stage.supervisor.exits() == exits {
         sleep(Duration::from_millis(5)).await;
     }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use rustix::process::{Signal, kill_process};
+use rustix::process::Signal;
 use tokio::time::sleep;
 
 use super::{
     random::Random,
     relay::Side,
     scenario::{Stage, at_message},
+    supervisor::signal,
 };
 use crate::real_api_server::operator::audit::writes_by_token;
 
@@ -21,7 +22,7 @@ pub(super) async fn pause(stage: &Stage<'_>, random: &mut Random) {
     let (pod, leader) = stage.leader().await;
     let id = leader.id();
     let (messages, side) = (random.up_to(SPREAD), random.one_of(&[Side::Before, Side::After]));
-    at_message(&stage.world.graph, messages, side, move || drop(kill_process(id, Signal::STOP))).await;
+    at_message(&stage.world.graph, messages, side, signal(id, Signal::STOP)).await;
     let said = leader.log().len();
     stage.supervisor.autopsy().await;
     while [String::new(), pod.clone()].contains(&stage.holder().await) {

@@ -6,7 +6,6 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
 };
 
 use tokio::{
@@ -16,7 +15,6 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::watch,
-    time::sleep,
 };
 
 /// A way to a server that can be steered. It sees encrypted bytes only: what it counts is what the client hands over at a time, mostly one
@@ -40,8 +38,6 @@ struct Shared {
 pub(super) enum Mode {
     /// They are passed on.
     Pass,
-    /// They are passed on after a while.
-    Delay(Duration),
     /// Nothing moves, and no connection ends.
     Hold,
 }
@@ -121,7 +117,9 @@ impl Relay {
     /// What changes the mode, for a trap.
     pub(super) fn switch(&self, mode: Mode) -> impl FnOnce() + Send + 'static {
         let shared = Arc::clone(&self.shared);
-        move || drop(shared.mode.send_replace(mode))
+        move || {
+            shared.mode.send_replace(mode);
+        }
     }
 }
 
@@ -169,10 +167,8 @@ impl Shared {
 
     async fn until_moving(&self) {
         let mut mode = self.mode.subscribe();
-        let moving = mode.wait_for(|mode| *mode != Mode::Hold).await.map(|mode| *mode);
-        if let Ok(Mode::Delay(time)) = moving {
-            sleep(time).await;
-        }
+        // An error means that nobody is left to steer.
+        let _ = mode.wait_for(|mode| *mode != Mode::Hold).await;
     }
 
     fn spring(&self, number: u64, side: Side) {
@@ -229,7 +225,7 @@ async fn what_is_held_arrives_late_or_never() {
     relay.set(Mode::Hold);
     stream.write_all(b"two").await.unwrap();
     let mut answer = [0; 3];
-    let held = tokio::time::timeout(Duration::from_millis(50), stream.read_exact(&mut answer)).await;
+    let held = tokio::time::timeout(std::time::Duration::from_millis(50), stream.read_exact(&mut answer)).await;
     assert!(held.is_err());
     relay.set(Mode::Pass);
     stream.read_exact(&mut answer).await.unwrap();
@@ -257,7 +253,7 @@ async fn a_trap_springs_once_at_its_message_before_or_after_it_is_passed_on() {
         });
         assert_eq!(say(&mut stream, b"one").await, b"one");
         assert_eq!(sprung.load(Ordering::SeqCst), 0);
-        let said = tokio::time::timeout(Duration::from_millis(50), say(&mut stream, b"two")).await.unwrap_or_default();
+        let said = tokio::time::timeout(std::time::Duration::from_millis(50), say(&mut stream, b"two")).await.unwrap_or_default();
         assert_eq!((said.as_slice(), sprung.load(Ordering::SeqCst)), (answer, 1));
     }
 }

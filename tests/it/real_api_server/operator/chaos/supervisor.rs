@@ -100,11 +100,6 @@ impl<'a> Supervisor<'a> {
         self.replicas.borrow().iter().map(|(_, operator)| Rc::clone(operator)).collect()
     }
 
-    /// The only one, or the first.
-    pub(super) fn pid(&self) -> Option<Pid> {
-        self.replicas.borrow().first().map(|(_, operator)| operator.id())
-    }
-
     /// Tells all to stop, and what became of them.
     pub(super) async fn end(self) -> Record {
         let replicas = self.replicas.take();
@@ -118,9 +113,11 @@ impl<'a> Supervisor<'a> {
     }
 }
 
-/// Ends a process at once, for a trap: it may be gone already.
-pub(super) fn kill(id: Pid) -> impl FnOnce() + Send + 'static {
-    move || drop(kill_process(id, Signal::KILL))
+/// Signals a process, for a trap: it may be gone already.
+pub(super) fn signal(id: Pid, signal: Signal) -> impl FnOnce() + Send + 'static {
+    move || {
+        let _ = kill_process(id, signal);
+    }
 }
 
 /// A credential is coming, or a write to Entra was licensed of which the ledger does not say how it ended.

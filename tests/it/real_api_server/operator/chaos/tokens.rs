@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use chrono::Utc;
 use data_encoding::BASE64URL_NOPAD;
-use rustix::process::{Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -25,7 +25,7 @@ pub(super) async fn expire(stage: &Stage<'_>) {
     let first = short_lived(&whole);
     fs::write(&file, &first).unwrap();
     let exits = stage.supervisor.exits();
-    let _ = stage.supervisor.pid().map(|id| kill_process(id, Signal::KILL));
+    stage.leader().await.1.send(Signal::KILL);
     while stage.supervisor.exits() == exits {
         sleep(Duration::from_millis(10)).await;
     }

@@ -135,6 +135,11 @@ impl World {
         world
     }
 
+    /// Where the operator finds Entra.
+    pub(super) fn way_to_graph(&self) -> String {
+        format!("https://{}", self.graph.address())
+    }
+
     async fn admit(&self) {
         let secret = json!({"metadata": {"name": "sign-in"}, "stringData": {"AZURE_CLIENT_SECRET": self.tenant.secret}});
         let secrets = Api::<Secret>::namespaced(self.client.clone(), OPERATOR);
@@ -142,7 +147,7 @@ impl World {
         let clients: BTreeSet<_> = self.resources.iter().map(|resource| resource.target.client_id.to_string()).collect();
         let clients: Vec<_> = clients.into_iter().collect();
         let grants: Vec<_> = clients.chunks(50).enumerate().map(|(number, clients)| grant(number, clients)).collect();
-        let way = format!("https://{}", self.graph.address());
+        let way = self.way_to_graph();
         let tenant = json!({
             "apiVersion": "entra-rotator.io/v1alpha1", "kind": "EntraTenant", "metadata": {"name": TENANT},
             "spec": {
