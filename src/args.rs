@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = "entra-rotator", value_parser = object_name)]
     lease_name: String,
 
-    /// How long a replica that went silent keeps the Lease, from 3s to 5m; it renews it three times as often.
+    /// How long a replica that went silent keeps the Lease, from 3s to 5m; it renews it five times as often, and stops working when it could not for two thirds of it.
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = lease_duration)]
     lease_duration: GoDuration,
 

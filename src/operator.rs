@@ -57,7 +57,7 @@ pub async fn run(
     info!(identity = settings.identity, "leading");
     metrics.leader(true);
     health.filling_stores();
-    let led = lead(client, settings, seams, metrics.clone(), health.clone(), election.clone(), stop);
+    let led = lead(election.fence(&client), settings, seams, metrics.clone(), health.clone(), election.clone(), stop);
     let outcome = tokio::select! {
         // Losing the Lease ends everything at once: nothing may be sent any more.
         lost = election.hold() => Err(Error::LoseLease(lost)),

@@ -1,8 +1,9 @@
 //! Sends one licensed Graph write, once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use entra::{Address, Category, Failure, Graph, NewPassword, NewSigning, Proof as GraphProof, SigningKey, certificate_entry};
+use entra::{Address, Category, Failure, Graph, NewPassword, NewSigning, Permission, Proof as GraphProof, SigningKey, certificate_entry};
 use entra_types::{CredentialList, KeyId, Thumbprint};
 use keys::Certificate;
 use rotation::{Answer, Entry, EntryId, Made, Mutation, Op, OpKind, Proof, Removal, SigningAnswer, SlotName};
@@ -13,7 +14,7 @@ use super::keyring::{ClientSecret, KeyPair};
 use super::pass::Pass;
 use super::trouble::Upset;
 
-/// A licence is good for this long, by the monotonic clock as well.
+/// A licence is good for this long.
 const LICENCE: Duration = Duration::from_secs(10);
 
 impl Pass<'_> {
@@ -25,18 +26,27 @@ impl Pass<'_> {
             Ok(None) => return self.void(&op, Ok(())),
             Err(upset) => return self.void(&op, Err(upset)),
         };
+        let sender = self.sender(call.proof())?;
+        // A token may take half a minute: it is fetched before the Lease is read, not after.
+        if let Err(failure) = sender.identity().await {
+            return self.void(&op, Err(Upset::Entra(failure)));
+        }
         if let Err(error) = self.context.election.confirm().await {
             info!(error = %error, "not sent: the Lease is not ours");
             return self.void(&op, Err(Upset::NotLeader));
         }
-        if !self.licence_is_fresh(&op) {
+        let permission = self.permission(&op);
+        if !permission.holds() {
             return self.void(&op, Ok(()));
         }
         self.granted()?;
         self.desk.memory.answered(&op.nonce, Answer::Unknown);
         info!(entry = %id, write = op.kind.as_str(), "sending");
-        let sender = self.sender(call.proof())?;
-        let answer = call.transmit(&sender, &self.granted()?.address).await;
+        let answer = call.transmit(&sender.only_while(permission.clone()), &self.granted()?.address).await;
+        if is_unsent(&answer) && !permission.holds() {
+            info!(entry = %id, write = op.kind.as_str(), "not sent: it took too long to get so far");
+            return self.void(&op, Ok(()));
+        }
         self.conclude(id, &op, answer)
     }
 
@@ -46,8 +56,16 @@ impl Pass<'_> {
         outcome
     }
 
-    fn licence_is_fresh(&self, op: &Op) -> bool {
-        self.desk.licence.as_ref().is_some_and(|(nonce, at)| *nonce == op.nonce && at.elapsed() <= LICENCE)
+    /// Holds while the licence is fresh by both clocks, as one of them may have stood still or been set, and while we can rely on the Lease: until the
+    /// request goes out, for which a token may have to be fetched and a connection made.
+    fn permission(&self, op: &Op) -> Permission {
+        let licensed = self.desk.licence.as_ref().filter(|(nonce, _)| *nonce == op.nonce).map(|(_, at)| *at);
+        let (clock, election, dated) = (Arc::clone(&self.context.seams.clock), self.context.election.clone(), op.at);
+        Permission::new(move || {
+            let is_fresh = licensed.is_some_and(|at| at.elapsed() <= LICENCE);
+            let is_fresh_by_date = (clock.now() - dated).to_std().map_or(true, |age| age <= LICENCE);
+            is_fresh && is_fresh_by_date && election.holds().is_ok()
+        })
     }
 
     fn conclude(&mut self, id: &EntryId, op: &Op, answer: Result<Told, Failure>) -> Result<(), Upset> {
@@ -189,6 +207,11 @@ impl Pass<'_> {
         let passwords = self.policy.is_signing().then(|| directory.passwords.without(removal.key_ids()));
         Some(Call::Replace(directory.keys.without(removal.key_ids()), passwords))
     }
+}
+
+/// Whether the request did not go out at all.
+fn is_unsent(answer: &Result<Told, Failure>) -> bool {
+    answer.as_ref().is_err_and(|failure| failure.settled && failure.status.is_none())
 }
 
 /// One request to Graph with everything it needs.

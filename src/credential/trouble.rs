@@ -6,6 +6,8 @@ use chrono::TimeDelta;
 use entra::{Category, Failure, Retry};
 use rotation::{Lateness, Reason, Trouble};
 
+use crate::election::is_fenced;
+
 /// Why a look or an act did not succeed.
 #[derive(Debug)]
 pub(crate) enum Upset {
@@ -72,6 +74,11 @@ impl ClusterError {
         matches!(self.code(), Some(401 | 403))
     }
 
+    /// Not sent, as we cannot rely on the Lease any more.
+    pub(crate) fn is_fenced(&self) -> bool {
+        matches!(&self.error, ClusterCause::Kube(error) if is_fenced(error))
+    }
+
     pub(crate) fn is_conflict(&self) -> bool {
         self.code() == Some(409)
     }
@@ -83,6 +90,7 @@ pub(crate) fn trouble(upset: &Upset, late: Lateness) -> Option<Trouble> {
         Upset::Entra(failure) => {
             Some(Trouble { reason: reason(failure.category), message: sentence(failure), wait: wait(failure.retry, late) })
         }
+        Upset::Cluster(error) if error.is_fenced() => None,
         Upset::Cluster(error) => {
             let reason = if error.code() == Some(403) { Reason::ClusterDenied } else { Reason::ClusterUnavailable };
             Some(Trouble { reason, message: error.to_string(), wait: None })

@@ -28,7 +28,8 @@ pub enum Verdict {
 }
 
 /// Judges a Lease that we have seen unchanged for so long, by our own monotonic clock: what the holder wrote as its time is never
-/// compared with ours, so clocks may differ, as long as they run at about the same rate.
+/// compared with ours. If our clock runs faster than the holder's, we take the Lease from a holder that still believes in it: that costs
+/// it its work, and no more, as it reads the Lease before each write to Entra.
 ///
 /// A holder is given its own duration or ours, whichever is longer, so that replicas with different settings are safe beside each other.
 pub fn evaluate(seen: Option<&Seen>, unchanged_for: Duration, me: &str, duration: Duration) -> Verdict {

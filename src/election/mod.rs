@@ -1,16 +1,24 @@
 //! One replica works, the others stand by: a Lease of `coordination.k8s.io`.
 //!
 //! ```text
-//!   acquire ── nobody, or silent for the duration ──► held ── confirm before each Graph write
+//!   acquire ── nobody, or silent for the duration ──► held ── confirm before each Graph write, fence before each write to the cluster
 //!      ▲                                               │
 //!      └── the next replica ◄── release, or silence ◄──┴── hold renews, until lost: then the process ends
 //! ```
 //!
-//! Every write carries the resourceVersion that was judged, so an expired Lease cannot be won by two. Silence is timed by our own
-//! monotonic clock from what we saw ourselves, as client-go does. A Lease is no fence: a process that is paused between `confirm` and
-//! its next write can still be overtaken, which is why every Graph write is licensed by a compare-and-swap of the resource as well.
+//! Every write carries the resourceVersion that was judged, so an expired Lease cannot be won by two. What others wrote as their time
+//! is never compared with ours: who waits times the silence that it saw itself, by its monotonic clock, as client-go does.
+//!
+//! No clock is relied on for safety. A holder whose clock runs slow, or stood still while its machine was suspended, may believe in a
+//! term that is over; so each Graph write is preceded by a live read of the Lease, which tells who holds it whatever any clock says. A
+//! Lease is no fence all the same: a process that is paused between that read and its write can be overtaken, which is why every
+//! Graph write is licensed by a compare-and-swap of the resource as well, and every write to the cluster carries the version or uid
+//! that was seen.
 
+mod error;
 mod evaluate;
+mod fence;
+mod pace;
 mod term;
 
 #[cfg(test)]
@@ -23,11 +31,15 @@ use entra::Clock;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::PostParams;
 use kube::{Api, Client};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+pub use self::error::{CallError, Lost, NotLeader};
 pub use self::evaluate::{LONGEST, Seen, Verdict, evaluate};
-use self::term::Term;
+pub(crate) use self::fence::is_fenced;
+use self::pace::Pace;
+use self::term::{Sent, Term};
 use crate::serve::Health;
 use crate::settings::Settings;
 
@@ -44,93 +56,14 @@ struct Shared {
     namespace: String,
     name: String,
     me: String,
-    duration: Duration,
+    pace: Pace,
     term: Mutex<Option<Term>>,
-}
-
-/// Why this process must not write to Entra.
-#[derive(Debug, thiserror::Error)]
-pub enum NotLeader {
-    /// It never had the Lease, or lost it or gave it up.
-    #[error("this replica does not hold the Lease {lease}")]
-    Unheld {
-        /// `namespace/name`.
-        lease: String,
-    },
-    /// Another process holds it, or nobody.
-    #[error("the Lease {lease} was taken by {holder:?}: that replica goes on with the work")]
-    Taken {
-        /// `namespace/name`.
-        lease: String,
-        /// Who holds it; empty for nobody.
-        holder: String,
-    },
-    /// It could not be renewed for so long that another may have taken it a moment ago.
-    #[error("the Lease {lease} was last renewed {age:?} ago: see the log for why it cannot be renewed")]
-    Stale {
-        /// `namespace/name`.
-        lease: String,
-        /// Since the last renewal was sent.
-        age: Duration,
-    },
-    /// It could not be read.
-    #[error("cannot read the Lease {lease}: {source}")]
-    Read {
-        /// `namespace/name`.
-        lease: String,
-        /// Why.
-        source: CallError,
-    },
-}
-
-/// Why a Lease that was held is held no more.
-#[derive(Debug, thiserror::Error)]
-pub enum Lost {
-    /// By [`Election::release`]; or it was never acquired.
-    #[error("the Lease {lease} was given up")]
-    Released {
-        /// `namespace/name`.
-        lease: String,
-    },
-    /// Another process took it, or a person cleared it.
-    #[error("the Lease {lease} was taken by {holder:?}: that replica goes on with the work")]
-    Taken {
-        /// `namespace/name`.
-        lease: String,
-        /// Who holds it; empty for nobody.
-        holder: String,
-    },
-    /// Somebody deleted it.
-    #[error("the Lease {lease} was deleted")]
-    Deleted {
-        /// `namespace/name`.
-        lease: String,
-    },
-    /// It could not be renewed within its duration.
-    #[error(
-        "cannot renew the Lease {lease} within {duration:?}: check the connection to the Kubernetes API server and the right to update this Lease"
-    )]
-    Unrenewed {
-        /// `namespace/name`.
-        lease: String,
-        /// The Lease's duration.
-        duration: Duration,
-    },
-}
-
-/// Why a request about the Lease failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// The API server took too long.
-    #[error("no answer from the Kubernetes API server within {0:?}")]
-    Await(Duration),
-    /// The API server refused, or could not be reached.
-    #[error(transparent)]
-    Send(#[from] Box<kube::Error>),
+    doubt: Notify,
 }
 
 impl Election {
-    /// A replica that does not hold the Lease yet. The clock only dates the Lease for those who read it.
+    /// A replica that does not hold the Lease yet. The clock dates the Lease for those who read it, and tells of time that the monotonic
+    /// clock missed.
     pub fn new(client: Client, settings: &Settings, clock: Arc<dyn Clock>) -> Self {
         let shared = Shared {
             api: Api::namespaced(client, &settings.namespace),
@@ -138,8 +71,9 @@ impl Election {
             namespace: settings.namespace.clone(),
             name: settings.lease_name.clone(),
             me: settings.identity.clone(),
-            duration: settings.lease_duration.max(Duration::from_secs(1)),
+            pace: Pace::new(settings.lease_duration),
             term: Mutex::default(),
+            doubt: Notify::new(),
         };
         Self { shared: Arc::new(shared), health: None }
     }
@@ -157,17 +91,17 @@ impl Election {
             self.turned();
             let pause = match self.attempt(&mut silence).await {
                 Ok(Attempt::Won) => return,
-                Ok(Attempt::Wait(left)) => left.min(self.shared.rhythm()),
+                Ok(Attempt::Wait(left)) => left.min(self.shared.pace.look()),
                 Err(error) => {
                     warn!(lease = self.shared.lease(), %error, "cannot compete for the Lease; trying again");
-                    self.shared.rhythm()
+                    self.shared.pace.look()
                 }
             };
             tokio::time::sleep(pause).await;
         }
     }
 
-    /// Renews the Lease every third of its duration. Returns when it is lost: this process must then end, since another goes on with its work.
+    /// Renews the Lease five times in its duration. Returns when it is lost: this process must then end, since another goes on with its work.
     pub async fn hold(&self) -> Lost {
         let shared = &self.shared;
         let lost = loop {
@@ -175,36 +109,57 @@ impl Election {
             let Some(term) = shared.term() else {
                 return Lost::Released { lease: shared.lease() };
             };
-            tokio::time::sleep_until(term.renewed + shared.duration / 3).await;
-            let renewal = tokio::time::timeout_at(term.renewed + shared.duration, shared.renew()).await;
-            match renewal {
+            let unrenewed = || Lost::Unrenewed { lease: shared.lease(), trust: shared.pace.trust() };
+            let end = term.renewed.at + shared.pace.trust();
+            tokio::select! {
+                () = tokio::time::sleep_until(term.renewed.at + shared.pace.renewal()) => {}
+                () = shared.doubt.notified() => {}
+            }
+            // A process that was stopped for so long does not begin again by renewing what others may have taken.
+            if Instant::now() >= end {
+                break unrenewed();
+            }
+            match tokio::time::timeout_at(end, shared.renew()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(lost)) => break lost,
-                Err(_) => break Lost::Unrenewed { lease: shared.lease(), duration: shared.duration },
+                Err(_) => break unrenewed(),
             }
         };
         shared.end_term();
         lost
     }
 
+    /// Whether this replica can rely on its term, as far as it can tell without asking anybody.
+    ///
+    /// # Errors
+    /// Unless it has the Lease and renewed it lately, by the monotonic and by the wall clock. Then nothing may be written.
+    pub fn holds(&self) -> Result<(), NotLeader> {
+        let shared = &self.shared;
+        let term = shared.term().ok_or_else(|| NotLeader::Unheld { lease: shared.lease() })?;
+        match term.renewed.age(shared.clock.now()) {
+            age if age < shared.pace.trust() => Ok(()),
+            age => {
+                // If only the clock was set, a renewal settles it.
+                shared.doubt.notify_one();
+                Err(NotLeader::Stale { lease: shared.lease(), age })
+            }
+        }
+    }
+
     /// Reads the Lease live: call it right before each write to Entra.
     ///
     /// # Errors
-    /// Unless it is ours and was renewed by us within its duration. Then nothing may be sent.
+    /// Unless it is ours and [relied on](Self::holds). Then nothing may be sent.
     pub async fn confirm(&self) -> Result<(), NotLeader> {
         let shared = &self.shared;
-        let unheld = || NotLeader::Unheld { lease: shared.lease() };
         let read = shared.read().await.map_err(|source| NotLeader::Read { lease: shared.lease(), source })?;
         // Looked up after the answer: a renewal may have come in between.
-        let term = shared.term().ok_or_else(unheld)?;
+        let term = shared.term().ok_or_else(|| NotLeader::Unheld { lease: shared.lease() })?;
         if !read.as_ref().is_some_and(|lease| term.is_current(lease)) {
             let holder = read.as_ref().map(term::holder).unwrap_or_default().to_owned();
             return Err(NotLeader::Taken { lease: shared.lease(), holder });
         }
-        match term.renewed.elapsed() {
-            age if age < shared.duration => Ok(()),
-            age => Err(NotLeader::Stale { lease: shared.lease(), age }),
-        }
+        self.holds()
     }
 
     /// Gives the Lease up, so that another replica need not wait for its end. Does nothing where it is not held; a failure is only logged.
@@ -223,7 +178,7 @@ impl Election {
         let lease = shared.read().await?;
         let unchanged_for = silence.observe(lease.as_ref());
         let seen = lease.as_ref().map(term::seen);
-        match evaluate(seen.as_ref(), unchanged_for, &shared.me, shared.duration) {
+        match evaluate(seen.as_ref(), unchanged_for, &shared.me, shared.pace.duration()) {
             Verdict::Wait(left) => {
                 silence.tell_of_holder(seen.map(|seen| seen.holder), &shared.lease());
                 Ok(Attempt::Wait(left))
@@ -274,11 +229,11 @@ impl Silence {
 
 impl Shared {
     async fn begin_term(&self, lease: Option<&Lease>) -> Result<Attempt, CallError> {
-        let now = self.clock.now();
-        let sent = Instant::now();
+        let sent = Sent::now(self.clock.as_ref());
+        let duration = self.pace.duration();
         let written = match lease {
-            None => self.create(&term::created(&self.name, &self.me, self.duration, now)).await,
-            Some(lease) => self.replace(&term::taken(lease, &self.me, self.duration, now)).await,
+            None => self.create(&term::created(&self.name, &self.me, duration, sent.dated)).await,
+            Some(lease) => self.replace(&term::taken(lease, &self.me, duration, sent.dated)).await,
         };
         match written {
             Ok(lease) => {
@@ -288,7 +243,7 @@ impl Shared {
             }
             Err(error) if error.is_conflict() => {
                 debug!(lease = self.lease(), "another replica was faster");
-                Ok(Attempt::Wait(self.rhythm()))
+                Ok(Attempt::Wait(self.pace.look()))
             }
             Err(error) => Err(error),
         }
@@ -300,8 +255,8 @@ impl Shared {
             let Some(term) = self.term() else {
                 return Err(Lost::Released { lease: self.lease() });
             };
-            let sent = Instant::now();
-            match self.replace(&term::renewed(&term.lease, self.clock.now())).await {
+            let sent = Sent::now(self.clock.as_ref());
+            match self.replace(&term::renewed(&term.lease, sent.dated)).await {
                 Ok(lease) => {
                     self.update_term(lease, Some(sent));
                     return Ok(());
@@ -311,7 +266,7 @@ impl Shared {
                     self.look_whether_lost(&term).await?;
                 }
             }
-            tokio::time::sleep(self.rhythm()).await;
+            tokio::time::sleep(self.pace.again()).await;
         }
     }
 
@@ -351,7 +306,7 @@ impl Shared {
     }
 
     async fn call<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
-        let limit = CALL.min(self.duration / 3);
+        let limit = self.pace.call();
         let answer = tokio::time::timeout(limit, request).await.map_err(|_| CallError::Await(limit))?;
         answer.map_err(|error| CallError::Send(Box::new(error)))
     }
@@ -365,7 +320,7 @@ impl Shared {
     }
 
     /// Never begins a term: a late answer must not undo a release.
-    fn update_term(&self, lease: Lease, renewed: Option<Instant>) {
+    fn update_term(&self, lease: Lease, renewed: Option<Sent>) {
         if let Some(term) = self.lock().as_mut() {
             term.lease = lease;
             term.renewed = renewed.unwrap_or(term.renewed);
@@ -376,22 +331,7 @@ impl Shared {
         self.term.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Between two looks at a Lease that somebody else holds, and between two tries of anything.
-    fn rhythm(&self) -> Duration {
-        self.duration / 5
-    }
-
     fn lease(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 }
-
-impl CallError {
-    /// Whether somebody else wrote first: the object exists already, or has another version.
-    fn is_conflict(&self) -> bool {
-        matches!(self, Self::Send(error) if matches!(error.as_ref(), kube::Error::Api(status) if status.code == 409))
-    }
-}
-
-/// The longest that a request about the Lease may take; less where the Lease is short.
-const CALL: Duration = Duration::from_secs(20);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use entra::Clock;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff;
@@ -17,7 +18,25 @@ pub(super) struct Term {
     /// The Lease as the API server last showed it to us in this term.
     pub(super) lease: Lease,
     /// When the last successful renewal was *sent*: others count from later, when they saw it.
-    pub(super) renewed: Instant,
+    pub(super) renewed: Sent,
+}
+
+/// A moment by both clocks: the monotonic one stands still while the machine is suspended, the wall clock can be set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) at: Instant,
+    pub(super) dated: DateTime<Utc>,
+}
+
+impl Sent {
+    pub(super) fn now(clock: &dyn Clock) -> Self {
+        Self { at: Instant::now(), dated: clock.now() }
+    }
+
+    /// How long ago that was, by whichever clock says longer.
+    pub(super) fn age(self, now: DateTime<Utc>) -> Duration {
+        self.at.elapsed().max((now - self.dated).to_std().unwrap_or_default())
+    }
 }
 
 impl Term {
@@ -28,9 +47,10 @@ impl Term {
 }
 
 /// What tells one term from another.
-fn mark(lease: &Lease) -> Option<(&str, &MicroTime, i32)> {
+fn mark(lease: &Lease) -> Option<(Option<&str>, &str, &MicroTime, i32)> {
     let spec = lease.spec.as_ref()?;
-    Some((spec.holder_identity.as_deref()?, spec.acquire_time.as_ref()?, spec.lease_transitions.unwrap_or_default()))
+    let transitions = spec.lease_transitions.unwrap_or_default();
+    Some((lease.metadata.uid.as_deref(), spec.holder_identity.as_deref()?, spec.acquire_time.as_ref()?, transitions))
 }
 
 /// What the Lease says to `evaluate`.

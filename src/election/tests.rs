@@ -9,8 +9,14 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 
+mod fence;
+mod suspended;
+
 const DURATION: Duration = Duration::from_secs(15);
-const RHYTHM: Duration = Duration::from_secs(3);
+/// A holder relies on a renewal for so long.
+const TRUST: Duration = Duration::from_secs(10);
+const RENEWAL: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(1500);
 
 struct Ticking {
     start: DateTime<Utc>,
@@ -126,7 +132,7 @@ async fn a_second_replica_takes_over_after_the_duration_of_silence_and_not_befor
     let silent_since = Instant::now();
     second.acquire().await;
     let waited = silent_since.elapsed();
-    assert!(waited >= DURATION && waited <= DURATION + RHYTHM, "{waited:?}");
+    assert!(waited >= DURATION && waited <= DURATION + LOOK, "{waited:?}");
     second.confirm().await.unwrap();
     assert_eq!(lease(&sim)["spec"]["leaseTransitions"], 1);
     assert!(matches!(first.confirm().await, Err(NotLeader::Taken { holder, .. }) if holder == "second"));
@@ -161,7 +167,7 @@ async fn an_expired_lease_is_won_by_one_of_many() {
         _ => Fate::Pass,
     });
     let replicas: Vec<_> = (0..20).map(|number| replica(&sim, &format!("replica-{number}"))).collect();
-    let won = join_all(replicas.iter().map(|replica| timeout(DURATION + RHYTHM * 3, replica.acquire()))).await;
+    let won = join_all(replicas.iter().map(|replica| timeout(DURATION + LOOK * 3, replica.acquire()))).await;
     assert_eq!(won.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     let confirmed = join_all(replicas.iter().map(Election::confirm)).await;
     assert_eq!(confirmed.iter().filter(|outcome| outcome.is_ok()).count(), 1);
@@ -176,7 +182,7 @@ async fn a_lease_that_does_not_exist_is_made_by_one_of_many() {
         _ => Fate::Pass,
     });
     let replicas: Vec<_> = (0..20).map(|number| replica(&sim, &format!("replica-{number}"))).collect();
-    let won = join_all(replicas.iter().map(|replica| timeout(RHYTHM * 3, replica.acquire()))).await;
+    let won = join_all(replicas.iter().map(|replica| timeout(LOOK * 3, replica.acquire()))).await;
     assert_eq!(won.iter().filter(|outcome| outcome.is_ok()).count(), 1);
 }
 
@@ -195,7 +201,7 @@ async fn release_hands_over_at_once() {
     assert!(matches!(first.confirm().await, Err(NotLeader::Unheld { .. })));
     let released = Instant::now();
     let second = waiting.await.unwrap();
-    assert!(released.elapsed() <= RHYTHM, "{:?}", released.elapsed());
+    assert!(released.elapsed() <= LOOK, "{:?}", released.elapsed());
     second.confirm().await.unwrap();
 }
 
@@ -229,7 +235,7 @@ async fn confirm_fails_once_somebody_took_the_lease() {
     usurp(&sim, "second");
     let error = first.confirm().await.unwrap_err();
     assert_eq!(error.to_string(), "the Lease ours/turns was taken by \"second\": that replica goes on with the work");
-    let lost = timeout(DURATION / 3 + RHYTHM, first.hold()).await.unwrap();
+    let lost = timeout(RENEWAL * 2, first.hold()).await.unwrap();
     assert!(matches!(lost, Lost::Taken { holder, .. } if holder == "second"));
     assert!(matches!(first.confirm().await, Err(NotLeader::Unheld { .. })));
 }
@@ -239,7 +245,7 @@ async fn confirm_fails_when_the_lease_could_not_be_renewed_although_it_bears_our
     let sim = cluster();
     let first = replica(&sim, "first");
     first.acquire().await;
-    sleep(DURATION - Duration::from_millis(1)).await;
+    sleep(TRUST - Duration::from_millis(1)).await;
     first.confirm().await.unwrap();
     sleep(Duration::from_millis(1)).await;
     assert!(matches!(first.confirm().await, Err(NotLeader::Stale { .. })));
@@ -251,9 +257,9 @@ async fn a_renewal_counts_from_when_it_was_sent_since_others_may_have_seen_it_ev
     let first = replica(&sim, "first");
     first.acquire().await;
     sim.intercept(writes(Fate::ApplyThenDelay(Duration::from_secs(2))));
-    assert!(timeout(DURATION / 3 + Duration::from_secs(3), first.hold()).await.is_err());
+    assert!(timeout(RENEWAL + Duration::from_secs(3), first.hold()).await.is_err());
     sim.stop_intercepting();
-    sleep(DURATION - Duration::from_secs(3) - Duration::from_millis(1)).await;
+    sleep(TRUST - Duration::from_secs(3) - Duration::from_millis(1)).await;
     first.confirm().await.unwrap();
     sleep(Duration::from_millis(1)).await;
     assert!(matches!(first.confirm().await, Err(NotLeader::Stale { .. })));
@@ -267,8 +273,8 @@ async fn confirm_fails_when_the_lease_cannot_be_read() {
     sim.intercept(|_: &RequestInfo| Fate::Delay(Duration::from_secs(3600)));
     let asked = Instant::now();
     let error = first.confirm().await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot read the Lease ours/turns: no answer from the Kubernetes API server within 5s");
-    assert_eq!(asked.elapsed(), DURATION / 3);
+    assert_eq!(error.to_string(), "cannot read the Lease ours/turns: no answer from the Kubernetes API server within 3s");
+    assert_eq!(asked.elapsed(), RENEWAL);
 }
 
 #[tokio::test(start_paused = true)]
@@ -289,7 +295,7 @@ async fn a_renewal_whose_answer_was_lost_loses_nothing() {
     let renewing = first.clone();
     let renewing = tokio::spawn(async move { renewing.hold().await });
     sim.intercept(writes(Fate::ApplyThenDrop));
-    sleep(DURATION / 2).await;
+    sleep(DURATION / 3).await;
     sim.stop_intercepting();
     sleep(DURATION * 4).await;
     assert!(!renewing.is_finished());
@@ -332,8 +338,8 @@ async fn a_lease_that_cannot_be_renewed_is_given_up_for_lost_before_another_may_
                 acquired.elapsed()
             }
         );
-        assert_eq!(lost_after, DURATION);
-        assert!(taken_after >= lost_after, "{taken_after:?}");
+        assert_eq!(lost_after, TRUST);
+        assert!(taken_after >= lost_after * 3 / 2, "a clock that loses a third: {taken_after:?}");
     }
 }
 
@@ -379,7 +385,7 @@ async fn the_probes_hear_of_each_turn() {
     let health = Health::new(clock.clone(), DURATION);
     let first = Election::new(sim.client(), &settings("first"), clock).watched_by(health.clone());
     usurp(&sim, "other");
-    assert!(timeout(DURATION - RHYTHM, first.acquire()).await.is_err());
+    assert!(timeout(DURATION - LOOK, first.acquire()).await.is_err());
     assert!(
         timeout(DURATION * 20, async {
             first.acquire().await;

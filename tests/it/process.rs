@@ -55,7 +55,7 @@ struct Operator {
 impl Operator {
     fn start(args: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_entra-rotator"));
-        command.arg("--lease-duration=3s").args(args);
+        command.arg("--lease-duration=9s").args(args);
         if !args.iter().any(|arg| arg.starts_with("--listen")) {
             command.arg("--listen=127.0.0.1:0");
         }

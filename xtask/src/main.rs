@@ -1,5 +1,6 @@
 //! The project's commands: `cargo xtask --help`. No dependencies, so that it starts at once on a clean clone.
 
+mod chaos;
 mod clients;
 mod dependencies;
 mod endure;
@@ -42,6 +43,16 @@ cargo xtask endure [ARGUMENTS]
     of them without a need for memory. Fails if a promise was broken, and prints the command that runs just that part again. Try
     `--help` for its arguments.
 
+cargo xtask chaos [--kills N] [--resources N] [--seed N] [--scenario NAME]...
+    Builds the release binary and runs it on a real Kubernetes API server against an emulated Entra, through relays that it steers:
+    killed at 100 random moments of a roll-out of 200 credentials, stopped for longer than its Lease while another replica takes over,
+    its connections cut or swallowed, etcd killed or put back, the certificates of the API server and its own tokens replaced. After each
+    scenario everything must be as if nothing had happened. Prints figures, and how to repeat a run. Takes about half an hour.
+        --kills N        how often the operator is killed; 100 if not given.
+        --resources N    how many credentials are rolled out; 200 if not given, and at most 60 but for the kills.
+        --seed N         chooses the moments; printed if not given.
+        --scenario NAME  undisturbed, kills, pauses, cuts, holes, etcd, restored, certificates or tokens; all if not given.
+
 cargo xtask tools
     Builds etcd, kube-apiserver, kube-controller-manager, kubectl and helm if they are missing, and prints their folder.
     Where the variable KUBEBUILDER_ASSETS names a folder, programs are taken from there.
@@ -55,11 +66,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        [] | ["help" | "--help" | "-h", ..] | ["test" | "tools" | "clients", "--help" | "-h"] => {
+        [] | ["help" | "--help" | "-h", ..] | ["test" | "chaos" | "tools" | "clients", "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
         }
         ["test", options @ ..] => test::Options::parse(options).and_then(|options| test::run(&options)),
+        ["chaos", arguments @ ..] => chaos::run(arguments),
         ["tools"] => tools::Tools::build_in_background().and_then(tools::Tools::folder).map(|folder| println!("{folder}")),
         ["clients"] => clients::install().map(|folder| println!("{}", folder.display())),
         ["sim", arguments @ ..] => run(cargo(&["run", "--package", "simulator", "--"]).args(arguments)),

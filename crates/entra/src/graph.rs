@@ -9,6 +9,7 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::identity::Identity;
 use crate::pacing::{Pacing, Share};
+use crate::permission::Permission;
 use crate::sign_in::SignIn;
 use crate::token::Tokens;
 use crate::wire::Wire;
@@ -24,6 +25,7 @@ pub struct Graph {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) pacing: Arc<Mutex<Pacing>>,
     pub(crate) share: Share,
+    pub(crate) permission: Option<Permission>,
 }
 
 impl Graph {
@@ -38,6 +40,7 @@ impl Graph {
             tokens: Arc::default(),
             pacing: Arc::default(),
             share: Share::default(),
+            permission: None,
         }
     }
 
@@ -56,6 +59,12 @@ impl Graph {
     #[must_use]
     pub fn for_share(&self, share: &str) -> Self {
         Self { share: share.into(), ..self.clone() }
+    }
+
+    /// The same client, whose writes are sent only while the permission holds; else they fail as settled, without an answer. Reads and sign-ins need none.
+    #[must_use]
+    pub fn only_while(&self, permission: Permission) -> Self {
+        Self { permission: Some(permission), ..self.clone() }
     }
 
     /// The tenant.

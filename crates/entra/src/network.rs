@@ -1,11 +1,17 @@
 //! The wire over TCP and TLS.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
 use tower::util::{BoxCloneSyncService, service_fn};
 
+use crate::permission::Permission;
 use crate::wire::{MAX_ANSWER, TIMEOUT, Wire, WireError, within_limits};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -86,13 +92,58 @@ async fn exchange(client: reqwest::Client, request: Request<Bytes>, allowed: boo
     if !allowed {
         return Err(WireError::Connect("this wire goes to one place only, and that is another".to_owned()));
     }
+    let (request, withheld) = permitted(request);
     let request = request.try_into().map_err(|error: reqwest::Error| WireError::Connect(chain(&error)))?;
-    let mut answer = client.execute(request).await.map_err(unanswered)?;
+    let sent = client.execute(request).await;
+    if withheld.load(Ordering::Acquire) {
+        return Err(WireError::Withheld);
+    }
+    let mut answer = sent.map_err(unanswered)?;
     let body = body(&mut answer).await?;
     let mut whole = Response::new(body);
     *whole.status_mut() = answer.status();
     *whole.headers_mut() = std::mem::take(answer.headers_mut());
     Ok(whole)
+}
+
+/// The request with a body that asks for permission before it is read, and what tells whether that was refused.
+fn permitted(mut request: Request<Bytes>) -> (Request<reqwest::Body>, Arc<AtomicBool>) {
+    let withheld = Arc::new(AtomicBool::new(false));
+    let permission = request.extensions_mut().remove::<Permission>();
+    let request = request.map(|bytes| match permission {
+        Some(permission) => reqwest::Body::wrap(Permitted { bytes: Some(bytes), permission, withheld: Arc::clone(&withheld) }),
+        None => bytes.into(),
+    });
+    (request, withheld)
+}
+
+/// A body that is given out in one piece, or not at all.
+struct Permitted {
+    bytes: Option<Bytes>,
+    permission: Permission,
+    withheld: Arc<AtomicBool>,
+}
+
+impl Body for Permitted {
+    type Data = Bytes;
+    type Error = WireError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
+        let Some(bytes) = self.bytes.take() else { return Poll::Ready(None) };
+        if self.permission.holds() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        self.withheld.store(true, Ordering::Release);
+        Poll::Ready(Some(Err(WireError::Withheld)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
+    }
 }
 
 async fn body(answer: &mut reqwest::Response) -> Result<Bytes, WireError> {

@@ -228,8 +228,8 @@ impl Graph {
             .request(content, authorization)
             .map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))?;
         permit.sent();
-        let sent = self.wire.clone().oneshot(request).await;
-        if matches!(sent, Err(WireError::Connect(_))) {
+        let sent = if call.operation.mutates() { self.send_permitted(request).await } else { self.wire.clone().oneshot(request).await };
+        if sent.as_ref().is_err_and(WireError::is_unsent) {
             permit.not_sent();
         }
         drop(permit);
@@ -237,6 +237,16 @@ impl Graph {
         let outcome = result.as_ref().map_or_else(|failure| Outcome::Failed(failure.category), |_| Outcome::Success);
         self.environment.observer.request(call.operation, outcome);
         result
+    }
+
+    async fn send_permitted(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, WireError> {
+        if let Some(permission) = &self.permission {
+            if !permission.holds() {
+                return Err(WireError::Withheld);
+            }
+            request.extensions_mut().insert(permission.clone());
+        }
+        self.wire.clone().oneshot(request).await
     }
 
     fn pacing(&self) -> MutexGuard<'_, Pacing> {
@@ -330,9 +340,8 @@ impl Call {
 
     /// A failure without an answer.
     fn broken(&self, error: &WireError) -> Failure {
-        let never_sent = matches!(error, WireError::Connect(_));
         Failure::from(Details {
-            settled: !self.operation.mutates() || never_sent,
+            settled: !self.operation.mutates() || error.is_unsent(),
             ..Details::from(self.unsent(error.category(), Retry::Backoff, text::clean(&error.to_string(), text::MAX_MESSAGE)))
         })
     }
@@ -342,7 +351,7 @@ impl WireError {
     const fn category(&self) -> Category {
         match self {
             Self::TooLarge(_) => Category::InvalidAnswer,
-            Self::Connect(_) | Self::Timeout | Self::Cut(_) | Self::Body(..) => Category::Unavailable,
+            Self::Connect(_) | Self::Withheld | Self::Timeout | Self::Cut(_) | Self::Body(..) => Category::Unavailable,
         }
     }
 }

@@ -25,6 +25,9 @@ pub enum WireError {
     /// No connection came about: the request was not sent.
     #[error("no connection: {0}")]
     Connect(String),
+    /// The [`Permission`](crate::Permission) ended before the request was out: it was not carried out.
+    #[error("withheld at the last moment, as it is not permitted any more")]
+    Withheld,
     /// No whole answer within [`TIMEOUT`]: the request may have been carried out, or may yet be.
     #[error("no answer within {} s", TIMEOUT.as_secs())]
     Timeout,
@@ -40,11 +43,16 @@ pub enum WireError {
 }
 
 impl WireError {
+    /// Whether the request cannot have been carried out.
+    pub(crate) const fn is_unsent(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::Withheld)
+    }
+
     /// The status, if one came.
     pub const fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Body(status, _) | Self::TooLarge(status) => Some(*status),
-            Self::Connect(_) | Self::Timeout | Self::Cut(_) => None,
+            Self::Connect(_) | Self::Withheld | Self::Timeout | Self::Cut(_) => None,
         }
     }
 }

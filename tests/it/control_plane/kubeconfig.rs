@@ -9,6 +9,8 @@ pub(super) enum Identity<'a> {
     Certificate { certificate: &'a str, key: &'a str },
     /// A bearer token.
     Token(&'a str),
+    /// A file that holds one, and in time another.
+    TokenFile(&'a Path),
 }
 
 /// Writes a kubeconfig for `server`, whose authority is given in PEM. JSON is YAML.
@@ -30,5 +32,6 @@ fn user(identity: &Identity<'_>) -> Value {
             json!({"client-certificate-data": STANDARD.encode(certificate), "client-key-data": STANDARD.encode(key)})
         }
         Identity::Token(token) => json!({"token": token}),
+        Identity::TokenFile(path) => json!({"tokenFile": path}),
     }
 }

@@ -6,15 +6,20 @@
 
 mod error;
 mod kubeconfig;
+mod outage;
 mod pki;
 mod processes;
 mod start;
 mod tools;
 
-use std::{ffi::OsStr, fs, path::PathBuf, process::Stdio};
+use std::{ffi::OsStr, fs, path::PathBuf, process::Stdio, sync::Mutex};
 
-pub(crate) use self::{error::Error, processes::Processes};
-use self::{kubeconfig::Identity, pki::Pki, tools::Tools};
+pub(crate) use self::{
+    error::Error,
+    pki::{Issuer, service_account_key},
+    processes::Processes,
+};
+use self::{kubeconfig::Identity, pki::Pki, start::Ports, tools::Tools};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
     core::v1::ServiceAccount,
@@ -31,8 +36,9 @@ pub(crate) struct ControlPlane {
     tools: Tools,
     pki: Pki,
     server: String,
+    ports: Ports,
     folder: PathBuf,
-    _processes: Processes,
+    processes: Mutex<Processes>,
 }
 
 impl ControlPlane {
@@ -116,7 +122,11 @@ impl ControlPlane {
         Ok(path)
     }
 
-    async fn service_account_token(&self, namespace: &str, name: &str) -> Result<String, Error> {
+    /// A token of that service account, good for an hour at this API server.
+    ///
+    /// # Errors
+    /// [`Error::RequestToken`] if there is no such service account.
+    pub(crate) async fn service_account_token(&self, namespace: &str, name: &str) -> Result<String, Error> {
         let accounts = Api::<ServiceAccount>::namespaced(self.client().await?, namespace);
         let request = TokenRequest {
             spec: TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() },

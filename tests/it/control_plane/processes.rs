@@ -1,10 +1,12 @@
 use std::{
-    fs::{self, File},
+    fs::{self, OpenOptions},
     io::{self, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::Error;
 
@@ -44,13 +46,23 @@ impl Processes {
     /// # Errors
     /// [`Error::Spawn`] where the program cannot be run.
     pub(crate) fn start(&mut self, program: &'static str, command: &mut Command) -> Result<u32, Error> {
-        let log = File::create(self.log(program))?;
+        let log = OpenOptions::new().create(true).append(true).open(self.log(program))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().map_err(|source| Error::Spawn { program, source })?;
         let id = child.id();
         self.running.push((program, child));
         writeln!(self.reaper.stdin.as_ref().expect("the reaper's input is piped"), "{id}")?;
         Ok(id)
+    }
+
+    /// Kills the program that was started last by this name, and waits for its end. It is not reaped: its id stays its own, as the reaper kills by
+    /// id.
+    pub(crate) fn kill(&mut self, program: &str) -> Result<(), Error> {
+        let last = self.running.iter().rfind(|(name, _)| *name == program);
+        let id = Pid::from_child(&last.unwrap_or_else(|| panic!("{program} was not started")).1);
+        kill_process(id, Signal::KILL).map_err(io::Error::from)?;
+        waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).map_err(io::Error::from)?;
+        Ok(())
     }
 
     /// Tells if a program has ended, and the end of its log.

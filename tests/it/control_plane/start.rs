@@ -3,6 +3,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
+    sync::Mutex,
     time::Duration,
 };
 
@@ -22,6 +23,8 @@ const CONTROLLERS: [&str; 4] =
     ["clusterrole-aggregation-controller", "garbage-collector-controller", "namespace-controller", "serviceaccount-controller"];
 /// The name of the file that requests of service accounts are recorded in.
 pub(super) const AUDIT_LOG: &str = "audit.log";
+/// The name of the folder that etcd keeps its data in.
+pub(super) const ETCD_DATA: &str = "etcd";
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -32,9 +35,9 @@ rules:
 - level: None
 ";
 const ATTEMPTS: usize = 3;
-const READY_WITHIN: Duration = Duration::from_secs(120);
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-const POLL: Duration = Duration::from_millis(100);
+pub(super) const READY_WITHIN: Duration = Duration::from_secs(120);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const POLL: Duration = Duration::from_millis(100);
 
 /// Starts everything and waits until it answers. Another process may take a port between its choice and its use: then again.
 pub(super) async fn start(tools: &Tools) -> Result<ControlPlane, Error> {
@@ -53,18 +56,36 @@ async fn attempt(tools: &Tools) -> Result<ControlPlane, Error> {
     fs::create_dir(folder.join("home"))?;
     fs::write(folder.join("audit-policy.yaml"), AUDIT_POLICY)?;
     let pki = Pki::generate(&folder)?;
-    let [etcd, peer, apiserver] = free_ports()?;
-    let server = format!("https://127.0.0.1:{apiserver}");
+    let ports = Ports::free()?;
+    let server = format!("https://127.0.0.1:{}", ports.apiserver);
     let admin = folder.join("admin.kubeconfig");
     let identity = Identity::Certificate { certificate: &pki.admin_certificate, key: &pki.admin_key };
-    kubeconfig::write(&admin, &server, &pki.authority, &identity)?;
-    processes.start("etcd", &mut etcd_command(tools, &folder, etcd, peer))?;
-    processes.start("kube-apiserver", &mut apiserver_command(tools, &folder, apiserver, etcd))?;
+    kubeconfig::write(&admin, &server, &pki.both_authorities(), &identity)?;
+    processes.start(ETCD, &mut etcd_command(tools, &folder, ports))?;
+    processes.start(APISERVER, &mut apiserver_command(tools, &folder, ports))?;
     let client = client(&admin).await?;
     until_ready(&mut processes, || answers_readyz(&client)).await?;
     processes.start("kube-controller-manager", &mut controller_manager_command(tools, &admin))?;
     until_ready(&mut processes, || has_default_account(&client)).await?;
-    Ok(ControlPlane { tools: tools.clone(), pki, server, folder, _processes: processes })
+    Ok(ControlPlane { tools: tools.clone(), pki, server, ports, folder, processes: Mutex::new(processes) })
+}
+
+pub(super) const ETCD: &str = "etcd";
+pub(super) const APISERVER: &str = "kube-apiserver";
+
+/// Where the programs listen.
+#[derive(Clone, Copy)]
+pub(super) struct Ports {
+    etcd: u16,
+    peer: u16,
+    pub(super) apiserver: u16,
+}
+
+impl Ports {
+    fn free() -> Result<Self, Error> {
+        let [etcd, peer, apiserver] = free_ports()?;
+        Ok(Self { etcd, peer, apiserver })
+    }
 }
 
 /// Ports that nobody listens on, all reserved at once so that they differ.
@@ -78,21 +99,21 @@ fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
     Ok(ports)
 }
 
-fn etcd_command(tools: &Tools, folder: &Path, port: u16, peer: u16) -> Command {
-    let (client, peer) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{peer}"));
+pub(super) fn etcd_command(tools: &Tools, folder: &Path, ports: Ports) -> Command {
+    let (client, peer) = (format!("http://127.0.0.1:{}", ports.etcd), format!("http://127.0.0.1:{}", ports.peer));
     let mut command = Command::new(tools.path("etcd"));
-    command.arg(flag("data-dir", folder.join("etcd").display()));
+    command.arg(flag("data-dir", folder.join(ETCD_DATA).display()));
     command.args([flag("listen-client-urls", &client), flag("advertise-client-urls", &client)]);
     command.args([flag("listen-peer-urls", &peer), flag("initial-advertise-peer-urls", &peer)]);
     command.args([flag("initial-cluster", format_args!("default={peer}")), "--unsafe-no-fsync".to_owned()]);
     command
 }
 
-fn apiserver_command(tools: &Tools, folder: &Path, port: u16, etcd: u16) -> Command {
+pub(super) fn apiserver_command(tools: &Tools, folder: &Path, ports: Ports) -> Command {
     let file = |name: &str| folder.join(name).display().to_string();
     let mut command = Command::new(tools.path("kube-apiserver"));
-    command.args([flag("etcd-servers", format_args!("http://127.0.0.1:{etcd}"))]);
-    command.args([flag("bind-address", "127.0.0.1"), flag("advertise-address", "127.0.0.1"), flag("secure-port", port)]);
+    command.args([flag("etcd-servers", format_args!("http://127.0.0.1:{}", ports.etcd))]);
+    command.args([flag("bind-address", "127.0.0.1"), flag("advertise-address", "127.0.0.1"), flag("secure-port", ports.apiserver)]);
     command.arg(flag("endpoint-reconciler-type", "none"));
     command.args([flag("authorization-mode", "RBAC"), flag("client-ca-file", file("ca.crt"))]);
     command.args([flag("tls-cert-file", file("server.crt")), flag("tls-private-key-file", file("server.key"))]);
@@ -133,7 +154,7 @@ where
     }
 }
 
-async fn answers_readyz(client: &Client) -> kube::Result<()> {
+pub(super) async fn answers_readyz(client: &Client) -> kube::Result<()> {
     let request = http::Request::get("/readyz").body(Vec::new()).expect("a path is a valid request");
     client.request_text(request).await.map(drop)
 }

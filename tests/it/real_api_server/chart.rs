@@ -61,6 +61,40 @@ async fn the_service_for_metrics_selects_the_pod_at_a_port_that_it_has() {
 }
 
 #[tokio::test]
+async fn several_replicas_prefer_different_nodes_and_are_not_drained_at_once() {
+    let cluster = ControlPlane::shared().await.unwrap();
+    let rendered = objects(&render(cluster, &["--set", "replicas=2"]).await);
+    let (deployment, budget) = (of_kind(&rendered, "Deployment"), of_kind(&rendered, "PodDisruptionBudget"));
+    assert_eq!((&deployment["spec"]["replicas"], &budget["spec"]["maxUnavailable"]), (&json!(2), &json!(1)));
+    let pod = &deployment["spec"]["template"];
+    let preferred = &pod["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"];
+    assert_eq!(preferred["topologyKey"], "kubernetes.io/hostname");
+    for selector in [&budget["spec"]["selector"], &preferred["labelSelector"], &deployment["spec"]["selector"]] {
+        for (label, value) in selector["matchLabels"].as_object().unwrap() {
+            assert_eq!(pod["metadata"]["labels"].get(label), Some(value));
+        }
+    }
+    cluster.kubectl(&["create", "namespace", "chart-two"]).await.unwrap();
+    let install = ["install", "chart-two", CHART, "-n", "chart-two", "--set", "crds.enabled=false,replicas=2", "--dry-run=server"];
+    cluster.helm(&install).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_replica_can_be_drained_and_what_people_say_about_nodes_comes_first() {
+    let cluster = ControlPlane::shared().await.unwrap();
+    for values in ["replicas=1", "replicas=2,podDisruptionBudget.enabled=false"] {
+        let rendered = objects(&render(cluster, &["--set", values]).await);
+        assert!(rendered.iter().all(|object| object["kind"] != "PodDisruptionBudget"), "{values}");
+    }
+    let own = ["--set", "replicas=2,priorityClassName=high", "--set-json"];
+    let values = r#"affinity={"nodeAffinity":{}},topologySpreadConstraints=[{"maxSkew":1}]"#;
+    let rendered = objects(&render(cluster, &[&own[..], &[values]].concat()).await);
+    let pod = &of_kind(&rendered, "Deployment")["spec"]["template"]["spec"];
+    assert_eq!(pod["affinity"], json!({"nodeAffinity": {}}));
+    assert_eq!((&pod["topologySpreadConstraints"][0]["maxSkew"], &pod["priorityClassName"]), (&json!(1), &json!("high")));
+}
+
+#[tokio::test]
 async fn values_reach_the_operators_arguments() {
     let cluster = ControlPlane::shared().await.unwrap();
     assert_eq!(arguments(cluster, &[]).await, json!(["--lease-name=chart-entra-rotator", "--watch-namespace=operator"]));

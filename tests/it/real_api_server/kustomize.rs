@@ -18,7 +18,7 @@ async fn the_base_says_what_the_chart_says_by_its_defaults() {
 
 #[tokio::test]
 async fn the_components_say_what_the_charts_values_say() {
-    let values = "workloadIdentity.enabled=true,workloadIdentity.webhook=false,verbsPolicy.enabled=true";
+    let values = "workloadIdentity.enabled=true,workloadIdentity.webhook=false,verbsPolicy.enabled=true,replicas=2";
     assert_like_the_chart(OPTIONS, &["--set", values]).await;
 }
 
@@ -77,6 +77,14 @@ fn without_provenance(mut object: Value) -> Value {
     if object["kind"] == "Deployment" {
         drop_labels(&mut object["spec"]["selector"]["matchLabels"]);
         drop_labels(&mut object["spec"]["template"]["metadata"]["labels"]);
+        let affinity = &mut object["spec"]["template"]["spec"]["affinity"];
+        let terms = "/podAntiAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/podAffinityTerm/labelSelector/matchLabels";
+        if let Some(labels) = affinity.pointer_mut(terms) {
+            drop_labels(labels);
+        }
+    }
+    if object["kind"] == "PodDisruptionBudget" {
+        drop_labels(&mut object["spec"]["selector"]["matchLabels"]);
     }
     if object["kind"] == "Service" {
         drop_labels(&mut object["spec"]["selector"]);

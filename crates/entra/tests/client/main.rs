@@ -11,6 +11,7 @@ mod jwts;
 mod metadata;
 mod pacing;
 mod passwords;
+mod permissions;
 mod policies;
 mod reads;
 mod secrets;

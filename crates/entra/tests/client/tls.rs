@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use entra::{MAX_ANSWER, NetworkError, NetworkOptions, WireError, network};
+use entra::{MAX_ANSWER, NetworkError, NetworkOptions, Permission, WireError, network};
 use http::{Request, Response, StatusCode};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
@@ -56,6 +57,25 @@ async fn server_of_parts(authority: &Authority, answer: impl Iterator<Item = Vec
     address
 }
 
+/// A server that reads until the body is there or the client hangs up, and hangs up without an answer; and what it has received.
+async fn listener(authority: &Authority) -> (SocketAddr, JoinHandle<Vec<u8>>) {
+    let (acceptor, listener) = (tls(authority), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    let received = tokio::spawn(async move {
+        let mut stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+        let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
+        // A client that hangs up need not say goodbye.
+        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+            received.extend_from_slice(&buffer[..length]);
+            if received.ends_with(b"the body") {
+                break;
+            }
+        }
+        received
+    });
+    (address, received)
+}
+
 fn http(head: &str, body: &[u8]) -> Vec<u8> {
     [format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
 }
@@ -99,6 +119,30 @@ async fn plain_http_is_not_spoken() {
     let address = server(&authority(), http("200 OK", b"hello")).await;
     let error = get(&direct(), "http", address).await.unwrap_err();
     assert!(matches!(error, WireError::Connect(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn permission_is_asked_when_the_body_goes_out_and_without_it_nobody_gets_one() {
+    let authority = authority();
+    let (address, received) = listener(&authority).await;
+    let mut request = Request::post(format!("https://localhost:{}/x", address.port())).body(Bytes::from("the body")).unwrap();
+    request.extensions_mut().insert(Permission::new(|| false));
+    let error = network(&trusting(&authority)).unwrap().oneshot(request).await.unwrap_err();
+    assert_eq!(error, WireError::Withheld);
+    let received = String::from_utf8(received.await.unwrap()).unwrap();
+    assert!(!received.contains("the body") && !received.contains("content-length: 0"), "{received}");
+}
+
+#[tokio::test]
+async fn a_body_that_needs_permission_arrives_as_any_other() {
+    let authority = authority();
+    let (address, received) = listener(&authority).await;
+    let mut request = Request::post(format!("https://localhost:{}/x", address.port())).body(Bytes::from("the body")).unwrap();
+    request.extensions_mut().insert(Permission::new(|| true));
+    let error = network(&trusting(&authority)).unwrap().oneshot(request).await.unwrap_err();
+    assert!(matches!(error, WireError::Cut(_)), "{error:?}");
+    let received = String::from_utf8(received.await.unwrap()).unwrap();
+    assert!(received.contains("content-length: 8\r\n") && received.ends_with("\r\n\r\nthe body"), "{received}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::stage::{OPERATOR, Stage};
+use crate::control_plane::ControlPlane;
 
 /// One request, as the API server recorded it.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +21,8 @@ struct Recorded {
 #[derive(Clone, Debug, Deserialize)]
 struct User {
     username: String,
+    #[serde(default)]
+    extra: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -43,10 +46,8 @@ impl Requests {
     /// Those that arrived from `since` on and before `until`. The operator must have ended, or be known to have asked whatever counts.
     pub(super) fn between(stage: &Stage, since: DateTime<Utc>, until: DateTime<Utc>) -> Self {
         let user = format!("system:serviceaccount:{OPERATOR}:{}", stage.deployed.service_account());
-        let log = fs::read_to_string(stage.cluster.audit_log()).unwrap();
-        let read = |line: &str| serde_json::from_str::<Recorded>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let mine = |request: &Recorded| request.user.username == user && since <= request.at && request.at < until;
-        Self(log.lines().map(read).filter(mine).collect())
+        Self(recorded(&fs::read_to_string(stage.cluster.audit_log()).unwrap()).into_iter().filter(mine).collect())
     }
 
     /// What the counts of the protocol leave aside: events, watches, the renewals of the Lease, and the status of the tenant.
@@ -67,6 +68,21 @@ impl Requests {
     pub(super) fn list(&self) -> String {
         self.0.iter().filter(|request| !request.is_beside()).map(|request| format!("{request}\n")).collect()
     }
+}
+
+/// What changed anything, of what was asked under one token from `since` on.
+pub(super) fn writes_by_token(cluster: &ControlPlane, token: &str, since: DateTime<Utc>) -> Vec<String> {
+    let by_token = |request: &Recorded| request.user.extra.values().flatten().any(|id| id == token);
+    let all = recorded(&fs::read_to_string(cluster.audit_log()).unwrap());
+    assert!(all.iter().any(by_token), "the record does not name the token {token}");
+    let is_done = |request: &Recorded| request.response_status.as_ref().is_some_and(|status| status.code < 400);
+    let is_write = |request: &Recorded| !["get", "list", "watch"].contains(&request.verb.as_str());
+    let writes = all.iter().filter(|request| by_token(request) && since <= request.at && is_write(request) && is_done(request));
+    writes.map(ToString::to_string).collect()
+}
+
+fn recorded(log: &str) -> Vec<Recorded> {
+    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
 impl Recorded {

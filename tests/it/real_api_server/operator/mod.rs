@@ -5,6 +5,8 @@
 
 /// What an API server records of the operator's requests.
 mod audit;
+/// Kills, cuts, outages.
+mod chaos;
 /// The Deployment as a command line.
 mod deployed;
 /// The emulator, and who is registered in it.

@@ -56,13 +56,19 @@ impl Published {
 
     /// Signs in with nothing but what stands in the Secret, as a workload does.
     pub(super) async fn sign_in(&self, entra: &Entra) -> Result<(), entra::Failure> {
+        self.sign_in_for(entra, &entra.url()).await
+    }
+
+    /// The same, to use Graph at this root.
+    pub(super) async fn sign_in_for(&self, entra: &Entra, graph: &str) -> Result<(), entra::Failure> {
         let credential = self.credential();
-        let endpoints = Endpoints::custom(self.text("AZURE_AUTHORITY_HOST"), &entra.url()).unwrap();
+        let endpoints = Endpoints::custom(self.text("AZURE_AUTHORITY_HOST"), graph).unwrap();
         let seams = Seams::real();
         let wire = in_process(entra.emulator().service());
         let tenant = self.text("AZURE_TENANT_ID").parse().unwrap();
         Graph::new(wire, endpoints, tenant, credential, Environment::new(seams.clock, seams.ids)).identity().await.map(drop)
     }
+
     fn credential(&self) -> SignIn {
         let client_id = self.text("AZURE_CLIENT_ID").parse().unwrap();
         if let Some(secret) = self.data().get("AZURE_CLIENT_SECRET") {

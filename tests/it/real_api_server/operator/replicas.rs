@@ -1,6 +1,9 @@
 //! Two replicas take turns by a Lease.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use chrono::TimeDelta;
 use entra_emulator::Operation;
@@ -8,6 +11,7 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use super::{
+    process::Operator,
     scene::{Scene, assert_never_interrupted, assert_promises, client_certificate, is_settled},
     stage::{OPERATOR, Stage},
     witness::{Place, Witness, time},
@@ -53,6 +57,35 @@ async fn a_second_replica_waits_and_takes_over_as_soon_as_the_first_is_told_to_s
     assert_promises(&scene, &[&resource]);
     assert_never_interrupted(&resource, &issued);
     scene.leave(&["told-to-stop-payroll"]).await;
+}
+
+#[tokio::test]
+async fn a_lease_of_five_minutes_that_is_given_up_is_taken_without_waiting_for_its_end() {
+    let stage = Stage::alone().await;
+    // Of a replica of another test: the first one here would have to wait for its end.
+    stage.cluster.kubectl(&["delete", "lease", "entra-rotator", "-n", OPERATOR, "--ignore-not-found"]).await.unwrap();
+    let mut lease = lease(&stage).await;
+    let first = Operator::start_by(&mut with_long_lease(&stage, "entra-rotator-a")).await;
+    lease.until("the first one", |lease| is_held_by(lease, "entra-rotator-a")).await;
+    let second = Operator::start_by(&mut with_long_lease(&stage, "entra-rotator-b")).await;
+    second.says("standing by").await;
+    first.send(Signal::TERM);
+    assert_eq!(first.exit_code().await, Some(0));
+    let taken = lease.until("the second one", |lease| is_held_by(lease, "entra-rotator-b")).await;
+    assert_eq!(taken["spec"]["leaseDurationSeconds"], 300);
+    let mut holders: Vec<_> = lease.all().iter().map(|lease| lease["spec"]["holderIdentity"].clone()).collect();
+    holders.dedup();
+    assert_eq!(holders, ["entra-rotator-a", "", "entra-rotator-b"]);
+}
+
+/// What the Deployment says, with a Lease of five minutes: far longer than a test waits for anything.
+fn with_long_lease(stage: &Stage, pod: &str) -> Command {
+    let deployed = stage.deployed.command(pod, &stage.kubeconfig);
+    let arguments = deployed.get_args().filter(|argument| !argument.to_string_lossy().starts_with("--lease-duration="));
+    let mut command = Command::new(deployed.get_program());
+    command.args(arguments).arg("--lease-duration=5m").env_clear();
+    command.envs(deployed.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
 }
 
 #[tokio::test]
