@@ -39,9 +39,8 @@ cargo xtask sim [ARGUMENTS]
 
 cargo xtask endure [ARGUMENTS]
     Lets the rotation protocol live through ten years of a thousand resources with credentials of seven days, amid random faults
-    and disturbances, checks its promises at every step, and prints what was counted. Takes about ten minutes on two cores, most
-    of them without a need for memory. Fails if a promise was broken, and prints the command that runs just that part again. Try
-    `--help` for its arguments.
+    and disturbances, checks its promises at every step, and prints what was counted. Takes less than ten minutes on two cores.
+    Fails if a promise was broken, and prints the command that runs just that part again. Try `--help` for its arguments.
 
 cargo xtask chaos [--kills N] [--resources N] [--seed N] [--scenario NAME]...
     Builds the release binary and runs it on a real Kubernetes API server against an emulated Entra, through relays that it steers:

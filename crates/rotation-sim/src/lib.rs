@@ -11,6 +11,7 @@ mod gap;
 mod object;
 mod operator;
 mod outage;
+mod policies;
 mod signing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,15 +19,15 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use chance::{Chance, Dice};
 use chrono::{DateTime, SecondsFormat, TimeDelta};
 pub use entra::Entra;
-use entra_types::{KeyId, ObjectId, ObjectKind, Thumbprint};
+use entra_types::{KeyId, ObjectId, Thumbprint};
 pub use object::Object;
 pub use outage::{Outage, OutageKind};
+pub use policies::{certificate, policy, secret, self_rolled, signing, signing_with};
 use rotation::*;
 
 /// The uid of the resource, unless a policy says otherwise.
 pub const UID: &str = "0c5a7c1e-6f64-4d3c-9b57-6a0d0d0c9a11";
 const OBJECT: &str = "aaaaaaaa-0000-4000-8000-000000000001";
-const TENANT: &str = "cccccccc-0000-4000-8000-000000000001";
 
 /// What goes wrong at one effect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -146,72 +147,6 @@ pub fn time(text: &str) -> Time {
 /// The time as Graph writes it.
 pub fn text(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// A policy with every default of its kind.
-pub fn policy(kind: Kind, wish: &Wish) -> Policy {
-    let signing = matches!(kind, Kind::TokenSigning(_));
-    let durations = Durations::resolve(&kind, wish, TimeDelta::hours(1)).unwrap();
-    Policy {
-        uid: UID.to_owned(),
-        tenant_id: TENANT.parse().unwrap(),
-        object: if signing { ObjectKind::ServicePrincipal } else { ObjectKind::Application },
-        kind,
-        durations,
-        not_issued_before: None,
-        suspend: false,
-        revoke_issued_before: None,
-        windows: Windows::default(),
-        deleted_at: None,
-        revoke_on_delete: false,
-        has_finalizer: false,
-        approved: None,
-        adopt: BTreeSet::new(),
-        may_adopt: false,
-        generation: 1,
-        observed_generation: Some(1),
-        own_client: None,
-        late: Lateness::default(),
-        refusal: None,
-    }
-}
-
-/// A client certificate that lives for so many days.
-pub fn certificate(days: i64) -> Policy {
-    policy(
-        Kind::ClientCertificate { key_bits: 2048, sign_in_as: SignInAs::Operator },
-        &Wish { validity: Some(TimeDelta::days(days)), ..Wish::default() },
-    )
-}
-
-/// A client secret that lives for so many days.
-pub fn secret(days: i64) -> Policy {
-    policy(Kind::ClientSecret, &Wish { validity: Some(TimeDelta::days(days)), ..Wish::default() })
-}
-
-/// A client certificate that the application rolls itself.
-pub fn self_rolled(days: i64) -> Policy {
-    let kind = Kind::ClientCertificate { key_bits: 2048, sign_in_as: SignInAs::Itself };
-    policy(kind, &Wish { validity: Some(TimeDelta::days(days)), ..Wish::default() })
-}
-
-/// A signing certificate that lives for so many days.
-pub fn signing(days: i64) -> Policy {
-    signing_with(days, Metadata::Observe)
-}
-
-/// A signing certificate that lives for so many days, and what the metadata must show before it signs.
-pub fn signing_with(days: i64, metadata: Metadata) -> Policy {
-    let kind = Kind::TokenSigning(SigningPolicy {
-        display_name: "CN=payroll".to_owned(),
-        metadata,
-        needs_approval: false,
-        on_deadline: OnDeadline::Activate,
-        pinned: None,
-        notification_addresses: None,
-        key_source: KeySource::Entra,
-    });
-    policy(kind, &Wish { validity: Some(TimeDelta::days(days)), ..Wish::default() })
 }
 
 impl std::fmt::Debug for World {

@@ -82,3 +82,42 @@ pub(super) fn settled(member: &Member) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{World, certificate};
+
+    fn member() -> (Object, Member) {
+        let mut world = World::new(certificate(6));
+        world.run_for(TimeDelta::hours(1));
+        let (mut object, wake) = (Object::default(), world.now);
+        world.exchange(&mut object);
+        (object, Member::new(world, Sort::Certificate, 0, wake))
+    }
+
+    #[test]
+    fn what_is_in_a_ledger_or_foreign_is_recorded_and_nothing_else() {
+        let (mut object, member) = member();
+        assert_eq!(recorded(&object, &[&member]), Ok(vec![1]));
+        object.entra.passwords.push(json!({"keyId": "99999999-0000-4000-8000-000000000099", "displayName": "entra-rotator/uid/id"}));
+        assert!(recorded(&object, &[&member]).is_err_and(|what| what.contains("in no ledger")));
+    }
+
+    #[test]
+    fn a_foreign_entry_that_was_changed_is_not_taken_for_the_one_that_was_there() {
+        let (mut object, member) = member();
+        object.entra.keys[0]["startDateTime"] = json!("2025-05-05T18:38:51Z");
+        assert!(recorded(&object, &[&member]).is_err());
+    }
+
+    #[test]
+    fn a_resource_whose_output_shows_nothing_has_not_settled() {
+        let (_, mut member) = member();
+        assert_eq!(settled(&member), Ok(()));
+        member.world.output = None;
+        assert!(settled(&member).is_err_and(|what| what.contains("the output")));
+    }
+}
