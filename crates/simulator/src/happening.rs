@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::effects::{Effects, Outage, Side};
+use crate::setup::Kind;
 use crate::world::{NAME, NAMESPACE, OUTPUT, Skewed, World, credentials};
 
 /// Something that happens.
@@ -43,7 +44,7 @@ pub enum Happening {
     StrangerRemoves,
     /// A person removes what is published in the portal.
     OursRemoved,
-    /// A person has another certificate sign.
+    /// A person has another certificate sign, if anything is signed here.
     AnotherSigns,
     /// The operator's clock is five minutes ahead for two hours.
     ClockAhead,
@@ -132,6 +133,7 @@ impl Happening {
 pub struct Hands {
     cluster: KubeSim,
     entra: Emulator,
+    kind: Kind,
     object: ObjectId,
     others: [ObjectId; 2],
     effects: Effects,
@@ -196,6 +198,7 @@ impl Hands {
         Self {
             cluster: world.cluster.clone(),
             entra: world.entra.clone(),
+            kind: world.kind,
             object: world.object,
             others: [world.target.application, world.target.service_principal],
             effects: world.effects.clone(),
@@ -233,7 +236,8 @@ impl Hands {
             Happening::StrangerAdds => self.add(),
             Happening::StrangerRemoves => self.remove(),
             Happening::OursRemoved => self.remove_ours(),
-            Happening::AnotherSigns => self.choose_another(),
+            Happening::AnotherSigns if self.kind == Kind::Signing => self.choose_another(),
+            Happening::AnotherSigns => {}
             Happening::ClockAhead => self.set_clock(TimeDelta::minutes(5), span),
             Happening::ClockBehind => self.set_clock(TimeDelta::minutes(-5), span),
             Happening::ClockDayAhead => self.set_clock(TimeDelta::days(1), span),
