@@ -8,6 +8,7 @@ use crate::case::{Act, Case, Fact, Licence, Look, Mutation, Wait};
 use crate::check::{Check, act, all, look, note, stop, wait};
 use crate::client_certificate;
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Use};
+use crate::memory::{Attempt, Made};
 use crate::op::{OpState, Removal};
 use crate::removal::{is_absent, names_to_learn, quiet_list, removable};
 use crate::schedule;
@@ -68,9 +69,25 @@ fn stays(case: &Case<'_>, entry: &Entry) -> bool {
 
 /// The resource goes; whatever Entra still lists of it is named.
 fn let_go(case: &Case<'_>) -> Check {
-    let own = case.ledger.entries.iter().filter(|entry| entry.origin != Origin::Foreign);
-    let left: BTreeSet<KeyId> = own.flat_map(|entry| entry.key_ids.iter().copied()).collect();
+    let mut left = BTreeSet::new();
+    for entry in case.ledger.entries.iter().filter(|entry| entry.origin != Origin::Foreign) {
+        left.extend(&entry.key_ids);
+        if entry.key_ids.is_empty() {
+            left.extend(told(case, entry)?);
+        }
+    }
     act(if left.is_empty() { Act::SetFinalizer(false) } else { Act::LetGo(left) })
+}
+
+/// What Entra answered to the creation of a credential that was never promoted: this process remembers it, or the slot of a secret holds it.
+fn told(case: &Case<'_>, entry: &Entry) -> Check<Option<KeyId>> {
+    let attempt = entry.op.as_ref().and_then(|op| case.memory.attempt(&op.nonce));
+    if let Some(Attempt::Applied { made: Some(Made::Password(id) | Made::Key(id)), .. }) = attempt {
+        return Ok(Some(*id));
+    }
+    let Some(name) = entry.slot() else { return Ok(None) };
+    let Some(slot) = case.memory.slot(name) else { return look(Look::Slot(name)) };
+    Ok(slot.filter(|slot| slot.entry.as_ref() == Some(&entry.id)).and_then(|slot| Some(slot.secret?.key_id)))
 }
 
 fn revoke(case: &Case<'_>, entry: &Entry) -> Check {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -92,6 +92,7 @@ fn smallest(plan: &Plan, undisturbed: &Outcome) -> Failure {
 
 /// Calls `work` with every number below `count`, from as many threads as there are cores.
 fn on_all_cores(count: usize, work: impl Fn(usize) + Sync) {
+    silence_workers();
     let next = AtomicUsize::new(0);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -102,6 +103,19 @@ fn on_all_cores(count: usize, work: impl Fn(usize) + Sync) {
                 }
             });
         }
+    });
+}
+
+/// A panic of a worker is a verdict, told with its plan. Workers have no name, unlike all other threads.
+fn silence_workers() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::thread::current().name().is_some() {
+                usual(panic);
+            }
+        }));
     });
 }
 

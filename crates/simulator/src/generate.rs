@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::effects;
 use crate::fault::Fault;
 use crate::happening::Happening;
 use crate::plan::{Disturbance, Plan};
@@ -17,25 +18,27 @@ const COMBINED: [Fault; 4] = [Fault::CrashBefore, Fault::CrashAfter, Fault::Answ
 
 /// Everything that can disturb a course, at every one of its effects.
 pub fn singles(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
-    let effects = 0..effects(workflow, reference);
+    let effects = 0..length(workflow, reference);
     effects.flat_map(|at| Disturbance::all().map(move |what| Plan::undisturbed(workflow).and(at, what))).collect()
 }
 
-/// For every effect a fault and a happening, both in turn: all effects and all disturbances occur, in a thirteenth of the time.
+/// For every write a fault and a happening, and for every other effect one of them, all in turn: all effects and all disturbances occur, in a small part of the time.
 pub fn selection(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
     let shift = workflow::ALL.iter().position(|one| one.name == workflow.name).unwrap_or_default();
-    let both = |at: usize| {
+    let both = |(at, name): (usize, &String)| {
         let fault = Disturbance::Fault(Fault::ALL[(at + shift) % Fault::ALL.len()]);
         let happening = Disturbance::Happening(Happening::ALL[(at + 3 * shift) % Happening::ALL.len()]);
-        [fault, happening].map(|what| Plan::undisturbed(workflow).and(at, what))
+        let chosen = if !effects::is_beside(name) { vec![fault, happening] } else { vec![if at % 2 == 0 { fault } else { happening }] };
+        chosen.into_iter().map(move |what| Plan::undisturbed(workflow).and(at, what))
     };
-    (0..effects(workflow, reference)).flat_map(both).collect()
+    let effects = reference.get(workflow.name).map_or(&[][..], |outcome| &outcome.effects);
+    effects.iter().enumerate().flat_map(both).collect()
 }
 
 /// Every two of the faults that leave most behind, the second one at any effect up to ten after the first; and each of them where replicas are behind.
 pub fn pairs(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
     let mut plans = Vec::new();
-    for first in 0..effects(workflow, reference) {
+    for first in 0..length(workflow, reference) {
         for fault in COMBINED {
             let plan = Plan::undisturbed(workflow).and(first, Disturbance::Fault(fault));
             plans.push(Plan { lag: 10, ..plan.clone() });
@@ -52,7 +55,7 @@ pub fn random(seed: u64, reference: &Reference) -> Plan {
     let mut random = fastrand::Rng::with_seed(seed);
     let workflow = &workflow::ALL[random.usize(..workflow::ALL.len())];
     let all: Vec<Disturbance> = Disturbance::all().collect();
-    let range = effects(workflow, reference) * 3 / 2;
+    let range = length(workflow, reference) * 3 / 2;
     let mut turns: Vec<_> = (0..random.usize(2..=5)).map(|_| (random.usize(..range), all[random.usize(..all.len())])).collect();
     turns.sort_unstable();
     let lag = [0, 0, 2, 10][random.usize(..4)];
@@ -60,6 +63,6 @@ pub fn random(seed: u64, reference: &Reference) -> Plan {
     Plan { lag, replicas, turns, ..Plan::undisturbed(workflow) }
 }
 
-fn effects(workflow: &Workflow, reference: &Reference) -> usize {
+fn length(workflow: &Workflow, reference: &Reference) -> usize {
     reference.get(workflow.name).map_or(0, |outcome| outcome.effects.len())
 }

@@ -45,8 +45,6 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Panics are verdicts here: they are told with their plan.
-    std::panic::set_hook(Box::new(|_| {}));
     match &arguments.plan {
         _ if arguments.list => list(),
         Some(plan) => replay(plan),
@@ -64,6 +62,8 @@ fn list() -> ExitCode {
 }
 
 fn replay(plan: &Plan) -> ExitCode {
+    // A panic is a verdict here.
+    std::panic::set_hook(Box::new(|_| {}));
     let workflow = workflow::find(plan.workflow).expect("a plan names a workflow that exists");
     let verdict = trial::run(&Plan::undisturbed(workflow)).and_then(|undisturbed| verdict::of(plan, &undisturbed));
     match verdict {

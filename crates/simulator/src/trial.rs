@@ -10,7 +10,7 @@ use entra_emulator::Lag;
 use serde_json::{Value, json};
 
 use crate::effects::{self, Turn};
-use crate::happening::Hands;
+use crate::happening::{Hands, Happening};
 use crate::oracle::{self, Oracle};
 use crate::plan::{Disturbance, Plan};
 use crate::setup::Setup;
@@ -79,7 +79,7 @@ async fn course(world: &World, workflow: &Workflow, plan: &Plan) -> Outcome {
     let effects = world.effects.record().split_off(first);
     let turns_taken = plan.turns.iter().filter(|(at, _)| *at < effects.len()).count();
     let last = *ends.lock().unwrap();
-    settle(world, workflow, &oracle, last).await;
+    settle(world, workflow, plan, &oracle, last).await;
     Outcome {
         end: end(world),
         graph_writes: world.writes().len() - written,
@@ -122,12 +122,15 @@ fn script(world: &World, oracle: &Oracle, plan: &Plan, first: usize) -> Ends {
 }
 
 /// Everything that lasts comes to its end; then the world has settled, and nothing more is done.
-async fn settle(world: &World, workflow: &Workflow, oracle: &Oracle, last: Option<DateTime<Utc>>) {
+async fn settle(world: &World, workflow: &Workflow, plan: &Plan, oracle: &Oracle, last: Option<DateTime<Utc>>) {
     world.entra.set_lag(Lag::default());
     let left = last.map_or(TimeDelta::zero(), |last| last - world.now()).max(TimeDelta::zero());
     tokio::time::sleep(left.to_std().unwrap() + AUDIT).await;
     if workflow.ends_with_nothing() {
-        nothing_is_left(world, oracle);
+        // What a restored status has forgotten carries our mark and is in no ledger: it is never removed.
+        if !plan.turns.iter().any(|(_, what)| *what == Disturbance::Happening(Happening::StatusRestored)) {
+            nothing_is_left(world, oracle);
+        }
     } else {
         world.wait_until(TimeDelta::days(4), "rest in the end", |world| world.is_at_rest() || workflow.ends_withdrawn()).await;
         oracle.has_settled(world);

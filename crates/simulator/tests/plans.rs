@@ -1,0 +1,52 @@
+//! Every workflow of the operator, with something going wrong at every one of its effects.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeSet;
+
+use simulator::campaign::{self, Report};
+use simulator::generate::{self, Reference};
+use simulator::plan::Plan;
+use simulator::workflow;
+
+/// Plans that broke a promise once, a line each.
+const FOUND: &str = include_str!("../plans/found.txt");
+
+fn undisturbed() -> Reference {
+    campaign::reference(workflow::ALL).unwrap_or_else(|failed| panic!("even undisturbed: {failed:#?}"))
+}
+
+fn assert_every_promise_was_kept(report: &Report) {
+    println!("{report}");
+    let failures: Vec<String> = report.failures().iter().map(ToString::to_string).collect();
+    assert!(failures.is_empty(), "{} plans broke a promise:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn whatever_goes_wrong_at_whichever_effect_every_promise_is_kept() {
+    let reference = undisturbed();
+    let plans: Vec<Plan> = workflow::ALL.iter().flat_map(|workflow| generate::selection(workflow, &reference)).collect();
+    let distinct: BTreeSet<&Plan> = plans.iter().collect();
+    assert!(distinct.len() >= 1_000, "only {} plans", distinct.len());
+    for (name, outcome) in &reference {
+        let covered: BTreeSet<usize> = plans.iter().filter(|plan| plan.workflow == *name).map(|plan| plan.turns[0].0).collect();
+        let missing: Vec<_> = outcome.effects.iter().enumerate().filter(|(number, _)| !covered.contains(number)).collect();
+        assert!(missing.is_empty(), "no plan disturbs {name} at {missing:?}");
+    }
+    let report = campaign::run(&plans, &reference);
+    assert_every_promise_was_kept(&report);
+    assert_eq!(report.disturbances(), plans.len(), "an effect of the undisturbed course never came");
+}
+
+#[test]
+fn what_was_found_once_is_not_found_again() {
+    let plans: Vec<Plan> = FOUND.lines().filter(|line| !line.starts_with('#')).map(|line| line.parse().unwrap()).collect();
+    assert!(!plans.is_empty());
+    assert_every_promise_was_kept(&campaign::run(&plans, &undisturbed()));
+}
+
+#[test]
+fn two_runs_of_one_plan_are_the_same() {
+    let plan: Plan = "signing.rotation lag=5 crash-after@7 answer-lost@12".parse().unwrap();
+    let [first, second] = [(); 2].map(|()| simulator::trial::run(&plan).unwrap());
+    assert_eq!((first.effects, first.end, first.graph_writes), (second.effects, second.end, second.graph_writes));
+}
