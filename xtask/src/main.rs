@@ -2,9 +2,12 @@
 
 mod clients;
 mod dependencies;
+mod installed;
+mod mutants;
 mod report;
 mod test;
 mod tools;
+mod tree;
 
 use std::{
     env,
@@ -36,19 +39,28 @@ cargo xtask tools
 cargo xtask clients
     Installs msal, azure-identity and @azure/identity if they are missing, and prints their folder. Needs Python 3.11 with venv,
     and Node 20 with npm. To run the tests with them: ENTRA_ROTATOR_CLIENTS=$(cargo xtask clients) cargo test --test it real_clients::
+
+cargo xtask mutants [ARGUMENTS]
+    Changes one function of crates/rotation after the other in a copy of the tree, and shows for which changes no test fails.
+    The first run installs cargo-mutants into your cache folder, which takes about three minutes. Every change takes a few
+    seconds, all of them hours: `--file 'crates/rotation/src/removal.rs'` takes those of one file, `--shard 0/8` an eighth of
+    all, `--list` only names them. The arguments are those of `cargo mutants`; what is left out, and why, stands in
+    .cargo/mutants.toml.
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        [] | ["help" | "--help" | "-h", ..] | ["test" | "tools" | "clients", "--help" | "-h"] => {
+        [] | ["help" | "--help" | "-h", ..] | ["test" | "tools" | "clients" | "mutants", "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
         }
         ["test", options @ ..] => test::Options::parse(options).and_then(|options| test::run(&options)),
         ["tools"] => tools::Tools::build_in_background().and_then(tools::Tools::folder).map(|folder| println!("{folder}")),
         ["clients"] => clients::install().map(|folder| println!("{}", folder.display())),
+        ["mutants", arguments @ ..] => mutants::run(arguments),
+        ["until-failure", arguments @ ..] => mutants::until_failure(arguments),
         ["try", arguments @ ..] => run(&mut try_command(arguments)),
         [unknown, ..] => Err(format!("there is no command {unknown}, or not with these arguments: see cargo xtask --help")),
     };
