@@ -1,6 +1,7 @@
 //! The project's commands: `cargo xtask --help`. No dependencies, so that it starts at once on a clean clone.
 
 mod clients;
+mod defects;
 mod dependencies;
 mod installed;
 mod mutants;
@@ -40,6 +41,11 @@ cargo xtask clients
     Installs msal, azure-identity and @azure/identity if they are missing, and prints their folder. Needs Python 3.11 with venv,
     and Node 20 with npm. To run the tests with them: ENTRA_ROTATOR_CLIENTS=$(cargo xtask clients) cargo test --test it real_clients::
 
+cargo xtask defects [WORDS]
+    Plants the defects that lie as patches in defects/, one after the other in a copy of the tree, and shows that the plan that
+    each of them names fails by it. Prints what caught each defect, and fails if one is not caught. With WORDS, plants those
+    whose names contain one of them.
+
 cargo xtask mutants [ARGUMENTS]
     Changes one function of crates/rotation after the other in a copy of the tree, and shows for which changes no test fails.
     The first run installs cargo-mutants into your cache folder, which takes about three minutes. Every change takes a few
@@ -52,13 +58,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        [] | ["help" | "--help" | "-h", ..] | ["test" | "tools" | "clients" | "mutants", "--help" | "-h"] => {
+        [] | ["help" | "--help" | "-h", ..] | ["test" | "tools" | "clients" | "defects" | "mutants", "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
         }
         ["test", options @ ..] => test::Options::parse(options).and_then(|options| test::run(&options)),
         ["tools"] => tools::Tools::build_in_background().and_then(tools::Tools::folder).map(|folder| println!("{folder}")),
         ["clients"] => clients::install().map(|folder| println!("{}", folder.display())),
+        ["defects", words @ ..] => defects::run(words),
         ["mutants", arguments @ ..] => mutants::run(arguments),
         ["until-failure", arguments @ ..] => mutants::until_failure(arguments),
         ["try", arguments @ ..] => run(&mut try_command(arguments)),
