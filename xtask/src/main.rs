@@ -51,7 +51,7 @@ cargo xtask mutants [ARGUMENTS]
     The first run installs cargo-mutants into your cache folder, which takes about three minutes. Every change takes a few
     seconds, all of them hours: `--file 'crates/rotation/src/removal.rs'` takes those of one file, `--shard 0/8` an eighth of
     all, `--list` only names them. The arguments are those of `cargo mutants`; what is left out, and why, stands in
-    .cargo/mutants.toml.
+    .cargo/mutants.toml. With `--quick` as well, the tests that go through every fault of a course are left out.
 ";
 
 fn main() -> ExitCode {

@@ -27,6 +27,9 @@ const LONG: [&str; 11] = [
     "a_lost_",
 ];
 
+/// Leaves the long ones out: a change that survives the others is one to look at, and may still be noticed by these.
+const QUICK: &str = "--quick";
+
 /// Seconds of processor time after which a mutant is stopped that makes a test run for ever; the tests take a tenth of that.
 const PATIENCE: u32 = 900;
 
@@ -35,13 +38,14 @@ const OUTCOMES: [(&str, &str); 4] =
 
 /// Runs cargo-mutants with `.cargo/mutants.toml` and these arguments on a copy of the tree, and prints how many mutants were caught.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
+    let (quick, arguments): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| **argument == QUICK);
     let program = installed::program("cargo-mutants", VERSION, "about three minutes")?;
     let tree = tree::copy("mutants")?;
     let output = tree.with_file_name("out");
     fs::create_dir_all(&output).map_err(|error| format!("cannot make {}: {error}", output.display()))?;
     let mut command = Command::new(program);
     command.args(["mutants", "--in-place", "--package", "rotation", "--dir"]).arg(&tree).arg("--output").arg(&output);
-    command.arg(format!("--cargo-arg=--config={}", runner()?)).args(arguments);
+    command.arg(format!("--cargo-arg=--config={}", runner(!quick.is_empty())?)).args(arguments);
     command.env("CARGO_TARGET_DIR", tree.with_file_name("build")).current_dir(&tree);
     let done = crate::run(&mut command);
     println!("\n{}", table(&output.join("mutants.out")));
@@ -49,17 +53,18 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
 }
 
 /// Lets this program run the tests, so that it can stop at the first that fails.
-fn runner() -> Result<String, String> {
+fn runner(quick: bool) -> Result<String, String> {
     let own = env::current_exe().map_err(|error| format!("cannot find myself: {error}"))?;
-    Ok(format!("target.'cfg(all())'.runner=[{:?}, \"until-failure\"]", own.display().to_string()))
+    let how = if quick { QUICK } else { "--all" };
+    Ok(format!("target.'cfg(all())'.runner=[{:?}, \"until-failure\", {how:?}]", own.display().to_string()))
 }
 
-/// Runs the tests of a binary, the long ones last, up to the first that fails.
+/// Runs the tests of a binary, the long ones last or not at all, up to the first that fails.
 pub(crate) fn until_failure(arguments: &[&str]) -> Result<(), String> {
-    let [binary, arguments @ ..] = arguments else { return Err("until-failure needs the binary with the tests".to_owned()) };
+    let [how, binary, arguments @ ..] = arguments else { return Err("until-failure needs the binary with the tests".to_owned()) };
     let short: Vec<&str> = LONG.iter().flat_map(|part| ["--skip", part]).collect();
     test(binary, arguments, &short)?;
-    test(binary, arguments, &LONG)
+    if *how == QUICK { Ok(()) } else { test(binary, arguments, &LONG) }
 }
 
 fn test(binary: &str, arguments: &[&str], selection: &[&str]) -> Result<(), String> {
