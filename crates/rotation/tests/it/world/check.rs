@@ -4,10 +4,83 @@ use entra_types::Thumbprint;
 use rotation::*;
 use serde_json::{Value, json};
 
+use std::collections::BTreeSet;
+
 use super::World;
 use super::signing::certificate_of;
 
+/// What the promises speak of and no object shows.
+#[derive(Default)]
+pub(super) struct Course {
+    /// Read in this pass.
+    looked: BTreeSet<Looked>,
+    notes: u64,
+    /// The licences that something was sent under.
+    spent: BTreeSet<String>,
+    /// The entries that a secret was asked for.
+    asked: BTreeSet<EntryId>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Looked {
+    Output,
+    Directory,
+}
+
+impl Course {
+    pub(super) fn begin_pass(&mut self) {
+        self.looked.clear();
+    }
+
+    pub(super) fn looks(&mut self, at: Looked) {
+        self.looked.insert(at);
+    }
+
+    /// Another one for every note.
+    pub(super) fn nonce(&mut self) -> String {
+        self.notes += 1;
+        format!("n{}", self.notes)
+    }
+
+    /// One licence, one send; and a secret is asked for once.
+    pub(super) fn sends(&mut self, id: &EntryId, op: &Op) {
+        assert!(self.spent.insert(op.nonce.clone()), "sent twice under one licence: {op:?}");
+        assert!(op.kind != OpKind::AddPassword || self.asked.insert(id.clone()), "a secret was asked for twice: {op:?}");
+    }
+}
+
 impl World {
+    /// What must be true when the ledger comes to say this.
+    pub(super) fn check_fact(&self, fact: &Fact) {
+        match fact {
+            Fact::Retired(id, Some(_)) if self.policy.deleted_at.is_none() => self.check_door(self.ledger.entry(id).unwrap()),
+            Fact::Promoted(id, _) if !self.policy.is_signing() && self.sign_in.is_none() => {
+                let name = self.name_of(id).expect("what is promoted can be used");
+                let known = self.listed_at.get(&name).is_some_and(|at| *at + self.sign_in_lag <= self.now);
+                assert!(known && self.accepts(&name), "promoted before it is accepted at {}", self.now);
+            }
+            Fact::Retargeted => {
+                let target = self.ledger.target.as_ref().map(|target| target.object_id);
+                assert_ne!(target, Some(self.entra.object_id()), "the object is the same as ever at {}", self.now);
+            }
+            _ => {}
+        }
+    }
+
+    /// The one-way door: what is read for it is read in this pass, and whoever still uses the old credential had the time that was promised.
+    fn check_door(&self, entry: &Entry) {
+        let context = || format!("retired at {}: {entry:?} after {:#?}", self.now, self.last_effects());
+        let both = BTreeSet::from([Looked::Output, Looked::Directory]);
+        assert_eq!(self.course.looked, both, "not everything was read in this pass, {}", context());
+        assert_ne!(entry.origin, Origin::Foreign, "not ours, {}", context());
+        if entry.published_at.is_none() || entry.r#use != Use::Previous || self.policy.revokes(entry, self.now) {
+            return;
+        }
+        let published = self.ledger.current().and_then(|current| current.published_at);
+        let over = published.is_some_and(|published| published + self.policy.durations.overlap <= self.now);
+        assert!(over, "its overlap is not over, {}", context());
+    }
+
     /// The promises, after every step.
     pub(super) fn check(&self) {
         for entry in &self.foreign {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use entra_types::{CredentialList, KeyId, Thumbprint};
+use entra_types::{CredentialList, KeyId, ObjectId, Thumbprint};
 use rotation::*;
 use serde_json::{Value, json};
 
@@ -27,10 +27,14 @@ pub struct Entra {
 type Change = Box<dyn FnOnce(&mut World) -> Answer>;
 
 impl Entra {
+    pub fn object_id(&self) -> ObjectId {
+        OBJECT.replace("aaaa-0000", &format!("aaaa-000{}", self.remade)).parse().unwrap()
+    }
+
     fn directory(&self) -> Directory {
         let list = |entries: &[Value]| -> CredentialList { serde_json::from_value(json!(entries)).unwrap() };
         Directory {
-            object_id: OBJECT.replace("aaaa-0000", &format!("aaaa-000{}", self.remade)).parse().unwrap(),
+            object_id: self.object_id(),
             client_id: CLIENT.parse().unwrap(),
             display_name: "Payroll".to_owned(),
             preferred: self.preferred.clone(),

@@ -81,6 +81,7 @@ pub struct World {
     /// The secret that addPassword answered to this process.
     password_in_memory: Option<(EntryId, KeyId)>,
     held: BTreeSet<Thumbprint>,
+    course: check::Course,
 }
 
 pub fn time(text: &str) -> Time {
@@ -195,6 +196,7 @@ impl World {
             key_in_memory: None,
             password_in_memory: None,
             held: BTreeSet::new(),
+            course: check::Course::default(),
         };
         world.somebody_adds("Zm9yZWlnbg==");
         world
@@ -268,6 +270,7 @@ impl World {
     pub fn restart(&mut self) {
         self.memory = Memory::new(self.now);
         self.memory.begin_pass();
+        self.course.begin_pass();
         self.key_in_memory = None;
         self.password_in_memory = None;
     }
@@ -281,6 +284,7 @@ impl World {
     /// One pass, and the rest that it ends in.
     pub fn rest(&mut self) -> Rest {
         self.memory.begin_pass();
+        self.course.begin_pass();
         for _ in 0..64 {
             match self.next() {
                 Step::Rest(rest) => return rest,
@@ -293,6 +297,7 @@ impl World {
     /// One pass that ends in a rest, or before the wanted step.
     pub fn pass(&mut self, wanted: &impl Fn(&Self, &Step) -> bool) -> Result<Time, Box<Step>> {
         self.memory.begin_pass();
+        self.course.begin_pass();
         for _ in 0..64 {
             let step = self.next();
             if wanted(self, &step) {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use chrono::TimeDelta;
 use rotation::*;
 
+use super::check::Looked;
 use super::{Fault, UID, World, text};
 
 impl World {
@@ -19,6 +20,11 @@ impl World {
     }
 
     pub fn look(&mut self, look: &Look) {
+        match look {
+            Look::Directory(_) => self.course.looks(Looked::Directory),
+            Look::Output => self.course.looks(Looked::Output),
+            _ => {}
+        }
         match look {
             Look::Directory(detail) => self.read(*detail),
             Look::Output => self.memory.saw_output(self.output_view(), vec![], self.now),
@@ -49,7 +55,7 @@ impl World {
     }
 
     /// The thumbprint or keyId of the key or secret that this process can sign in with for an entry.
-    fn name_of(&self, id: &EntryId) -> Option<String> {
+    pub(super) fn name_of(&self, id: &EntryId) -> Option<String> {
         let entry = self.ledger.entry(id)?;
         if let Some(thumbprint) = entry.thumbprint() {
             return Some(thumbprint.to_string());
@@ -83,7 +89,8 @@ impl World {
     }
 
     pub fn note(&mut self, fact: &Fact) {
-        let nonce = format!("n{}", self.effects.len());
+        self.check_fact(fact);
+        let nonce = self.course.nonce();
         self.memory.licensing(&nonce);
         let ledger = self.ledger.apply(fact, &Stamp { now: self.now, nonce }, &self.policy, &self.memory);
         let name = format!("{fact:?}").split(['(', ' ']).next().unwrap().to_owned();
@@ -149,6 +156,7 @@ impl World {
                 world.held.insert(thumbprint);
             }
             (world.output, world.edited) = (Some(projection), false);
+            world.course.looks(Looked::Output);
             let view = world.output_view();
             world.memory.saw_output(view, vec![], now);
         });
@@ -171,6 +179,7 @@ impl World {
             self.memory.saw_slot(*name, None, self.now);
             return self.memory.answered(&op.nonce, Answer::Unsent);
         }
+        self.course.sends(id, &op);
         let effect = self.effects.len();
         let change = self.graph_write(id, mutation);
         let name = format!("Graph {:?}", op.kind);
