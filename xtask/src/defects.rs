@@ -1,10 +1,12 @@
 //! `cargo xtask defects`: whether the oracles see. Each patch in `defects/` plants one defect, and the plan that it names must fail by it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt, fs,
+    io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -65,14 +67,19 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     if unseen.is_empty() { Ok(()) } else { Err(format!("not caught: {}", unseen.join(", "))) }
 }
 
-/// A plan that fails anyway shows nothing.
+/// A plan that fails anyway shows nothing. Plans that differ only in the tests that they choose are carried out together.
 fn undisturbed(defects: &[Defect]) -> Result<(), String> {
     let tree = tree::copy(FOLDER)?;
-    let plans: BTreeSet<&Vec<String>> = defects.iter().map(|defect| &defect.plan).collect();
-    for (number, plan) in plans.iter().enumerate() {
-        let start = Instant::now();
+    let mut plans: BTreeMap<&[String], BTreeSet<&String>> = BTreeMap::new();
+    for defect in defects {
+        let (command, tests) =
+            defect.plan.split_at(defect.plan.iter().position(|word| word == "--").map_or(defect.plan.len(), |at| at + 1));
+        plans.entry(command).or_default().extend(tests);
+    }
+    for (number, (command, tests)) in plans.iter().enumerate() {
+        let (start, plan) = (Instant::now(), command.iter().chain(tests.iter().copied()).cloned().collect::<Vec<_>>());
         eprintln!("[{}/{}] undisturbed: cargo {}", number + 1, plans.len(), plan.join(" "));
-        match carry_out(&tree, plan)? {
+        match carry_out(&tree, &plan)? {
             Verdict::Passed => eprintln!("        passed in {:.0} s", start.elapsed().as_secs_f32()),
             verdict => return Err(format!("without any defect, cargo {} {verdict}", plan.join(" "))),
         }
@@ -99,32 +106,63 @@ fn apply(tree: &Path, patch: &Path, options: &[&str]) -> Result<(), String> {
     Err(format!("{} does not apply: {}", patch.display(), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
+/// Runs a plan up to its first test that fails.
 fn carry_out(tree: &Path, plan: &[String]) -> Result<Verdict, String> {
+    let limited = format!("ulimit -t {PATIENCE} && exec \"$0\" \"$@\" 2>&1");
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -t {PATIENCE} && exec \"$0\" \"$@\""), "cargo"]).args(plan).current_dir(tree);
-    command.env("CARGO_TARGET_DIR", tree.with_file_name("build")).env("CARGO_TERM_COLOR", "never");
-    let output = command.output().map_err(|error| format!("cannot run cargo: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    Ok(judge(output.status.success(), &text))
+    command.args(["-c", &limited, "cargo"]).args(plan).current_dir(tree).stdout(Stdio::piped()).process_group(0);
+    command.env("CARGO_TARGET_DIR", tree.with_file_name("build")).env("CARGO_TERM_COLOR", "never").env("RUST_TEST_NOCAPTURE", "1");
+    let mut child = command.spawn().map_err(|error| format!("cannot run cargo: {error}"))?;
+    let lines = child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines().map_while(Result::ok));
+    let mut told = Told::default();
+    for line in lines {
+        told.hear(&line);
+        if told.failed.is_some() {
+            end(&child)?;
+            break;
+        }
+    }
+    let status = child.wait().map_err(|error| format!("cannot wait for cargo: {error}"))?;
+    Ok(told.verdict(status.success()))
 }
 
-/// What a plan says of itself: a defect counts as caught by a test that failed, not by code that does not build.
-fn judge(success: bool, text: &str) -> Verdict {
-    let mut lines = text.lines();
-    let ran = text.lines().any(|line| line.starts_with("running ") && !line.starts_with("running 0 "));
-    if success && ran {
-        return Verdict::Passed;
+/// Ends a plan with everything that it started.
+fn end(plan: &Child) -> Result<(), String> {
+    crate::run(Command::new("kill").args(["-KILL", "--", &format!("-{}", plan.id())]))
+}
+
+/// What a plan has said of itself so far.
+#[derive(Default)]
+struct Told {
+    ran: bool,
+    error: Option<String>,
+    said: Option<String>,
+    failed: Option<String>,
+    panics: bool,
+}
+
+impl Told {
+    fn hear(&mut self, line: &str) {
+        self.ran |= line.starts_with("running ") && !line.starts_with("running 0 ");
+        if self.error.is_none() && line.starts_with("error") {
+            self.error = Some(line.to_owned());
+        }
+        if self.panics && self.said.is_none() {
+            self.said = Some(line.chars().take(SAID).collect());
+        }
+        self.panics = line.contains(" panicked at ");
+        self.failed = line.strip_prefix("test ").and_then(|line| line.strip_suffix(" ... FAILED")).map(str::to_owned);
     }
-    if success {
-        return Verdict::Broken("ran no test".to_owned());
+
+    /// A defect counts as caught by a test that failed, not by code that does not build.
+    fn verdict(self, success: bool) -> Verdict {
+        match self.failed {
+            Some(test) => Verdict::Failed { test, said: self.said.unwrap_or_default() },
+            None if success && self.ran => Verdict::Passed,
+            None if success => Verdict::Broken("ran no test".to_owned()),
+            None => Verdict::Broken(format!("did not come to a test: {}", self.error.as_deref().unwrap_or("it was stopped"))),
+        }
     }
-    let failed = text.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
-    let Some(test) = failed else {
-        let errors = |line: &&str| line.starts_with("error");
-        return Verdict::Broken(format!("did not come to a test: {}", text.lines().find(errors).unwrap_or("no test failed")));
-    };
-    let said = lines.by_ref().find(|line| line.contains(" panicked at ")).and_then(|_| lines.next()).unwrap_or_default();
-    Verdict::Failed { test: test.to_owned(), said: said.chars().take(SAID).collect() }
 }
 
 /// The patches, in the order of their numbers.
@@ -197,9 +235,19 @@ mod tests {
         assert!(drifted.is_empty(), "{}", drifted.join("\n"));
     }
 
+    fn judge(success: bool, text: &str) -> Verdict {
+        let mut told = Told::default();
+        for line in text.lines() {
+            if told.failed.is_none() {
+                told.hear(line);
+            }
+        }
+        told.verdict(success)
+    }
+
     #[test]
     fn a_defect_is_caught_by_a_test_that_fails() {
-        let text = "running 2 tests\ntest a::b ... ok\ntest a::c ... FAILED\n\n---- a::c stdout ----\n\nthread 'a::c' (7) panicked at t.rs:1:2:\na gap at noon\n";
+        let text = "running 2 tests\ntest a::b ... ok\nthread 'a::c' (7) panicked at t.rs:1:2:\na gap at noon\ntest a::c ... FAILED\n";
         let caught = Verdict::Failed { test: "a::c".to_owned(), said: "a gap at noon".to_owned() };
         assert_eq!(judge(false, text), caught);
     }

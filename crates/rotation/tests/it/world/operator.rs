@@ -14,7 +14,10 @@ impl World {
         match step {
             Step::Rest(_) => {}
             Step::Look(look) => self.look(&look),
-            Step::Note(fact) => self.note(&fact),
+            Step::Note(fact) => {
+                self.check_fact(&fact);
+                self.note(&fact);
+            }
             Step::Act(act) => self.act(act),
         }
     }
@@ -89,7 +92,6 @@ impl World {
     }
 
     pub fn note(&mut self, fact: &Fact) {
-        self.check_fact(fact);
         let nonce = self.course.nonce();
         self.memory.licensing(&nonce);
         let ledger = self.ledger.apply(fact, &Stamp { now: self.now, nonce }, &self.policy, &self.memory);
