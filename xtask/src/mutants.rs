@@ -41,6 +41,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let (quick, arguments): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| **argument == QUICK);
     let program = installed::program("cargo-mutants", VERSION, "about three minutes")?;
     let tree = tree::copy("mutants")?;
+    spell_out(&tree.join("crates/rotation/src")).map_err(|error| format!("cannot change the copy of the tree: {error}"))?;
     let output = tree.with_file_name("out");
     fs::create_dir_all(&output).map_err(|error| format!("cannot make {}: {error}", output.display()))?;
     let mut command = Command::new(program);
@@ -50,6 +51,34 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let done = crate::run(&mut command);
     println!("\n{}", table(&output.join("mutants.out")));
     done
+}
+
+/// cargo-mutants knows a `Result` by that name only: without it no rule would ever be skipped.
+fn spell_out(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            spell_out(&path)?;
+        } else {
+            fs::write(&path, as_results(&fs::read_to_string(&path)?))?;
+        }
+    }
+    Ok(())
+}
+
+/// `-> Check<T>` as the type that it stands for.
+fn as_results(source: &str) -> String {
+    let mut parts = source.split("-> Check");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let of = part.find(" {").map_or("", |end| &part[..end]);
+        match (of, of.strip_prefix('<').and_then(|of| of.strip_suffix('>'))) {
+            ("", _) if part.starts_with(" {") => text += &format!("-> Result<(), crate::check::Halt>{part}"),
+            (_, Some(inner)) => text += &format!("-> Result<{inner}, crate::check::Halt>{}", &part[of.len()..]),
+            _ => text += &format!("-> Check{part}"),
+        }
+    }
+    text
 }
 
 /// Lets this program run the tests, so that it can stop at the first that fails.
@@ -110,7 +139,14 @@ fn table(folder: &Path) -> String {
 mod tests {
     use std::fs;
 
-    use super::table;
+    use super::{as_results, table};
+
+    #[test]
+    fn what_a_rule_answers_is_spelt_out() {
+        let source = "type Rule = fn() -> Check;\nfn a() -> Check {\n}\nfn b() -> Check<Option<Projection>> {\n}\n";
+        let spelt = "type Rule = fn() -> Check;\nfn a() -> Result<(), crate::check::Halt> {\n}\nfn b() -> Result<Option<Projection>, crate::check::Halt> {\n}\n";
+        assert_eq!(as_results(source), spelt);
+    }
 
     #[test]
     fn the_table_counts_the_mutants_of_each_file_by_their_end() {

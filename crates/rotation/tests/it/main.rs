@@ -1,6 +1,7 @@
 //! The rotation protocol against a world small enough to enumerate.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::needless_pass_by_value)]
 
+mod adoption;
 mod conditions;
 mod door;
 mod ends;

@@ -59,6 +59,9 @@ impl World {
                 let known = self.listed_at.get(&name).is_some_and(|at| *at + self.sign_in_lag <= self.now);
                 assert!(known && self.accepts(&name), "promoted before it is accepted at {}", self.now);
             }
+            Fact::Adopted(claim) => {
+                assert!(claim.key_ids.is_disjoint(&self.application.named()), "adopted from another resource: {claim:?}");
+            }
             Fact::Retargeted => {
                 let target = self.ledger.target.as_ref().map(|target| target.object_id);
                 assert_ne!(target, Some(self.entra.object_id()), "the object is the same as ever at {}", self.now);
