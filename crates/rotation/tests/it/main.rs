@@ -7,6 +7,7 @@ mod door;
 mod ends;
 mod gates;
 mod properties;
+mod reads;
 mod review;
 mod secrets;
 mod self_rolling;
