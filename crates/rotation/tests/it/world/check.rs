@@ -70,6 +70,16 @@ impl World {
         }
     }
 
+    pub(super) fn licensed(&self) -> Vec<EntryId> {
+        self.ledger.entries.iter().filter(|entry| entry.op.is_some()).map(|entry| entry.id.clone()).collect()
+    }
+
+    /// The record of a write goes with its entry, not before: until it is over, others wait for it.
+    pub(super) fn check_licences(&self, before: &[EntryId]) {
+        let forgotten = self.ledger.entries.iter().find(|entry| entry.op.is_none() && before.contains(&entry.id));
+        assert!(forgotten.is_none(), "a licence is forgotten: {forgotten:?} after {:#?}", self.last_effects());
+    }
+
     /// The one-way door: what is read for it is read in this pass, and whoever still uses the old credential had the time that was promised.
     fn check_door(&self, entry: &Entry) {
         let context = || format!("retired at {}: {entry:?} after {:#?}", self.now, self.last_effects());

@@ -16,7 +16,9 @@ impl World {
             Step::Look(look) => self.look(&look),
             Step::Note(fact) => {
                 self.check_fact(&fact);
+                let licensed = self.licensed();
                 self.note(&fact);
+                self.check_licences(&licensed);
             }
             Step::Act(act) => self.act(act),
         }
