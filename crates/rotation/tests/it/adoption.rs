@@ -8,9 +8,10 @@ use rotation::*;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::world::{World, secret};
+use crate::world::{World, certificate, secret};
 
 const OLD: &str = "77777777-0000-4000-8000-000000000001";
+const AGAIN: &str = "77777777-0000-4000-8000-000000000002";
 
 fn old() -> BTreeSet<KeyId> {
     BTreeSet::from([OLD.parse().unwrap()])
@@ -60,4 +61,15 @@ fn nothing_is_adopted_without_a_grant() {
     world.policy.may_adopt = false;
     world.run_for(TimeDelta::days(2));
     assert!(!adopts(&world) && world.ledger.current().is_some(), "{:#?}", world.ledger);
+}
+
+#[test]
+fn a_certificate_that_was_added_twice_goes_by_two_removals() {
+    let mut world = World::new(Policy { adopt: old(), may_adopt: true, generation: 2, ..certificate(6) });
+    let facts = world.make_certificate(world.now + TimeDelta::days(900), vec![]);
+    world.somebody_uploads(&facts, OLD);
+    world.somebody_uploads(&facts, AGAIN);
+    world.run_until(|world, _| world.entra.keys.iter().all(|key| key["keyId"] != json!(OLD) && key["keyId"] != json!(AGAIN)));
+    let removals = world.effects.iter().filter(|effect| effect.contains("Graph RemoveKey")).count();
+    assert_eq!(removals, 2, "{:#?}", world.effects);
 }

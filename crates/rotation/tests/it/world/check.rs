@@ -80,16 +80,28 @@ impl World {
         assert!(forgotten.is_none(), "a licence is forgotten: {forgotten:?} after {:#?}", self.last_effects());
     }
 
+    /// Never fight: what somebody else made sign, as far as it was read, is recorded before another one is.
+    pub(super) fn check_activation(&self, mutation: &Mutation) {
+        let (Mutation::Activate(chosen), None) = (mutation, self.policy.signing().and_then(|signing| signing.pinned)) else { return };
+        let signs = self.memory.history().latest().and_then(Directory::preferred_thumbprint).filter(|read| self.signs(*read));
+        let known = [Some(*chosen), self.ledger.current().and_then(Entry::thumbprint)];
+        assert!(signs.is_none() || known.contains(&signs), "fights over {signs:?} at {} after {:#?}", self.now, self.last_effects());
+    }
+
     /// The one-way door: what is read for it is read in this pass, and whoever still uses the old credential had the time that was promised.
     fn check_door(&self, entry: &Entry) {
         let context = || format!("retired at {}: {entry:?} after {:#?}", self.now, self.last_effects());
         let both = BTreeSet::from([Looked::Output, Looked::Directory]);
         assert_eq!(self.course.looked, both, "not everything was read in this pass, {}", context());
         assert_ne!(entry.origin, Origin::Foreign, "not ours, {}", context());
-        if entry.published_at.is_none() || entry.r#use != Use::Previous || self.policy.revokes(entry, self.now) {
+        if entry.published_at.is_none() || entry.r#use != Use::Previous {
             return;
         }
         let published = self.ledger.current().and_then(|current| current.published_at);
+        assert!(published.is_some(), "its successor is not published, {}", context());
+        if self.policy.revokes(entry, self.now) {
+            return;
+        }
         let over = published.is_some_and(|published| published + self.policy.durations.overlap <= self.now);
         assert!(over, "its overlap is not over, {}", context());
     }

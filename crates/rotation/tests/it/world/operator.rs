@@ -184,6 +184,7 @@ impl World {
             return self.memory.answered(&op.nonce, Answer::Unsent);
         }
         self.course.sends(id, &op);
+        self.check_activation(&mutation);
         let effect = self.effects.len();
         let change = self.graph_write(id, mutation);
         let name = format!("Graph {:?}", op.kind);
