@@ -17,7 +17,7 @@ const PYTHON_VERSION: &str = "import sys, ensurepip, venv; print('%d.%d.%d' % sy
 /// versions: `python` is a virtual environment, `node/node_modules` what Node finds.
 pub(crate) fn install() -> Result<PathBuf, String> {
     let versions = [python()?, node()?];
-    let folder = crate::dependencies::cache()?.join("clients").join(fingerprint(&versions)?);
+    let folder = crate::installed::cache()?.join("clients").join(fingerprint(&versions)?);
     if !folder.is_dir() {
         eprintln!("    installing the client libraries into {}: under a minute, once", folder.display());
         // Elsewhere first: what has the right name is whole.

@@ -2,11 +2,15 @@
 
 mod chaos;
 mod clients;
+mod defects;
 mod dependencies;
 mod endure;
+mod installed;
+mod mutants;
 mod report;
 mod test;
 mod tools;
+mod tree;
 
 use std::{
     env,
@@ -59,13 +63,25 @@ cargo xtask tools
 cargo xtask clients
     Installs msal, azure-identity and @azure/identity if they are missing, and prints their folder. Needs Python 3.11 with venv,
     and Node 20 with npm. To run the tests with them: ENTRA_ROTATOR_CLIENTS=$(cargo xtask clients) cargo test --test it real_clients::
+
+cargo xtask defects [WORDS]
+    Plants the defects that lie as patches in defects/, one after the other in a copy of the tree, and shows that the plan that
+    each of them names fails by it. Prints what caught each defect, and fails if one is not caught. With WORDS, plants those
+    whose names contain one of them.
+
+cargo xtask mutants [ARGUMENTS]
+    Changes one function of crates/rotation after the other in a copy of the tree, and shows for which changes no test fails.
+    The first run installs cargo-mutants into your cache folder, which takes about three minutes. Every change takes a few
+    seconds, all of them hours: `--file 'crates/rotation/src/removal.rs'` takes those of one file, `--shard 0/8` an eighth of
+    all, `--list` only names them. The arguments are those of `cargo mutants`; what is left out, and why, stands in
+    .cargo/mutants.toml. With `--quick` as well, the tests that go through every fault of a course are left out.
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        [] | ["help" | "--help" | "-h", ..] | ["test" | "chaos" | "tools" | "clients", "--help" | "-h"] => {
+        [] | ["help" | "--help" | "-h", ..] | ["test" | "chaos" | "tools" | "clients" | "defects" | "mutants", "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
         }
@@ -75,6 +91,9 @@ fn main() -> ExitCode {
         ["clients"] => clients::install().map(|folder| println!("{}", folder.display())),
         ["sim", arguments @ ..] => run(cargo(&["run", "--package", "simulator", "--"]).args(arguments)),
         ["endure", arguments @ ..] => run(&mut endure::command(arguments)),
+        ["defects", words @ ..] => defects::run(words),
+        ["mutants", arguments @ ..] => mutants::run(arguments),
+        ["until-failure", arguments @ ..] => mutants::until_failure(arguments),
         ["try", arguments @ ..] => run(&mut try_command(arguments)),
         [unknown, ..] => Err(format!("there is no command {unknown}, or not with these arguments: see cargo xtask --help")),
     };

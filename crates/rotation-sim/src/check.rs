@@ -4,10 +4,121 @@ use entra_types::Thumbprint;
 use rotation::*;
 use serde_json::{Value, json};
 
+use std::collections::{BTreeSet, VecDeque};
+
 use super::World;
 use super::signing::certificate_of;
 
+/// What the promises speak of and no object shows.
+#[derive(Default)]
+pub(super) struct Course {
+    /// Read in this pass.
+    looked: BTreeSet<Looked>,
+    notes: u64,
+    /// The licences that something was sent under, of late.
+    spent: VecDeque<String>,
+    /// The entries that a secret was asked for, of late.
+    asked: VecDeque<EntryId>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Looked {
+    Output,
+    Directory,
+}
+
+impl Course {
+    pub(super) fn begin_pass(&mut self) {
+        self.looked.clear();
+    }
+
+    pub(super) fn looks(&mut self, at: Looked) {
+        self.looked.insert(at);
+    }
+
+    /// Another one for every note.
+    pub(super) fn nonce(&mut self) -> String {
+        self.notes += 1;
+        format!("n{}", self.notes)
+    }
+
+    /// One licence, one send; and a secret is asked for once.
+    pub(super) fn sends(&mut self, id: &EntryId, op: &Op) {
+        assert!(!self.spent.contains(&op.nonce), "sent twice under one licence: {op:?}");
+        remember(&mut self.spent, op.nonce.clone());
+        if op.kind == OpKind::AddPassword {
+            assert!(!self.asked.contains(id), "a secret was asked for twice: {op:?}");
+            remember(&mut self.asked, id.clone());
+        }
+    }
+}
+
+/// More licences than a ledger can hold at a time.
+const OF_LATE: usize = 128;
+
+fn remember<T>(list: &mut VecDeque<T>, one: T) {
+    list.push_back(one);
+    let excess = list.len().saturating_sub(OF_LATE);
+    list.drain(..excess);
+}
+
 impl World {
+    /// What must be true when the ledger comes to say this.
+    pub(super) fn check_fact(&self, fact: &Fact) {
+        match fact {
+            Fact::Retired(id, Some(_)) if self.policy.deleted_at.is_none() => self.check_door(self.ledger.entry(id).unwrap()),
+            Fact::Promoted(id, _) if !self.policy.is_signing() && self.sign_in.is_none() => {
+                let name = self.name_of(id).expect("what is promoted can be used");
+                let known = self.listed_at.get(&name).is_some_and(|at| *at + self.sign_in_lag <= self.now);
+                assert!(known && self.accepts(&name), "promoted before it is accepted at {}", self.now);
+            }
+            Fact::Adopted(claim) => {
+                assert!(claim.key_ids.is_disjoint(&self.application.named()), "adopted from another resource: {claim:?}");
+            }
+            Fact::Retargeted => {
+                let target = self.ledger.target.as_ref().map(|target| target.object_id);
+                assert_ne!(target, Some(self.entra.id_now(self.object_id)), "the object is the same as ever at {}", self.now);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn licensed(&self) -> Vec<EntryId> {
+        self.ledger.entries.iter().filter(|entry| entry.op.is_some()).map(|entry| entry.id.clone()).collect()
+    }
+
+    /// The record of a write goes with its entry, not before: until it is over, others wait for it.
+    pub(super) fn check_licences(&self, before: &[EntryId]) {
+        let forgotten = self.ledger.entries.iter().find(|entry| entry.op.is_none() && before.contains(&entry.id));
+        assert!(forgotten.is_none(), "a licence is forgotten: {forgotten:?} after {:#?}", self.last_effects());
+    }
+
+    /// Never fight: what somebody else made sign, as far as it was read, is recorded before another one is.
+    pub(super) fn check_activation(&self, mutation: &Mutation) {
+        let (Mutation::Activate(chosen), None) = (mutation, self.policy.signing().and_then(|signing| signing.pinned)) else { return };
+        let signs = self.memory.history().latest().and_then(Directory::preferred_thumbprint).filter(|read| self.signs(*read));
+        let known = [Some(*chosen), self.ledger.current().and_then(Entry::thumbprint)];
+        assert!(signs.is_none() || known.contains(&signs), "fights over {signs:?} at {} after {:#?}", self.now, self.last_effects());
+    }
+
+    /// The one-way door: what is read for it is read in this pass, and whoever still uses the old credential had the time that was promised.
+    fn check_door(&self, entry: &Entry) {
+        let context = || format!("retired at {}: {entry:?} after {:#?}", self.now, self.last_effects());
+        let both = BTreeSet::from([Looked::Output, Looked::Directory]);
+        assert_eq!(self.course.looked, both, "not everything was read in this pass, {}", context());
+        assert_ne!(entry.origin, Origin::Foreign, "not ours, {}", context());
+        if entry.published_at.is_none() || entry.r#use != Use::Previous {
+            return;
+        }
+        let published = self.ledger.current().and_then(|current| current.published_at);
+        assert!(published.is_some(), "its successor is not published, {}", context());
+        if self.policy.revokes(entry, self.now) {
+            return;
+        }
+        let over = published.is_some_and(|published| published + self.policy.durations.overlap <= self.now);
+        assert!(over, "its overlap is not over, {}", context());
+    }
+
     /// The promises, after every step.
     pub(super) fn check(&self) {
         for entry in &self.foreign {

@@ -31,10 +31,15 @@ pub struct Entra {
 type Change = Box<dyn FnOnce(&mut World) -> Answer>;
 
 impl Entra {
+    /// The id of the object that was first made with this one: another one each time that it is made anew.
+    pub fn id_now(&self, id: ObjectId) -> ObjectId {
+        ObjectId::new(Uuid::from_u128(id.as_uuid().as_u128() + (u128::from(self.remade) << 80)))
+    }
+
     fn directory(&self, id: ObjectId) -> Directory {
         let list = |entries: &[Value]| -> CredentialList { serde_json::from_value(json!(entries)).unwrap() };
         Directory {
-            object_id: ObjectId::new(Uuid::from_u128(id.as_uuid().as_u128() + (u128::from(self.remade) << 80))),
+            object_id: self.id_now(id),
             client_id: CLIENT.parse().unwrap(),
             display_name: "Payroll".to_owned(),
             preferred: self.preferred.clone(),

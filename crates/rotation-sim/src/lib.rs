@@ -137,6 +137,7 @@ pub struct World {
     is_published: bool,
     /// Up to when gaps were counted.
     accounted: Time,
+    course: check::Course,
 }
 
 /// An RFC 3339 time.
@@ -206,6 +207,7 @@ impl World {
             cut: None,
             is_published: false,
             accounted: now,
+            course: check::Course::default(),
         };
         world.somebody_adds("Zm9yZWlnbg==");
         world
@@ -289,6 +291,7 @@ impl World {
     pub fn restart(&mut self) {
         self.memory = Memory::new(self.now);
         self.memory.begin_pass();
+        self.course.begin_pass();
         self.key_in_memory = None;
         self.password_in_memory = None;
     }
@@ -302,6 +305,7 @@ impl World {
     /// One pass, and the rest that it ends in.
     pub fn rest(&mut self) -> Rest {
         self.memory.begin_pass();
+        self.course.begin_pass();
         for _ in 0..STEPS {
             match self.next() {
                 Step::Rest(rest) => return rest,
@@ -314,6 +318,7 @@ impl World {
     /// One pass that ends in a rest, or before the wanted step.
     pub fn pass(&mut self, wanted: &impl Fn(&Self, &Step) -> bool) -> Result<Time, Box<Step>> {
         self.memory.begin_pass();
+        self.course.begin_pass();
         for _ in 0..STEPS {
             let step = self.next();
             if wanted(self, &step) {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use chrono::TimeDelta;
 use rotation::*;
 
+use super::check::Looked;
 use super::{Fault, World};
 
 impl World {
@@ -14,13 +15,23 @@ impl World {
         match step {
             Step::Rest(_) => {}
             Step::Look(look) => self.look(&look),
-            Step::Note(fact) => self.note(&fact),
+            Step::Note(fact) => {
+                self.check_fact(&fact);
+                let licensed = self.licensed();
+                self.note(&fact);
+                self.check_licences(&licensed);
+            }
             Step::Act(act) => self.act(act),
         }
     }
 
     /// Reads one thing.
     pub fn look(&mut self, look: &Look) {
+        match look {
+            Look::Directory(_) => self.course.looks(Looked::Directory),
+            Look::Output => self.course.looks(Looked::Output),
+            _ => {}
+        }
         match look {
             Look::Directory(detail) => self.read(*detail),
             Look::Output => self.memory.saw_output(self.output_view(), vec![], self.now),
@@ -54,7 +65,7 @@ impl World {
     }
 
     /// The thumbprint or keyId of the key or secret that this process can sign in with for an entry.
-    fn name_of(&self, id: &EntryId) -> Option<String> {
+    pub(super) fn name_of(&self, id: &EntryId) -> Option<String> {
         let entry = self.ledger.entry(id)?;
         if let Some(thumbprint) = entry.thumbprint() {
             return Some(thumbprint.to_string());
@@ -89,7 +100,7 @@ impl World {
 
     /// Changes the ledger, licensed or not.
     pub fn note(&mut self, fact: &Fact) {
-        let nonce = format!("n{}", self.next_effect());
+        let nonce = self.course.nonce();
         self.memory.licensing(&nonce);
         let ledger = self.ledger.apply(fact, &Stamp { now: self.now, nonce }, &self.policy, &self.memory);
         let name = format!("{fact:?}").split(['(', ' ']).next().unwrap().to_owned();
@@ -156,6 +167,7 @@ impl World {
                 world.held.insert(thumbprint);
             }
             (world.output, world.edited, world.is_published) = (Some(projection), false, true);
+            world.course.looks(Looked::Output);
             let view = world.output_view();
             world.memory.saw_output(view, vec![], now);
         });
@@ -181,6 +193,8 @@ impl World {
         if self.is_cut_off_from_writing(&op) {
             return;
         }
+        self.course.sends(id, &op);
+        self.check_activation(&mutation);
         let effect = self.next_effect();
         let change = self.graph_write(id, mutation);
         let name = format!("Graph {:?}", op.kind);

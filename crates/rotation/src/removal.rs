@@ -337,3 +337,7 @@ fn leaving<'a>(case: &'a Case<'_>, entry: &'a Entry) -> impl Iterator<Item = Key
     let own = case.others(Some(&entry.id)).filter(recent).flat_map(|other| other.key_ids.iter());
     own.chain(case.application.leaving()).copied()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -3,11 +3,13 @@
 
 use rotation_sim as world;
 
+mod adoption;
 mod conditions;
 mod door;
 mod ends;
 mod gates;
 mod properties;
+mod reads;
 mod replicas;
 mod review;
 mod secrets;

@@ -9,6 +9,7 @@ mod pin;
 mod revocation;
 mod signers;
 mod stages;
+mod vanished;
 mod whims;
 mod withdrawal;
 
