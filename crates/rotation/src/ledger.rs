@@ -9,7 +9,7 @@ use crate::reason::{Cause, Reason};
 use crate::time::Time;
 
 /// The record of one resource.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Ledger {
     /// The objects that the entries belong to. Absent until the first claim.
     pub target: Option<Target>,
@@ -24,7 +24,7 @@ pub struct Ledger {
 }
 
 /// The directory object that carries the credentials.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Target {
     /// The tenant.
     pub tenant_id: TenantId,
@@ -39,7 +39,7 @@ pub struct Target {
 }
 
 /// A count of credentials that we did not make.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Foreign {
     /// How many.
     pub count: u32,
@@ -50,7 +50,7 @@ pub struct Foreign {
 }
 
 /// One credential.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Entry {
     /// Its number.
     pub seq: u32,
@@ -77,7 +77,7 @@ pub struct Entry {
 }
 
 /// What only one kind of credential has.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Detail {
     /// A client secret, made by Entra.
     ClientSecret {
@@ -98,7 +98,7 @@ pub enum Detail {
 }
 
 /// A token signing certificate.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Signing {
     /// As sent, ending in the entry id.
     pub display_name: Option<String>,
@@ -113,7 +113,7 @@ pub struct Signing {
 }
 
 /// Who made a credential.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Origin {
     /// This operator, for this resource.
     Made,
@@ -139,7 +139,7 @@ pub enum Use {
 }
 
 /// The licence of one Graph write.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Op {
     /// Which write.
     pub kind: OpKind,
@@ -185,7 +185,7 @@ pub enum OpKind {
 }
 
 /// How a licensed write ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Outcome {
     /// Graph said that it did it.
     Applied,
@@ -203,7 +203,7 @@ pub enum SlotName {
 }
 
 /// The rotation under way and its failures.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Rotation {
     /// Why the last rotation began.
     pub reason: Option<Cause>,
@@ -220,7 +220,7 @@ pub struct Rotation {
 }
 
 /// An attempt that failed.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Failure {
     /// When.
     pub time: Time,

@@ -1,5 +1,6 @@
 //! What one process has seen and done for one resource. Losing it costs time and reads, never a promise: the ledger is the record.
 
+mod digest;
 mod published;
 mod sign_ins;
 
@@ -24,7 +25,7 @@ pub use self::sign_ins::SignInResult;
 pub(crate) use self::sign_ins::{PROOFS, SignIns};
 
 /// The memory of one process for one resource.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Memory {
     born: Time,
     tick: u64,
@@ -54,7 +55,7 @@ pub(crate) struct Seen<T> {
 }
 
 /// A key that was generated for the next claim; the key itself stays with the caller.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct FreshKey {
     /// The entry whose mark its certificate carries.
     pub entry: EntryId,
@@ -78,7 +79,7 @@ pub enum Answer {
 }
 
 /// What Entra calls a credential that was just added.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Made {
     /// By addTokenSigningCertificate.
     SigningCertificate(SigningAnswer),
@@ -89,7 +90,7 @@ pub enum Made {
 }
 
 /// What addTokenSigningCertificate answers.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct SigningAnswer {
     /// Of the Sign entry.
     pub key_id: KeyId,
