@@ -11,7 +11,7 @@ use entra_types::{KeyId, Thumbprint};
 
 use crate::history::{CertificateFacts, Detail, Directory, History};
 use crate::id::EntryId;
-use crate::ledger::{Ledger, SlotName};
+use crate::ledger::{Entry, Ledger, SlotName};
 use crate::policy::Limits;
 use crate::time::{Lateness, Time};
 
@@ -282,6 +282,11 @@ impl Memory {
     /// The key that was generated last, while its entry is not yet published.
     pub fn fresh_key(&self) -> Option<&FreshKey> {
         self.fresh.as_ref()
+    }
+
+    /// Whether this process has the key of this entry. Another one may have claimed the entry with a key of its own meanwhile.
+    pub(crate) fn holds_key_of(&self, entry: &Entry) -> bool {
+        self.fresh.as_ref().is_some_and(|fresh| fresh.entry == entry.id && Some(fresh.thumbprint) == entry.thumbprint())
     }
 
     /// The slot as last seen.

@@ -6,6 +6,7 @@ mod door;
 mod ends;
 mod gates;
 mod properties;
+mod races;
 mod review;
 mod secrets;
 mod self_rolling;
