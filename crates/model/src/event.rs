@@ -136,10 +136,7 @@ impl World {
         let floating = self.floating.iter().map(|floating| floating.until);
         let held_up = self.operators.iter().filter_map(|process| process.paused).filter(|since| *since == self.now);
         let next = wakes.chain(floating.filter(|until| *until > self.now)).chain(held_up.map(|since| since + self.setup.grid)).min()?;
-        let grid = self.setup.grid.num_seconds();
-        let seconds = next.timestamp() + i64::from(next.timestamp_subsec_nanos() > 0);
-        let rounded = seconds.div_euclid(grid) * grid + if seconds.rem_euclid(grid) == 0 { 0 } else { grid };
-        Time::from_timestamp(rounded, 0).map(|at| at.max(self.now + self.setup.grid))
+        Some(self.on_grid(next).max(self.now + self.setup.grid))
     }
 
     fn disturbances(&self, events: &mut Vec<Event>) {

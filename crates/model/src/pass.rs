@@ -45,6 +45,13 @@ impl World {
         desk.memory.begin_pass();
         if !stale {
             desk.known = Arc::clone(&actual.record);
+        }
+        let known = Arc::clone(&desk.known);
+        desk.keyring.retain(|id, key| match (known.ledger.entry(id), &key) {
+            (Some(entry), Key::Pair(thumbprint, _)) => entry.thumbprint() == Some(*thumbprint),
+            _ => true,
+        });
+        if !stale {
             if desk.output.is_some() && desk.output != actual.output.as_ref().map(|output| output.version) {
                 desk.memory.forget_output();
                 desk.output = None;
@@ -83,20 +90,21 @@ impl World {
     }
 
     fn go_on(&mut self, operator: usize, resource: usize, mut steps: u8) -> Result<(), Broken> {
-        loop {
-            steps += 1;
-            if steps > STEPS {
-                return Err(Broken::new("a pass does not come to an end"));
-            }
+        steps += 1;
+        for _ in 0..STEPS {
             match self.operators[operator].decide(resource, self.now) {
                 Step::Rest(rest) => return self.rest(operator, resource, &rest),
                 Step::Look(look) if !self.is_open(&look) => self.look(operator, resource, &look, Course::Well)?,
                 step => {
+                    if steps > STEPS {
+                        break;
+                    }
                     self.operators[operator].pass = Some(Pass { resource, step, decided: self.now, steps, trouble: None });
                     return Ok(());
                 }
             }
         }
+        Err(Broken::new("a pass does not come to an end"))
     }
 
     /// Whether something may come in between before this is read, or it may be read in more than one way.

@@ -210,9 +210,9 @@ impl Scenario {
 
 /// The life of a credential is short, so that a rotation takes few instants; the waits of the protocol are those of production.
 fn policy(kind: &Kind, uid: &str) -> Policy {
-    let hours = |h| Some(TimeDelta::hours(h));
+    let (hours, half) = (|h| Some(TimeDelta::hours(h)), || Some(TimeDelta::minutes(30)));
     let signing = matches!(kind, Kind::TokenSigning(_));
-    let wish = Wish { validity: hours(12), renew_before: hours(4), overlap: hours(1), soak: hours(1).filter(|_| signing) };
+    let wish = Wish { validity: hours(6), renew_before: hours(2), overlap: half(), soak: half().filter(|_| signing) };
     let durations = Durations::resolve(kind, &wish, TimeDelta::hours(1));
     Policy {
         uid: uid.to_owned(),

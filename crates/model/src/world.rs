@@ -329,6 +329,13 @@ impl World {
         self.setup.policies[0].late.late()
     }
 
+    /// The first moment of the grid that is not before.
+    pub fn on_grid(&self, at: Time) -> Time {
+        let grid = self.setup.grid.num_seconds();
+        let seconds = at.timestamp() + i64::from(at.timestamp_subsec_nanos() > 0);
+        Time::from_timestamp((seconds + grid - 1).div_euclid(grid) * grid, 0).unwrap_or(at)
+    }
+
     /// A name that was never given before.
     pub fn name(&mut self) -> u32 {
         self.names += 1;
@@ -359,7 +366,7 @@ impl World {
         // What a pass is about to do follows from what its process knew when it decided.
         operator.pass.as_ref().map(|pass| (pass.resource, pass.decided, pass.steps, pass.trouble.is_some())).hash(state);
         for (desk, resource) in operator.desks.iter().zip(&self.resources) {
-            desk.digest(resource, lives, state);
+            desk.digest(resource, self, lives, state);
         }
     }
 
@@ -407,10 +414,10 @@ impl Record {
 }
 
 impl Desk {
-    fn digest(&self, resource: &Resource, lives: &BTreeSet<KeyId>, state: &mut Digest) {
+    fn digest(&self, resource: &Resource, world: &World, lives: &BTreeSet<KeyId>, state: &mut Digest) {
         let actual = &resource.record;
         let is_fresh = self.known.version == actual.version;
-        (is_fresh, self.wake, &self.keyring).hash(state);
+        (is_fresh, world.on_grid(self.wake).max(world.now), &self.keyring).hash(state);
         if !is_fresh {
             self.known.digest(state);
             let same = |nonce: &str| actual.nonces().any(|other| other == nonce);
@@ -422,7 +429,7 @@ impl Desk {
             (seen == resource.slots.get(&name).map(|staged| staged.uid.to_string())).hash(state);
         }
         let nonces = self.known.nonces().chain(actual.nonces().filter(|_| !is_fresh));
-        self.memory.digest(&self.known.policy, nonces, |id| lives.contains(id), state);
+        self.memory.digest(&self.known.policy, world.now, nonces, |id| lives.contains(id), state);
         state.write_u8(0);
     }
 }

@@ -10,20 +10,20 @@ use crate::time::Time;
 
 impl History {
     /// Whatever a decision can depend on. What no rule can tell apart any more is left out: how often more than three times something was read, what was read
-    /// before three reads that agree and span LATE, when a keyId was first seen if that was before LATE, and keyIds that cannot be met again. `late` is LATE of the policy.
-    pub(crate) fn digest<H: Hasher>(&self, late: TimeDelta, lives: &impl Fn(&KeyId) -> bool, state: &mut H) {
+    /// before three reads that agree and span LATE, when a keyId was first seen if that was before LATE, and keyIds that cannot be met again. Nor is it told
+    /// apart how long ago the object was read, if that was before `bound`: only the time of the next audit depends on it.
+    pub(crate) fn digest<H: Hasher>(&self, late: TimeDelta, bound: Time, lives: &impl Fn(&KeyId) -> bool, state: &mut H) {
         let Self { runs, certificates, shown, first_seen, last_tick: _, last_tick_with_keys: _, last_with_keys } = self;
-        let last = self.read_at();
-        (last, last_with_keys, shown).hash(state);
+        let Some(last) = self.read_at() else { return false.hash(state) };
+        (last.max(bound), last_with_keys.map(|at| at.max(bound)), shown).hash(state);
         certificates.iter().filter(|(id, _)| lives(id)).for_each(|known| known.hash(state));
-        let Some(last) = last else { return };
         for run in telling(runs, last - late) {
-            (run.count.min(READS), run.first.max(last - late)).hash(state);
+            (run.count.min(READS), (last - run.first).min(late)).hash(state);
             (run.directory.object_id, run.directory.client_id, &run.directory.display_name, &run.directory.preferred).hash(state);
             (&run.directory.notification_addresses, &run.views).hash(state);
         }
         for (id, seen) in first_seen.iter().filter(|(id, _)| lives(id)) {
-            (id, (*seen).max(last - late)).hash(state);
+            (id, (*seen).max(last - late).max(bound)).hash(state);
         }
     }
 }
