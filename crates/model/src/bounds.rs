@@ -28,6 +28,8 @@ disturbances! {
     Pause "pause",
     /// The Lease goes to the other process.
     Lease "lease",
+    /// Another process acts between two steps of a pass. Not counted with the others.
+    Preempted "preempted",
     /// A Graph write is applied, and its answer is lost.
     LostAnswer "lost-answer",
     /// The answer to a Graph write is lost; the write is applied at any moment within LATE, or never.
@@ -59,7 +61,7 @@ disturbances! {
 pub struct Bounds {
     /// Each kind.
     each: [u8; Disturbance::ALL.len()],
-    /// All together.
+    /// All together, but for what processes do between the steps of others.
     pub total: u8,
 }
 
@@ -73,7 +75,8 @@ impl Bounds {
 
     /// How many of this kind may come.
     pub fn left(&self, kind: Disturbance) -> u8 {
-        self.each[kind as usize].min(self.total)
+        let left = self.each[kind as usize];
+        if kind == Disturbance::Preempted { left } else { left.min(self.total) }
     }
 
     /// Changes the bound of one kind.
@@ -83,14 +86,18 @@ impl Bounds {
 
     /// Whether nothing of any kind may come any more.
     pub fn is_spent(&self) -> bool {
-        self.total == 0 || self.each.iter().all(|count| *count == 0)
+        let preempted = Disturbance::Preempted as usize;
+        self.total == 0 || self.each.iter().enumerate().all(|(kind, count)| *count == 0 || kind == preempted)
     }
 
     /// One of this kind has come.
     #[must_use]
     pub fn without(mut self, kind: Disturbance) -> Self {
         let left = &mut self.each[kind as usize];
-        (*left, self.total) = (left.saturating_sub(1), self.total.saturating_sub(1));
+        *left = left.saturating_sub(1);
+        if kind != Disturbance::Preempted {
+            self.total = self.total.saturating_sub(1);
+        }
         self
     }
 
@@ -103,9 +110,10 @@ impl Bounds {
 
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let some = Disturbance::ALL.iter().filter(|kind| self.each[**kind as usize] > 0);
-        let words: Vec<String> = some.map(|kind| format!("{}={}", kind.as_str(), self.each[*kind as usize])).collect();
-        write!(f, "at most {} in all of {}", self.total, if words.is_empty() { "nothing".to_owned() } else { words.join(", ") })
+        let some = Disturbance::ALL.iter().filter(|kind| self.left(**kind) > 0);
+        let words: Vec<String> = some.map(|kind| format!("{}={}", kind.as_str(), self.left(*kind))).collect();
+        write!(f, "total={}", self.total)?;
+        words.iter().try_for_each(|word| write!(f, " {word}"))
     }
 }
 

@@ -69,7 +69,7 @@ impl World {
     fn courses(&self) -> Vec<Event> {
         let mut events = Vec::new();
         for (operator, process) in self.operators.iter().enumerate() {
-            if process.paused.is_some() || !self.serves(operator) {
+            if process.paused.is_some() || !self.serves(operator) || (self.comes_between(operator) && !self.may(Disturbance::Preempted)) {
                 continue;
             }
             if let Some(pass) = &process.pass {
@@ -86,6 +86,11 @@ impl World {
             }
         }
         events
+    }
+
+    /// Whether another process is in the middle of a pass.
+    fn comes_between(&self, operator: usize) -> bool {
+        self.active.is_some_and(|active| active != operator)
     }
 
     fn courses_of(&self, operator: usize, step: &Step, events: &mut Vec<Event>) {
@@ -240,6 +245,19 @@ impl World {
         if let Some(kind) = event.disturbance() {
             self.bounds = self.bounds.without(kind);
         }
+        if let Event::Begin(operator, ..) | Event::Go(operator, _) = event {
+            if self.comes_between(operator) {
+                self.bounds = self.bounds.without(Disturbance::Preempted);
+            }
+            self.active = Some(operator);
+        }
+        let done = self.take_place(event);
+        let goes_on = |active: &usize| self.operators[*active].pass.is_some() && self.operators[*active].paused.is_none();
+        self.active = self.active.filter(goes_on);
+        done
+    }
+
+    fn take_place(&mut self, event: Event) -> Result<(), Broken> {
         match event {
             Event::Begin(operator, resource, stale) => return self.begin(operator, resource, stale),
             Event::Go(operator, course) => return self.step(operator, course),

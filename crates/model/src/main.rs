@@ -5,6 +5,23 @@ use model::scenario::{Options, all};
 fn main() {
     let wanted = std::env::args().nth(1).unwrap_or_default();
     let total: u8 = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(0);
+    if std::env::var("DBG").is_ok() {
+        use std::collections::BTreeMap;
+        let s = all().into_iter().find(|s| s.name == wanted).unwrap();
+        let w = s.world(s.bounds.with_total(0), Options::default()).unwrap();
+        let mut seen = std::collections::HashSet::new();
+        let mut stack = vec![w]; let mut by: BTreeMap<String, usize> = BTreeMap::new(); let mut n = 0;
+        while let Some(w) = stack.pop() {
+            if n > 60000 { break; }
+            if !seen.insert(w.digest()) { continue; }
+            n += 1;
+            *by.entry(format!("{} {:?}", w.now, w.operators.iter().map(|o| o.pass.is_some()).collect::<Vec<_>>())).or_default() += 1;
+            let ev = w.events();
+            for e in ev { if let Ok(x) = w.after(e) { stack.push(x); } }
+        }
+        for (k, v) in by { println!("{k} {v}"); }
+        return;
+    }
     for scenario in all().into_iter().filter(|s| wanted.is_empty() || s.name == wanted) {
         for total in 0..=total {
             let world = match scenario.world(scenario.bounds.with_total(total), Options::default()) {

@@ -10,7 +10,6 @@ use rotation::{
 
 use crate::check::{self, Broken};
 use crate::defect::Defect;
-use crate::names;
 use crate::world::{Desk, Key, Pass, Published, Record, Resource, Staged, World};
 
 /// More than any pass takes, and more passes than any instant sees.
@@ -275,9 +274,7 @@ impl World {
     }
 
     fn make_key(&mut self, operator: usize, resource: usize, id: &EntryId) {
-        let made = self.resource_mut(resource).made.entry(id.clone()).or_default();
-        made.0 += 1;
-        let thumbprint = names::thumbprint(id, made.0);
+        let thumbprint = self.new_thumbprint(resource, id);
         let now = self.now;
         let desk = self.desk_mut(operator, resource);
         let not_after = now + desk.known.policy.durations.validity;

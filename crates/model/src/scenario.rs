@@ -44,6 +44,8 @@ pub struct Scenario {
 pub struct Options {
     /// Others may act between any two reads.
     pub between_reads: bool,
+    /// States are told apart by how many passes and steps an instant has seen.
+    pub counted: bool,
     /// Something is wrong with the world.
     pub defect: Option<Defect>,
 }
@@ -191,6 +193,7 @@ impl Scenario {
             issues,
             horizon: TimeDelta::hours(24) * i32::try_from(self.issues).unwrap_or(1),
             between_reads: options.between_reads,
+            counted: options.counted,
             defect: options.defect,
             uids,
             policies,
@@ -254,6 +257,7 @@ fn begin(setup: Setup) -> World {
         resources,
         operators,
         leader: 0,
+        active: None,
         bounds: Bounds::default(),
         names: 0,
         chronicle: Chronicle::default(),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::check::Broken;
 use crate::event::Event;
 use crate::world::World;
+use rotation::Time;
 
 const SHARDS: usize = 64;
 
@@ -57,7 +58,23 @@ struct Open {
 
 struct Way {
     event: Event,
+    digest: u128,
+    now: Time,
     before: Option<Arc<Way>>,
+}
+
+impl Way {
+    /// Whether the way comes back to where it was at this instant.
+    fn is_a_circle(&self) -> bool {
+        let mut before = self.before.as_ref();
+        while let Some(way) = before.filter(|way| way.now == self.now) {
+            if way.digest == self.digest {
+                return true;
+            }
+            before = way.before.as_ref();
+        }
+        false
+    }
 }
 
 impl Drop for Way {
@@ -103,7 +120,9 @@ pub fn search(start: World, limits: Limits, progress: impl Fn(&Figures)) -> Foun
         violation: Mutex::new(None),
         limits,
     };
-    shared.meet(start, None, 0);
+    lock(&shared.seen[(start.digest() >> 64) as usize % SHARDS]).insert(start.digest());
+    shared.states.store(1, Ordering::Relaxed);
+    lock(&shared.open).0.push(Open { world: start, way: None, depth: 0 });
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..limits.workers.max(1)).map(|_| scope.spawn(|| shared.work())).collect();
         while workers.iter().any(|worker| !worker.is_finished()) {
@@ -130,9 +149,8 @@ impl Shared {
     }
 
     /// Notes a state; it is to be looked at if it is new.
-    fn meet(&self, world: World, way: Option<Arc<Way>>, depth: u64) -> Option<Open> {
-        let digest = world.digest();
-        let is_new = lock(&self.seen[(digest >> 64) as usize % SHARDS]).insert(digest);
+    fn meet(&self, world: World, way: Arc<Way>, depth: u64) -> Option<Open> {
+        let is_new = lock(&self.seen[(way.digest >> 64) as usize % SHARDS]).insert(way.digest);
         if !is_new {
             return None;
         }
@@ -141,12 +159,7 @@ impl Shared {
         if states >= self.limits.states {
             self.stop.store(true, Ordering::Relaxed);
         }
-        let open = Open { world, way, depth };
-        if depth > 0 {
-            return Some(open);
-        }
-        lock(&self.open).0.push(open);
-        None
+        Some(Open { world, way: Some(way), depth })
     }
 
     /// Each worker goes deep first, and shares what it has when others have nothing.
@@ -199,10 +212,14 @@ impl Shared {
         }
         for event in events {
             self.transitions.fetch_add(1, Ordering::Relaxed);
-            let way = Arc::new(Way { event, before: open.way.clone() });
-            match open.world.after(event) {
-                Ok(world) => own.extend(self.meet(world, Some(way), open.depth + 1)),
+            let met = open.world.after(event).and_then(|world| {
+                let way = Arc::new(Way { event, digest: world.digest(), now: world.now, before: open.way.clone() });
+                if way.is_a_circle() { Err(Broken::new("L1: the same state again and again")) } else { Ok((world, way)) }
+            });
+            match met {
+                Ok((world, way)) => own.extend(self.meet(world, way, open.depth + 1)),
                 Err(broken) => {
+                    let way = Arc::new(Way { event, digest: 0, now: open.world.now, before: open.way.clone() });
                     self.stop.store(true, Ordering::Relaxed);
                     lock(&self.violation).get_or_insert_with(|| (broken, events_of(&way)));
                     return;
@@ -231,7 +248,7 @@ pub fn shortest(start: &World, states: usize) -> Option<(Broken, Vec<Event>)> {
         let mut next = Vec::new();
         for (world, before) in level {
             for event in world.events() {
-                let way = Arc::new(Way { event, before: before.clone() });
+                let way = Arc::new(Way { event, digest: 0, now: world.now, before: before.clone() });
                 match world.after(event) {
                     Ok(after) if seen.insert(after.digest()) => next.push((after, Some(way))),
                     Ok(_) => {}

@@ -243,16 +243,14 @@ impl World {
 
     fn next_key_id(&mut self, change: &Change) -> entra_types::KeyId {
         let made = self.resource_mut(change.resource).made.entry(change.entry.clone()).or_default();
-        made.1 += 1;
-        names::key_id(&change.entry, made.1)
+        *made += 1;
+        names::key_id(&change.entry, *made)
     }
 
     /// A private half, a public half and a password; Entra makes the key.
     fn make_signing(&mut self, change: &Change, name: &str, end: rotation::Time, after: &mut Entra) -> Made {
         let (sign, verify) = (self.next_key_id(change), self.next_key_id(change));
-        let made = self.resource_mut(change.resource).made.entry(change.entry.clone()).or_default();
-        made.0 += 1;
-        let thumbprint = names::thumbprint(&change.entry, made.0);
+        let thumbprint = self.new_thumbprint(change.resource, &change.entry);
         let parts = [(Part::Sign, sign), (Part::Verify, verify), (Part::Password, sign)];
         for (part, key_id) in parts {
             let maker = Maker::Operator(change.resource, change.entry.clone());

@@ -35,6 +35,9 @@ pub struct Setup {
     pub horizon: TimeDelta,
     /// Whether others may act between any two reads of a pass, or only between its effects.
     pub between_reads: bool,
+    /// Whether states that differ only in how many passes and steps an instant has seen are told apart: then no state is ever met again on the way from it, and
+    /// a circle shows as an instant without end.
+    pub counted: bool,
     /// What is wrong with the world on purpose.
     pub defect: Option<Defect>,
 }
@@ -58,6 +61,8 @@ pub struct World {
     pub operators: Vec<Operator>,
     /// Who holds the Lease.
     pub leader: usize,
+    /// Who took the last step, and is in the middle of a pass.
+    pub active: Option<usize>,
     /// What may still happen.
     pub bounds: Bounds,
     /// Names for nonces, uids and versions: only whether two are equal matters.
@@ -114,8 +119,8 @@ pub struct Resource {
     pub output: Option<Published>,
     /// The staging Secrets.
     pub slots: BTreeMap<SlotName, Staged>,
-    /// How many keys were made for an entry, and how many names Entra gave it.
-    pub made: BTreeMap<EntryId, (u8, u8)>,
+    /// How many names Entra gave what was made for an entry.
+    pub made: BTreeMap<EntryId, u8>,
 }
 
 /// Spec and status of a resource at one version.
@@ -351,23 +356,44 @@ impl World {
     pub fn digest(&self) -> u128 {
         let mut state = Digest::default();
         let lives = self.living();
-        (self.now, &self.entra, &self.past, &self.floating, self.leader, self.bounds, &self.chronicle).hash(&mut state);
+        (self.now, &self.entra, &self.past, &self.floating, self.bounds, &self.chronicle).hash(&mut state);
         for resource in &self.resources {
             resource.digest(&mut state);
         }
-        for operator in &self.operators {
-            self.digest_of(operator, &lives, &mut state);
-        }
+        let operators = self.operators.iter().enumerate().map(|(index, operator)| {
+            let mut own = Digest::default();
+            (self.active == Some(index), self.setup.all_lead || self.leader == index).hash(&mut own);
+            self.digest_of(operator, &lives, &mut own);
+            own.value()
+        });
+        // Who is called the first of them makes no difference.
+        let mut operators: Vec<u128> = operators.collect();
+        operators.sort_unstable();
+        operators.hash(&mut state);
         state.value()
     }
 
     fn digest_of(&self, operator: &Operator, lives: &BTreeSet<KeyId>, state: &mut Digest) {
-        (operator.paused, operator.passes).hash(state);
+        operator.paused.hash(state);
+        self.setup.counted.then_some(operator.passes).hash(state);
         // What a pass is about to do follows from what its process knew when it decided.
-        operator.pass.as_ref().map(|pass| (pass.resource, pass.decided, pass.steps, pass.trouble.is_some())).hash(state);
-        for (desk, resource) in operator.desks.iter().zip(&self.resources) {
-            desk.digest(resource, self, lives, state);
+        operator.pass.as_ref().map(|pass| (pass.resource, pass.decided, self.setup.counted.then_some(pass.steps), pass.trouble.is_some())).hash(state);
+        for (index, (desk, resource)) in operator.desks.iter().zip(&self.resources).enumerate() {
+            let is_in_pass = operator.pass.as_ref().is_some_and(|pass| pass.resource == index);
+            desk.digest(resource, self, is_in_pass, lives, state);
         }
+    }
+
+    /// A thumbprint for a new key of an entry: the first that nobody has.
+    pub fn new_thumbprint(&self, resource: usize, id: &EntryId) -> Thumbprint {
+        let known = self.operators.iter().map(|operator| &operator.desks[resource]);
+        let kept = known.clone().flat_map(|desk| desk.keyring.values()).chain(self.resources[resource].slots.values().map(|staged| &staged.key));
+        let kept = kept.filter_map(|key| if let Key::Pair(thumbprint, _) = key { Some(*thumbprint) } else { None });
+        let ledgers = known.map(|desk| &desk.known).chain([&self.resources[resource].record]);
+        let recorded = ledgers.flat_map(|record| record.ledger.entries.iter().filter_map(rotation::Entry::thumbprint));
+        let listed = self.entra.listed.iter().filter_map(|listed| listed.thumbprint);
+        let taken: BTreeSet<Thumbprint> = kept.chain(recorded).chain(listed).collect();
+        (0..=u8::MAX).map(|count| crate::names::thumbprint(id, count)).find(|new| !taken.contains(new)).unwrap_or(Thumbprint::new([0; 20]))
     }
 
     /// Every name that anybody can still meet.
@@ -414,7 +440,7 @@ impl Record {
 }
 
 impl Desk {
-    fn digest(&self, resource: &Resource, world: &World, lives: &BTreeSet<KeyId>, state: &mut Digest) {
+    fn digest(&self, resource: &Resource, world: &World, is_in_pass: bool, lives: &BTreeSet<KeyId>, state: &mut Digest) {
         let actual = &resource.record;
         let is_fresh = self.known.version == actual.version;
         (is_fresh, world.on_grid(self.wake).max(world.now), &self.keyring).hash(state);
@@ -429,7 +455,7 @@ impl Desk {
             (seen == resource.slots.get(&name).map(|staged| staged.uid.to_string())).hash(state);
         }
         let nonces = self.known.nonces().chain(actual.nonces().filter(|_| !is_fresh));
-        self.memory.digest(&self.known.policy, world.now, nonces, |id| lives.contains(id), state);
+        self.memory.digest(&self.known.policy, world.now, is_in_pass, nonces, |id| lives.contains(id), state);
         state.write_u8(0);
     }
 }
