@@ -143,7 +143,9 @@ pub(crate) fn published(world: &mut World, resource: usize, holds: Option<&Key>,
         let same = old.shows.current == shows.current;
         let newer = entry_seq(world, resource, shows) >= entry_seq(world, resource, &old.shows);
         let pinned = found.record.policy.signing().is_some_and(|signing| signing.pinned.is_some()) || world.chronicle.chosen.is_some();
-        if !same && !newer && !pinned {
+        // Somebody took the newer one away.
+        let gone = !world.entra.listed.iter().any(|listed| made_by(&listed.maker) == Some((resource, &old.shows.entry)));
+        if !same && !newer && !pinned && !gone {
             return Err(Broken::new(format!("S10: the output of resource {resource} goes back to an older credential")));
         }
         if let (Some(key), false) = (&old.holds, same) {
@@ -242,6 +244,9 @@ pub fn end(world: &World) -> Kept {
         live.entry(resource).or_default().insert(id);
     }
     for (resource, found) in world.resources.iter().enumerate() {
+        if !world.is_settled(resource) {
+            continue;
+        }
         let current = found.record.ledger.current();
         let shown = found.output.as_ref().map(|output| &output.shows);
         let agrees = current.is_some_and(|current| shown.is_some_and(|shown| shown.entry == current.id));

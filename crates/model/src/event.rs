@@ -16,6 +16,12 @@ use crate::names;
 use crate::pass::Course;
 use crate::world::{Operator, Record, World, made_by};
 
+/// A process stands still for no longer than until the next thing that is due after this.
+const PAUSE: TimeDelta = TimeDelta::hours(2);
+
+/// What a person chose is obeyed by then, or refused for good.
+const PATIENCE: TimeDelta = TimeDelta::hours(4);
+
 /// One transition.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Event {
@@ -56,7 +62,8 @@ impl World {
             return vec![];
         }
         let mut events = self.courses();
-        if !self.is_anybody_about() {
+        let must_go_on = self.operators.iter().any(|process| process.paused.is_some_and(|since| since + PAUSE <= self.now));
+        if !self.is_anybody_about() && !must_go_on {
             events.extend(self.next_time().map(|_| Event::Advance));
         }
         events.extend((0..self.floating.len()).map(Event::Land));
@@ -211,23 +218,28 @@ impl World {
         able.filter_map(|listed| listed.thumbprint).filter(|t| self.entra.preferred != Some(*t)).collect()
     }
 
-    /// Whether the run has come to its end: everything was issued, published and settled.
+    /// Whether the run has come to its end: every resource has issued what it should, and had settled.
     pub fn is_over(&self) -> bool {
-        let settled = |record: &Record| {
-            let current = record.ledger.current().is_some_and(|current| current.published_at.is_some());
-            let rest = record.ledger.entries.iter().all(|entry| match entry.r#use {
-                Use::Current => true,
-                Use::Previous => entry.origin == rotation::Origin::Foreign,
-                Use::Next | Use::Retiring | Use::Abandoned => false,
-            });
-            current && rest && record.ledger.next_seq >= self.setup.issues
-        };
-        let healed = |record: &Record, shows: Option<&rotation::EntryId>| record.ledger.current().map(|current| &current.id) == shows;
         let idle = self.operators.iter().all(|process| process.pass.is_none());
-        idle && self.floating.is_empty()
-            && self.resources.iter().all(|found| {
-                settled(&found.record) && healed(&found.record, found.output.as_ref().map(|output| &output.shows.entry))
-            })
+        idle && self.floating.is_empty() && self.chronicle.done.len() == self.resources.len()
+    }
+
+    /// Whether everything of a resource is issued, published, and settled. What is pinned issues nothing more.
+    pub fn is_settled(&self, resource: usize) -> bool {
+        let found = &self.resources[resource];
+        let ledger = &found.record.ledger;
+        let is_pinned = found.record.policy.signing().is_some_and(|signing| signing.pinned.is_some());
+        if is_pinned {
+            return self.chronicle.chosen.is_none_or(|chosen| chosen + PATIENCE <= self.now);
+        }
+        let remains = |entry: &rotation::Entry| match entry.r#use {
+            Use::Current => true,
+            Use::Previous => entry.origin == rotation::Origin::Foreign,
+            Use::Next | Use::Retiring | Use::Abandoned => false,
+        };
+        let Some(current) = ledger.current().filter(|current| current.published_at.is_some()) else { return false };
+        let healed = found.output.as_ref().is_some_and(|output| output.shows.entry == current.id);
+        healed && ledger.next_seq >= self.setup.issues && ledger.entries.iter().all(remains)
     }
 
     /// The world after an event.
@@ -254,6 +266,8 @@ impl World {
         let done = self.take_place(event);
         let goes_on = |active: &usize| self.operators[*active].pass.is_some() && self.operators[*active].paused.is_none();
         self.active = self.active.filter(goes_on);
+        let settled: Vec<usize> = (0..self.resources.len()).filter(|resource| self.is_settled(*resource)).collect();
+        self.chronicle.done.extend(settled);
         done
     }
 

@@ -28,7 +28,7 @@ fn main() {
                 Ok(world) => world,
                 Err(broken) => { println!("{} start: {}", scenario.name, broken.0); break }
             };
-            let found = search(world.clone(), Limits { states: 20_000_000, workers: 1 }, |f| if f.took.as_millis() % 2000 < 50 { println!("{f:?}") });
+            let found = search(world.clone(), Limits { states: 20_000_000, workers: 1 }, |f| if f.took.as_millis() % 10000 < 50 && f.took.as_millis() > 1000 { println!("{f:?}") });
             println!("{} {total}: full {} {:?}", scenario.name, found.is_full, found.figures);
             if let Some((broken, way)) = found.violation {
                 println!("  {}", broken.0);

@@ -85,7 +85,7 @@ pub fn all() -> Vec<Scenario> {
         small: Bounds::default(),
     };
     let faults = [(D::Crash, 2), (D::Pause, 1), (D::LostAnswer, 2), (D::Floating, 2), (D::LostStatus, 1), (D::Refusal, 1)];
-    let two = [faults.as_slice(), &[(D::StaleRead, 2), (D::StaleCache, 2)]].concat();
+    let two = [faults.as_slice(), &[(D::StaleRead, 2), (D::StaleCache, 2), (D::Preempted, 2)]].concat();
     vec![
         Scenario {
             name: "twice-listed",
@@ -109,8 +109,8 @@ pub fn all() -> Vec<Scenario> {
             kinds: vec![certificate()],
             operators: 2,
             all_lead: true,
-            bounds: Bounds::of(2, &[(D::Added, 1), (D::Removed, 2), (D::Floating, 1), (D::LostAnswer, 1), (D::Pause, 1), (D::Crash, 1)]),
-            small: Bounds::of(1, &[(D::Added, 1), (D::Removed, 1)]),
+            bounds: Bounds::of(2, &[(D::Added, 1), (D::Removed, 2), (D::Floating, 1), (D::LostAnswer, 1), (D::Pause, 1), (D::Crash, 1), (D::Preempted, 2)]),
+            small: Bounds::of(1, &[(D::Added, 1), (D::Removed, 1), (D::Preempted, 1)]),
             ..base.clone()
         },
         Scenario {
@@ -170,7 +170,7 @@ pub fn all() -> Vec<Scenario> {
             kinds: vec![signing()],
             operators: 2,
             all_lead: true,
-            bounds: Bounds::of(2, &[(D::Added, 1), (D::Activated, 2), (D::Pause, 1), (D::Floating, 1), (D::LostAnswer, 1)]),
+            bounds: Bounds::of(2, &[(D::Added, 1), (D::Activated, 2), (D::Pause, 1), (D::Floating, 1), (D::LostAnswer, 1), (D::Preempted, 2)]),
             small: Bounds::of(1, &[(D::Activated, 1), (D::Pause, 1)]),
             ..base
         },
@@ -204,6 +204,7 @@ impl Scenario {
             let mut setup = Setup::clone(&world.setup);
             setup.issues = self.issues;
             world.setup = Arc::new(setup);
+            world.chronicle = Chronicle::default();
             world.operators = (0..self.operators).map(|_| Operator::new(&world.resources, world.now)).collect();
         }
         world.bounds = bounds;

@@ -221,6 +221,8 @@ pub struct Chronicle {
     pub bereft: BTreeSet<usize>,
     /// Entries for which addPassword was sent.
     pub asked: BTreeSet<EntryId>,
+    /// Resources that have issued what they should, and had settled once.
+    pub done: BTreeSet<usize>,
     /// How many credentials people added.
     pub added: u8,
 }

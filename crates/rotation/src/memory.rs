@@ -294,6 +294,11 @@ impl Memory {
         self.slots.get(&name).map(|seen| seen.value.as_ref())
     }
 
+    /// Whether that was in this pass.
+    pub(crate) fn slot_is_live(&self, name: SlotName) -> bool {
+        self.slots.get(&name).is_some_and(|seen| self.is_live(seen.tick))
+    }
+
     /// The output as last seen.
     pub fn output(&self) -> Option<&Output> {
         self.output.as_ref().map(|seen| &seen.value)

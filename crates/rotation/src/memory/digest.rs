@@ -57,8 +57,8 @@ impl Memory {
         others.iter().chain(once_others).filter(|id| lives(id)).for_each(|id| id.hash(state));
         publications.iter().filter(|at| now - **at < late * 4).for_each(|at| at.hash(state));
         output.as_ref().map(|Seen { tick, at: _, value }| (live(*tick), value)).hash(state);
-        for (name, Seen { tick: _, at: _, value }) in slots {
-            (name, value.as_ref().map(|slot| (&slot.entry, &slot.owner, &slot.secret))).hash(state);
+        for (name, Seen { tick, at: _, value }) in slots {
+            (name, live(*tick), value.as_ref().map(|slot| (&slot.entry, &slot.owner, &slot.secret))).hash(state);
         }
         for (id, ins) in sign_ins {
             (id, ins.last.is_some_and(|(tick, _)| live(tick))).hash(state);
