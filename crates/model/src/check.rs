@@ -67,6 +67,9 @@ fn no_gap(world: &World, resource: usize) -> Kept {
             None => Ok(()),
         };
     }
+    if world.chronicle.robbed.contains(&output.shows.entry) {
+        return Ok(());
+    }
     let works = output.holds.as_ref().is_some_and(|key| is_accepted(&world.entra, key.name(), world.now));
     if works { Ok(()) } else { Err(Broken::new(format!("S1: Entra does not accept what the output of resource {resource} shows"))) }
 }
@@ -81,7 +84,14 @@ fn no_gap_for_those_who_still_hold_the_one_before(world: &World, resource: usize
         *of == resource && world.now < *until + policy.durations.overlap && world.now < *end
     });
     for ((_, name), _) in held {
-        if !is_accepted(&world.entra, *name, world.now) {
+        let robbed = world.resources[resource].record.ledger.entries.iter().any(|entry| {
+            let same = match name {
+                Name::Certificate(thumbprint) => entry.thumbprint() == Some(*thumbprint),
+                Name::Secret(key_id) => entry.key_ids.contains(key_id),
+            };
+            same && world.chronicle.robbed.contains(&entry.id)
+        });
+        if !robbed && !is_accepted(&world.entra, *name, world.now) {
             return Err(Broken::new(format!("S3: a credential of resource {resource} went before its overlap was over")));
         }
     }
@@ -124,8 +134,16 @@ pub(crate) fn rests(world: &World, operator: usize, resource: usize, rest: &Rest
     let fresh = desk.known.version == world.resources[resource].record.version;
     let seen = desk.output == world.resources[resource].output.as_ref().map(|output| output.version);
     let excused = !fresh || !seen || desk.known.ledger.current().is_none() || matches!(rest.why, Wait::Refused(_));
-    let intact = world.resources[resource].output.is_some();
+    let intact = world.resources[resource].output.is_some() || is_lost(world, operator, resource);
     if intact || excused { Ok(()) } else { Err(Broken::new(format!("a pass over resource {resource} rests and its output is not healed"))) }
+}
+
+/// Whether the key of what should be published is nowhere that this process could take it from.
+fn is_lost(world: &World, operator: usize, resource: usize) -> bool {
+    let desk = world.desk(operator, resource);
+    let Some(current) = desk.known.ledger.current() else { return true };
+    let staged = world.resources[resource].slots.values().any(|staged| staged.entry == current.id);
+    current.signing().is_none() && !staged && !desk.keyring.contains_key(&current.id)
 }
 
 /// The output is about to be written: S2 and S10.

@@ -238,6 +238,9 @@ impl World {
             Use::Next | Use::Retiring | Use::Abandoned => false,
         };
         let Some(current) = ledger.current().filter(|current| current.published_at.is_some()) else { return false };
+        if self.chronicle.robbed.contains(&current.id) {
+            return false;
+        }
         let healed = found.output.as_ref().is_some_and(|output| output.shows.entry == current.id);
         healed && ledger.next_seq >= self.setup.issues && ledger.entries.iter().all(remains)
     }
@@ -322,7 +325,9 @@ impl World {
         self.chronicle.shown.retain(|(resource, _), (until, _)| next < *until + overlaps[*resource]);
         let window = self.late() * 4;
         self.chronicle.touched.retain(|_, touched| next < *touched + window);
-        self.chronicle.asked.retain(|id| self.resources.iter().any(|found| found.record.ledger.entry(id).is_some()));
+        let recorded = |id: &rotation::EntryId| self.resources.iter().any(|found| found.record.ledger.entry(id).is_some());
+        self.chronicle.asked.retain(recorded);
+        self.chronicle.robbed.retain(recorded);
         for process in &mut self.operators {
             process.passes = 0;
         }
@@ -362,6 +367,7 @@ impl World {
         let gone = |listed: &Listed| listed.key_id == key_id || (signing && thumbprint.is_some() && listed.thumbprint == thumbprint);
         for listed in entra.listed.iter().filter(|listed| gone(listed)) {
             self.chronicle.touched.insert(listed.key_id, self.now);
+            self.chronicle.robbed.extend(made_by(&listed.maker).map(|(_, entry)| entry.clone()));
         }
         entra.listed.retain(|listed| !gone(listed));
         self.become_(entra);

@@ -50,7 +50,7 @@ impl World {
             Ok(kind) => kind,
         };
         check::sends(self, resource, &entry, &kind)?;
-        if op.kind == OpKind::AddPassword && !self.chronicle.asked.insert(id.clone()) {
+        if op.kind == OpKind::AddPassword && course != Course::Refused && !self.chronicle.asked.insert(id.clone()) {
             return Err(Broken::new("addPassword is sent twice for one entry"));
         }
         let change = Change { resource, entry: id.clone(), sent: self.now, kind };

@@ -219,6 +219,8 @@ pub struct Chronicle {
     pub chosen: Option<Time>,
     /// Resources whose output, or whose credential, was taken away by somebody, and is not replaced yet.
     pub bereft: BTreeSet<usize>,
+    /// Entries whose credential somebody took away in the portal.
+    pub robbed: BTreeSet<EntryId>,
     /// Entries for which addPassword was sent.
     pub asked: BTreeSet<EntryId>,
     /// Resources that have issued what they should, and had settled once.
