@@ -22,6 +22,9 @@ impl Broken {
 
 type Kept = Result<(), Broken>;
 
+/// An audit comes every six hours, give or take one, and what it shows is acted on after three reads that span LATE.
+const AUDIT: TimeDelta = TimeDelta::hours(8);
+
 /// Section 7: what somebody wrote so long before a whole-list update was sent, it may undo.
 fn window(world: &World) -> TimeDelta {
     world.late() + TimeDelta::seconds(15)
@@ -57,11 +60,9 @@ fn no_gap(world: &World, resource: usize) -> Kept {
         return if published { Err(Broken::new(format!("S1: the output of resource {resource} is gone"))) } else { Ok(()) };
     };
     if found.record.policy.is_signing() {
-        let foreign = |thumbprint| world.entra.listed.iter().any(|listed| listed.thumbprint == Some(thumbprint) && listed.is_foreign());
-        let chosen = world.chronicle.chosen.is_some();
-        let unknown = world.entra.signers(world.now).into_iter().find(|signer| {
-            !output.shows.bundle.contains(signer) && !(chosen && foreign(*signer))
-        });
+        // What a person chose is seen at the next audit at the latest.
+        let chosen = world.chronicle.chosen.is_some_and(|chosen| world.now < chosen + AUDIT);
+        let unknown = world.entra.signers(world.now).into_iter().find(|signer| !output.shows.bundle.contains(signer) && !chosen);
         return match unknown {
             Some(signer) => Err(Broken::new(format!("S1: Entra may sign with {signer}, which the output of resource {resource} does not show"))),
             None => Ok(()),

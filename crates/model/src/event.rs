@@ -242,7 +242,8 @@ impl World {
             return false;
         }
         let healed = found.output.as_ref().is_some_and(|output| output.shows.entry == current.id);
-        healed && ledger.next_seq >= self.setup.issues && ledger.entries.iter().all(remains)
+        let issued = ledger.next_seq >= self.setup.issues || current.origin == rotation::Origin::Foreign;
+        healed && issued && ledger.entries.iter().all(remains)
     }
 
     /// The world after an event.

@@ -191,7 +191,7 @@ impl Scenario {
             all_lead: self.all_lead,
             grid: TimeDelta::minutes(5),
             issues,
-            horizon: TimeDelta::hours(24) * i32::try_from(self.issues).unwrap_or(1),
+            horizon: TimeDelta::hours(72) * i32::try_from(self.issues).unwrap_or(1),
             between_reads: options.between_reads,
             counted: options.counted,
             defect: options.defect,
@@ -216,7 +216,7 @@ impl Scenario {
 fn policy(kind: &Kind, uid: &str) -> Policy {
     let (hours, half) = (|h| Some(TimeDelta::hours(h)), || Some(TimeDelta::minutes(30)));
     let signing = matches!(kind, Kind::TokenSigning(_));
-    let wish = Wish { validity: hours(6), renew_before: hours(2), overlap: half(), soak: half().filter(|_| signing) };
+    let wish = Wish { validity: hours(24), renew_before: hours(12), overlap: half(), soak: half().filter(|_| signing) };
     let durations = Durations::resolve(kind, &wish, TimeDelta::hours(1));
     Policy {
         uid: uid.to_owned(),
