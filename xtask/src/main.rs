@@ -2,6 +2,7 @@
 
 mod clients;
 mod dependencies;
+mod model;
 mod report;
 mod test;
 mod tools;
@@ -29,6 +30,11 @@ cargo xtask try [ARGUMENTS]
     shows how credentials are rotated every minute or so. Needs nothing but Rust and a C compiler. With --context NAME it takes
     place in your own cluster. Try `--help` for its arguments.
 
+cargo xtask model [ARGUMENTS]
+    Searches every state that the rotation rules can reach in a small world of two processes, people, lost answers and lagging
+    replicas, within bounds that it states, and checks the promises in each of them. The first run builds it with optimisation,
+    which takes about two minutes. Try `--help` for its arguments, and `--list` for the scenarios.
+
 cargo xtask tools
     Builds etcd, kube-apiserver, kube-controller-manager, kubectl and helm if they are missing, and prints their folder.
     Where the variable KUBEBUILDER_ASSETS names a folder, programs are taken from there.
@@ -49,6 +55,7 @@ fn main() -> ExitCode {
         ["test", options @ ..] => test::Options::parse(options).and_then(|options| test::run(&options)),
         ["tools"] => tools::Tools::build_in_background().and_then(tools::Tools::folder).map(|folder| println!("{folder}")),
         ["clients"] => clients::install().map(|folder| println!("{}", folder.display())),
+        ["model", arguments @ ..] => run(&mut model::command(arguments)),
         ["try", arguments @ ..] => run(&mut try_command(arguments)),
         [unknown, ..] => Err(format!("there is no command {unknown}, or not with these arguments: see cargo xtask --help")),
     };

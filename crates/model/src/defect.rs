@@ -34,9 +34,9 @@ defects! {
     ReplicasLagLonger "replicas-lag-longer",
     /// A write may be applied long after LATE.
     LaterThanLate "later-than-late",
-    /// A write that is lost is lost for ever, and so is every one after it.
+    /// Entra answers every write with success, and does nothing.
     NothingIsApplied "nothing-is-applied",
-    /// Somebody removes the credential in use, and the world takes that for ours.
+    /// Every write to Entra takes the published credential away.
     CurrentRemoved "current-removed",
 }
 

@@ -11,4 +11,5 @@ pub mod pass;
 pub mod scenario;
 pub mod search;
 pub mod send;
+pub mod tell;
 pub mod world;

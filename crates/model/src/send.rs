@@ -187,11 +187,22 @@ impl World {
         let before = Arc::clone(&self.entra);
         let mut after = Entra::clone(&before);
         let made = self.change(change, &mut after);
+        match self.setup.defect {
+            Some(Defect::NothingIsApplied) => after = Entra::clone(&before),
+            Some(Defect::CurrentRemoved) => self.forget_published(&mut after),
+            _ => {}
+        }
         if made.is_ok() && after != *before {
             self.become_(after);
             check::applied(self, change, &before)?;
         }
         Ok(made)
+    }
+
+    /// A defect: whatever is written, the credential that the first output shows goes.
+    fn forget_published(&self, after: &mut Entra) {
+        let shown = self.resources[0].output.as_ref().and_then(|output| output.shows.current.thumbprint());
+        after.listed.retain(|listed| shown.is_none() || listed.thumbprint != shown);
     }
 
     /// The object is another one from here on; replicas may lag.
