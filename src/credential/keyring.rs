@@ -65,9 +65,8 @@ impl Keyring {
 
     /// Drops keys that are not those of their entries: another process may have claimed an entry with a key of its own.
     pub(crate) fn drop_strangers(&mut self, ledger: &Ledger) {
-        let stranger = |id: &EntryId, pair: &KeyPair| {
-            ledger.entry(id).is_some_and(|entry| entry.thumbprint() != Some(pair.certificate.thumbprint()))
-        };
+        let stranger =
+            |id: &EntryId, pair: &KeyPair| ledger.entry(id).is_some_and(|entry| entry.thumbprint() != Some(pair.certificate.thumbprint()));
         self.pairs.retain(|id, pair| !stranger(id, pair));
     }
 

@@ -64,7 +64,9 @@ fn no_gap(world: &World, resource: usize) -> Kept {
         let chosen = world.chronicle.chosen.is_some_and(|chosen| world.now < chosen + AUDIT);
         let unknown = world.entra.signers(world.now).into_iter().find(|signer| !output.shows.bundle.contains(signer) && !chosen);
         return match unknown {
-            Some(signer) => Err(Broken::new(format!("S1: Entra may sign with {signer}, which the output of resource {resource} does not show"))),
+            Some(signer) => {
+                Err(Broken::new(format!("S1: Entra may sign with {signer}, which the output of resource {resource} does not show")))
+            }
             None => Ok(()),
         };
     }
@@ -81,9 +83,11 @@ fn no_gap_for_those_who_still_hold_the_one_before(world: &World, resource: usize
     if policy.is_signing() || world.chronicle.bereft.contains(&resource) {
         return Ok(());
     }
-    let held = world.chronicle.shown.iter().filter(|((of, _), (until, end))| {
-        *of == resource && world.now < *until + policy.durations.overlap && world.now < *end
-    });
+    let held = world
+        .chronicle
+        .shown
+        .iter()
+        .filter(|((of, _), (until, end))| *of == resource && world.now < *until + policy.durations.overlap && world.now < *end);
     for ((_, name), _) in held {
         let robbed = world.resources[resource].record.ledger.entries.iter().any(|entry| {
             let same = match name {
@@ -276,7 +280,11 @@ pub fn end(world: &World) -> Kept {
             Some(Material::Certificate(thumbprint)) => {
                 world.entra.accepts_certificate(thumbprint, world.now) || found.record.policy.is_signing()
             }
-            _ => found.output.as_ref().and_then(|output| output.holds.as_ref()).is_some_and(|key| is_accepted(&world.entra, key.name(), world.now)),
+            _ => found
+                .output
+                .as_ref()
+                .and_then(|output| output.holds.as_ref())
+                .is_some_and(|key| is_accepted(&world.entra, key.name(), world.now)),
         };
         if !accepted {
             return Err(Broken::new(format!("at the end Entra does not accept the credential of resource {resource}")));
@@ -284,7 +292,9 @@ pub fn end(world: &World) -> Kept {
         let recorded = found.record.ledger.entries.iter().filter(|entry| entry.origin == Origin::Made).count();
         let left = live.get(&resource).map_or(0, BTreeSet::len);
         if left > recorded {
-            return Err(Broken::new(format!("at the end {left} credentials of resource {resource} are in Entra and {recorded} in its ledger")));
+            return Err(Broken::new(format!(
+                "at the end {left} credentials of resource {resource} are in Entra and {recorded} in its ledger"
+            )));
         }
     }
     Ok(())

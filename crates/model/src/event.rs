@@ -86,7 +86,8 @@ impl World {
             for (resource, desk) in process.desks.iter().enumerate().filter(|(_, desk)| desk.wake <= self.now) {
                 events.push(Event::Begin(operator, resource, false));
                 let actual = &self.resources[resource];
-                let lags = desk.known.version != actual.record.version || desk.output != actual.output.as_ref().map(|output| output.version);
+                let lags =
+                    desk.known.version != actual.record.version || desk.output != actual.output.as_ref().map(|output| output.version);
                 if lags && self.may(Disturbance::StaleCache) {
                     events.push(Event::Begin(operator, resource, true));
                 }

@@ -73,7 +73,8 @@ fn main() -> ExitCode {
         list(&known);
         return ExitCode::SUCCESS;
     }
-    let wanted = known.iter().filter(|scenario| arguments.scenario.is_empty() || arguments.scenario.iter().any(|name| name == scenario.name));
+    let wanted =
+        known.iter().filter(|scenario| arguments.scenario.is_empty() || arguments.scenario.iter().any(|name| name == scenario.name));
     let mut rows = Vec::new();
     let mut is_whole = true;
     for scenario in wanted {

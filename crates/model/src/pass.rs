@@ -231,7 +231,9 @@ impl World {
 
     fn version(&self, course: Course) -> Arc<crate::entra::Entra> {
         match course {
-            Course::Behind(versions) => self.past.iter().rev().nth(versions - 1).map_or_else(|| Arc::clone(&self.entra), |(_, entra)| Arc::clone(entra)),
+            Course::Behind(versions) => {
+                self.past.iter().rev().nth(versions - 1).map_or_else(|| Arc::clone(&self.entra), |(_, entra)| Arc::clone(entra))
+            }
             _ => Arc::clone(&self.entra),
         }
     }
@@ -329,11 +331,8 @@ impl World {
 
     fn post_slot(&mut self, operator: usize, resource: usize, entry: &EntryId, name: SlotName) {
         let current = self.desk(operator, resource).known.ledger.current().is_some_and(|current| current.id == *entry);
-        let key = if current {
-            self.credential(operator, resource, entry)
-        } else {
-            self.desk(operator, resource).keyring.get(entry).cloned()
-        };
+        let key =
+            if current { self.credential(operator, resource, entry) } else { self.desk(operator, resource).keyring.get(entry).cloned() };
         let Some(key) = key else {
             self.desk_mut(operator, resource).memory.forget_fresh_key();
             self.forget_answer(operator, resource, entry);

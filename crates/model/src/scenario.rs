@@ -91,7 +91,10 @@ pub fn all() -> Vec<Scenario> {
             name: "twice-listed",
             about: "A client certificate that Entra lists under two keyIds, as addKey is repeated; one process.",
             kinds: vec![certificate()],
-            bounds: Bounds::of(2, &[(D::Floating, 2), (D::StaleRead, 2), (D::Crash, 2), (D::LostAnswer, 2), (D::Pause, 1), (D::LostStatus, 1)]),
+            bounds: Bounds::of(
+                2,
+                &[(D::Floating, 2), (D::StaleRead, 2), (D::Crash, 2), (D::LostAnswer, 2), (D::Pause, 1), (D::LostStatus, 1)],
+            ),
             small: Bounds::of(1, &[(D::Floating, 1), (D::StaleRead, 1), (D::Crash, 1), (D::LostAnswer, 1)]),
             ..base.clone()
         },
@@ -99,7 +102,10 @@ pub fn all() -> Vec<Scenario> {
             name: "removal-by-update",
             about: "A signing certificate that is removed by one PATCH of both lists, beside a person who adds and removes; one process.",
             kinds: vec![signing()],
-            bounds: Bounds::of(2, &[(D::Added, 2), (D::Removed, 1), (D::Floating, 2), (D::LostAnswer, 1), (D::StaleRead, 2), (D::Crash, 2)]),
+            bounds: Bounds::of(
+                2,
+                &[(D::Added, 2), (D::Removed, 1), (D::Floating, 2), (D::LostAnswer, 1), (D::StaleRead, 2), (D::Crash, 2)],
+            ),
             small: Bounds::of(1, &[(D::Added, 1), (D::Removed, 1), (D::Floating, 1), (D::LostAnswer, 1), (D::StaleRead, 1), (D::Crash, 1)]),
             ..base.clone()
         },
@@ -109,8 +115,11 @@ pub fn all() -> Vec<Scenario> {
             kinds: vec![certificate()],
             operators: 2,
             all_lead: true,
-            bounds: Bounds::of(2, &[(D::Added, 1), (D::Removed, 2), (D::Floating, 1), (D::LostAnswer, 1), (D::Pause, 1), (D::Crash, 1), (D::Preempted, 2)]),
-            small: Bounds::of(1, &[(D::Added, 1), (D::Removed, 1), (D::Preempted, 1)]),
+            bounds: Bounds::of(
+                2,
+                &[(D::Added, 1), (D::Removed, 2), (D::Floating, 1), (D::LostAnswer, 1), (D::Pause, 1), (D::Crash, 1), (D::Preempted, 2)],
+            ),
+            small: Bounds::of(1, &[(D::Removed, 1)]),
             ..base.clone()
         },
         Scenario {
@@ -130,7 +139,7 @@ pub fn all() -> Vec<Scenario> {
             issues: 3,
             settled: false,
             bounds: Bounds::of(1, &two),
-            small: Bounds::of(1, &[(D::Crash, 1)]),
+            small: Bounds::of(0, &[(D::Preempted, 1)]),
             ..base.clone()
         },
         Scenario {
@@ -142,7 +151,7 @@ pub fn all() -> Vec<Scenario> {
             issues: 3,
             settled: false,
             bounds: Bounds::of(2, &[two.as_slice(), &[(D::OutputDeleted, 1), (D::SlotDeleted, 1)]].concat()),
-            small: Bounds::of(1, &[(D::Crash, 1), (D::LostAnswer, 1), (D::OutputDeleted, 1)]),
+            small: Bounds::of(0, &[(D::Preempted, 1)]),
             ..base.clone()
         },
         Scenario {
@@ -152,7 +161,7 @@ pub fn all() -> Vec<Scenario> {
             operators: 2,
             settled: false,
             bounds: Bounds::of(1, &[two.as_slice(), &[(D::Lease, 2), (D::Added, 1), (D::Removed, 1)]].concat()),
-            small: Bounds::of(1, &[(D::Lease, 1), (D::Floating, 1)]),
+            small: Bounds::of(1, &[(D::Lease, 1)]),
             ..base.clone()
         },
         Scenario {
@@ -161,7 +170,7 @@ pub fn all() -> Vec<Scenario> {
             kinds: vec![certificate(), certificate()],
             settled: false,
             bounds: Bounds::of(1, &[two.as_slice(), &[(D::Added, 1), (D::Removed, 1)]].concat()),
-            small: Bounds::of(1, &[(D::Floating, 1), (D::Added, 1)]),
+            small: Bounds::of(1, &[(D::Floating, 1)]),
             ..base.clone()
         },
         Scenario {
@@ -170,8 +179,11 @@ pub fn all() -> Vec<Scenario> {
             kinds: vec![signing()],
             operators: 2,
             all_lead: true,
-            bounds: Bounds::of(2, &[(D::Added, 1), (D::Activated, 2), (D::Pause, 1), (D::Floating, 1), (D::LostAnswer, 1), (D::Preempted, 2)]),
-            small: Bounds::of(1, &[(D::Activated, 1), (D::Pause, 1)]),
+            bounds: Bounds::of(
+                2,
+                &[(D::Added, 1), (D::Activated, 2), (D::Pause, 1), (D::Floating, 1), (D::LostAnswer, 1), (D::Preempted, 2)],
+            ),
+            small: Bounds::of(1, &[(D::Activated, 1)]),
             ..base
         },
     ]

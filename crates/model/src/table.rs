@@ -16,7 +16,10 @@ pub(crate) struct Row {
 
 /// All of them.
 pub(crate) fn table(rows: &[Row]) -> String {
-    let head = format!("\n{:22} {:>12} {:>11} {:>12} {:>9} {:>8} {:>8}  {}\n", "scenario", "disturbances", "states", "transitions", "ends", "depth", "seconds", "search");
+    let head = format!(
+        "\n{:22} {:>12} {:>11} {:>12} {:>9} {:>8} {:>8}  {}\n",
+        "scenario", "disturbances", "states", "transitions", "ends", "depth", "seconds", "search"
+    );
     let lines = rows.iter().map(|row| {
         let Figures { states, transitions, ends, depth, took, .. } = row.figures;
         let (name, total, seconds) = (row.scenario, row.total, took.as_secs_f64());

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use entra_types::{KeyId, Thumbprint};
 use rotation::{
-    Application, Case, EntryDetail, EntryId, Fingerprint, Held, HeldKey, Ledger, Material, Memory, Output, Policy, Projection, Slot, SlotName,
-    StagedSecret, Step, Time, Trouble,
+    Application, Case, EntryDetail, EntryId, Fingerprint, Held, HeldKey, Ledger, Material, Memory, Output, Policy, Projection, Slot,
+    SlotName, StagedSecret, Step, Time, Trouble,
 };
 
 use crate::bounds::Bounds;
@@ -381,7 +381,11 @@ impl World {
         operator.paused.hash(state);
         self.setup.counted.then_some(operator.passes).hash(state);
         // What a pass is about to do follows from what its process knew when it decided.
-        operator.pass.as_ref().map(|pass| (pass.resource, pass.decided, self.setup.counted.then_some(pass.steps), pass.trouble.is_some())).hash(state);
+        operator
+            .pass
+            .as_ref()
+            .map(|pass| (pass.resource, pass.decided, self.setup.counted.then_some(pass.steps), pass.trouble.is_some()))
+            .hash(state);
         for (index, (desk, resource)) in operator.desks.iter().zip(&self.resources).enumerate() {
             let is_in_pass = operator.pass.as_ref().is_some_and(|pass| pass.resource == index);
             desk.digest(resource, self, is_in_pass, lives, state);
@@ -391,7 +395,8 @@ impl World {
     /// A thumbprint for a new key of an entry: the first that nobody has.
     pub fn new_thumbprint(&self, resource: usize, id: &EntryId) -> Thumbprint {
         let known = self.operators.iter().map(|operator| &operator.desks[resource]);
-        let kept = known.clone().flat_map(|desk| desk.keyring.values()).chain(self.resources[resource].slots.values().map(|staged| &staged.key));
+        let kept =
+            known.clone().flat_map(|desk| desk.keyring.values()).chain(self.resources[resource].slots.values().map(|staged| &staged.key));
         let kept = kept.filter_map(|key| if let Key::Pair(thumbprint, _) = key { Some(*thumbprint) } else { None });
         let ledgers = known.map(|desk| &desk.known).chain([&self.resources[resource].record]);
         let recorded = ledgers.flat_map(|record| record.ledger.entries.iter().filter_map(rotation::Entry::thumbprint));

@@ -4,7 +4,7 @@ use model::bounds::{Bounds, Disturbance as D};
 use model::check::Broken;
 use model::defect::Defect;
 use model::scenario::Options;
-use model::search::{search, shortest, Limits};
+use model::search::{Limits, search, shortest};
 use rstest::rstest;
 
 use crate::scenarios::scenario;

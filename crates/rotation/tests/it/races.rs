@@ -15,9 +15,7 @@ fn own_key(days: i64) -> Policy {
 }
 
 #[rstest]
-fn who_lost_the_race_for_an_entry_does_not_take_its_own_key_for_the_one_of_the_entry(
-    #[values(certificate(6), own_key(6))] policy: Policy,
-) {
+fn who_lost_the_race_for_an_entry_does_not_take_its_own_key_for_the_one_of_the_entry(#[values(certificate(6), own_key(6))] policy: Policy) {
     let mut world = World::new(policy);
     let Step::Note(Fact::Claimed(ours)) = world.run_until(|_, step| matches!(step, Step::Note(Fact::Claimed(_)))) else { unreachable!() };
     let fresh = world.memory.fresh_key().unwrap().clone();
