@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entra::SignIn;
 use entra_types::{ClientId, KeyId};
 use keys::{Certificate, PrivateKey, Sensitive};
-use rotation::{EntryId, Fingerprint, StagedSecret};
+use rotation::{EntryId, Fingerprint, Ledger, StagedSecret};
 
 /// A private key and its certificate.
 #[derive(Clone, Debug)]
@@ -61,6 +61,13 @@ impl Keyring {
 
     pub(crate) fn keep_secret(&mut self, entry: EntryId, secret: ClientSecret) {
         self.secrets.insert(entry, secret);
+    }
+
+    /// Drops keys that are not those of their entries: another process may have claimed an entry with a key of its own.
+    pub(crate) fn drop_strangers(&mut self, ledger: &Ledger) {
+        let stranger =
+            |id: &EntryId, pair: &KeyPair| ledger.entry(id).is_some_and(|entry| entry.thumbprint() != Some(pair.certificate.thumbprint()));
+        self.pairs.retain(|id, pair| !stranger(id, pair));
     }
 
     /// Drops everything but what is still wanted.

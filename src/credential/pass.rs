@@ -58,6 +58,7 @@ impl Pass<'_> {
     /// Runs the pass to its end.
     pub(crate) async fn run(mut self) -> End {
         self.desk.memory.begin_pass();
+        self.desk.keyring.drop_strangers(&self.ledger);
         let doubtful = self.notice_foreign_hands();
         let end = match self.steps().await {
             Ok(end) => {

@@ -6,6 +6,7 @@ mod defects;
 mod dependencies;
 mod endure;
 mod installed;
+mod model;
 mod mutants;
 mod report;
 mod test;
@@ -56,6 +57,11 @@ cargo xtask chaos [--kills N] [--resources N] [--seed N] [--scenario NAME]...
         --seed N         chooses the moments; printed if not given.
         --scenario NAME  undisturbed, kills, pauses, cuts, holes, etcd, restored, certificates or tokens; all if not given.
 
+cargo xtask model [ARGUMENTS]
+    Searches every state that the rotation rules can reach in a small world of two processes, people, lost answers and lagging
+    replicas, within bounds that it states, and checks the promises in each of them. The first run builds it with optimisation,
+    which takes about two minutes. Try `--help` for its arguments, and `--list` for the scenarios.
+
 cargo xtask tools
     Builds etcd, kube-apiserver, kube-controller-manager, kubectl and helm if they are missing, and prints their folder.
     Where the variable KUBEBUILDER_ASSETS names a folder, programs are taken from there.
@@ -94,6 +100,7 @@ fn main() -> ExitCode {
         ["defects", words @ ..] => defects::run(words),
         ["mutants", arguments @ ..] => mutants::run(arguments),
         ["until-failure", arguments @ ..] => mutants::until_failure(arguments),
+        ["model", arguments @ ..] => run(&mut model::command(arguments)),
         ["try", arguments @ ..] => run(&mut try_command(arguments)),
         [unknown, ..] => Err(format!("there is no command {unknown}, or not with these arguments: see cargo xtask --help")),
     };

@@ -96,7 +96,7 @@ impl PartialEq for RawCredential {
 impl Eq for RawCredential {}
 
 /// The fields of a credential entry that decisions are made on.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Credential {
     /// `keyId`. The Sign entry and the password of a SAML certificate share one; the Verify entry has another.
     pub key_id: Option<KeyId>,

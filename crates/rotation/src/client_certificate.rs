@@ -95,8 +95,7 @@ pub(crate) fn carry_on(case: &Case<'_>, upcoming: &Entry) -> Check {
     let EntryDetail::ClientCertificate { thumbprint, slot } = upcoming.detail else { return Ok(()) };
     if let Some(name) = slot {
         // The key lies in its slot before Entra hears of it.
-        let in_memory = case.memory.fresh_key().is_some_and(|fresh| fresh.entry == upcoming.id);
-        staging::stage(case, upcoming, name, in_memory)?;
+        staging::stage(case, upcoming, name, case.memory.holds_key_of(upcoming))?;
     }
     if case.memory.history().holders(thumbprint).is_empty() {
         return add(case, upcoming);

@@ -1,6 +1,8 @@
 //! What this process has read of a directory object, and what may be concluded from it. One contradicting read is nothing: absence, change and quiet count after
 //! three equal reads that span LATE.
 
+mod digest;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
@@ -45,7 +47,7 @@ pub struct Directory {
 }
 
 /// What a certificate says of itself. A keyId never changes its certificate, so these stay known.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct CertificateFacts {
     /// SHA-1 over the DER: the only identity that Entra and we agree on.
     pub thumbprint: Thumbprint,

@@ -13,7 +13,7 @@ use crate::time::Time;
 pub(crate) const MOST_FORGOTTEN: u32 = 256;
 
 /// The record of one resource.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Ledger {
     /// The objects that the entries belong to. Absent until the first claim.
     pub target: Option<Target>,
@@ -28,7 +28,7 @@ pub struct Ledger {
 }
 
 /// The directory object that carries the credentials.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Target {
     /// The tenant.
     pub tenant_id: TenantId,
@@ -43,7 +43,7 @@ pub struct Target {
 }
 
 /// A count of credentials that we did not make.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Foreign {
     /// How many.
     pub count: u32,
@@ -54,7 +54,7 @@ pub struct Foreign {
 }
 
 /// One credential.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Entry {
     /// Its number.
     pub seq: u32,
@@ -81,7 +81,7 @@ pub struct Entry {
 }
 
 /// What only one kind of credential has.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Detail {
     /// A client secret, made by Entra.
     ClientSecret {
@@ -102,7 +102,7 @@ pub enum Detail {
 }
 
 /// A token signing certificate.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Signing {
     /// As sent, ending in the entry id.
     pub display_name: Option<String>,
@@ -117,7 +117,7 @@ pub struct Signing {
 }
 
 /// Who made a credential.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Origin {
     /// This operator, for this resource.
     Made,
@@ -143,7 +143,7 @@ pub enum Use {
 }
 
 /// The licence of one Graph write.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Op {
     /// Which write.
     pub kind: OpKind,
@@ -189,7 +189,7 @@ pub enum OpKind {
 }
 
 /// How a licensed write ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Outcome {
     /// Graph said that it did it.
     Applied,
@@ -207,7 +207,7 @@ pub enum SlotName {
 }
 
 /// The rotation under way and its failures.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Rotation {
     /// Why the last rotation began.
     pub reason: Option<Cause>,
@@ -224,7 +224,7 @@ pub struct Rotation {
 }
 
 /// An attempt that failed.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Failure {
     /// When.
     pub time: Time,

@@ -1,5 +1,6 @@
 //! What one process has seen and done for one resource. Losing it costs time and reads, never a promise: the ledger is the record.
 
+mod digest;
 mod published;
 mod sign_ins;
 
@@ -10,7 +11,7 @@ use entra_types::{KeyId, Thumbprint};
 
 use crate::history::{CertificateFacts, Detail, Directory, History};
 use crate::id::EntryId;
-use crate::ledger::{Ledger, SlotName};
+use crate::ledger::{Entry, Ledger, SlotName};
 use crate::policy::Limits;
 use crate::time::{Lateness, Time};
 
@@ -24,7 +25,7 @@ pub use self::sign_ins::SignInResult;
 pub(crate) use self::sign_ins::{PROOFS, SignIns};
 
 /// The memory of one process for one resource.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Memory {
     born: Time,
     tick: u64,
@@ -55,7 +56,7 @@ pub(crate) struct Seen<T> {
 }
 
 /// A key that was generated for the next claim; the key itself stays with the caller.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct FreshKey {
     /// The entry whose mark its certificate carries.
     pub entry: EntryId,
@@ -79,7 +80,7 @@ pub enum Answer {
 }
 
 /// What Entra calls a credential that was just added.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Made {
     /// By addTokenSigningCertificate.
     SigningCertificate(SigningAnswer),
@@ -90,7 +91,7 @@ pub enum Made {
 }
 
 /// What addTokenSigningCertificate answers.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct SigningAnswer {
     /// Of the Sign entry.
     pub key_id: KeyId,
@@ -285,9 +286,19 @@ impl Memory {
         self.fresh.as_ref()
     }
 
+    /// Whether this process has the key of this entry. Another one may have claimed the entry with a key of its own meanwhile.
+    pub(crate) fn holds_key_of(&self, entry: &Entry) -> bool {
+        self.fresh.as_ref().is_some_and(|fresh| fresh.entry == entry.id && Some(fresh.thumbprint) == entry.thumbprint())
+    }
+
     /// The slot as last seen.
     pub fn slot(&self, name: SlotName) -> Option<Option<&Slot>> {
         self.slots.get(&name).map(|seen| seen.value.as_ref())
+    }
+
+    /// Whether that was in this pass.
+    pub(crate) fn slot_is_live(&self, name: SlotName) -> bool {
+        self.slots.get(&name).is_some_and(|seen| self.is_live(seen.tick))
     }
 
     /// The output as last seen.

@@ -114,7 +114,7 @@ pub struct Durations {
 }
 
 /// What app management policies allow on the object.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Limits {
     /// No client secret may be added.
     pub forbids_secrets: bool,

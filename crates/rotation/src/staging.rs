@@ -19,8 +19,9 @@ pub(crate) fn stage(case: &Case<'_>, upcoming: &Entry, name: SlotName, in_memory
         Some(Some(slot)) if slot.entry.as_ref() == Some(&upcoming.id) => Ok(()),
         Some(Some(slot)) => clear_stranger(case, name, slot),
         Some(None) | None if in_memory => act(Act::PostSlot(upcoming.id.clone(), name)),
-        Some(None) => note(Fact::Abandoned(upcoming.id.clone())),
-        None => look(Look::Slot(name)),
+        // Only what is seen now counts: another process may have filled it since.
+        Some(None) if case.memory.slot_is_live(name) => note(Fact::Abandoned(upcoming.id.clone())),
+        Some(None) | None => look(Look::Slot(name)),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::id::EntryId;
 use crate::time::Time;
 
 /// The published Secret as read or written.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Output {
     /// There is none.
     Absent,
@@ -26,7 +26,7 @@ pub enum Output {
 }
 
 /// What a Secret holds to sign in with.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Held {
     /// A private key and its certificate, which belong together.
     Key(HeldKey),
@@ -35,11 +35,11 @@ pub enum Held {
 }
 
 /// The SHA-256 of a client secret: enough to tell two apart, and in memory only.
-#[derive(Clone, Copy, Eq, PartialEq)]
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct Fingerprint([u8; 32]);
 
 /// What tells a credential from others in an output: never the credential itself.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Material {
     /// Of a certificate.
     Certificate(Thumbprint),
@@ -48,7 +48,7 @@ pub enum Material {
 }
 
 /// A certificate whose key a Secret holds.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct HeldKey {
     /// Of the certificate.
     pub thumbprint: Thumbprint,
@@ -59,7 +59,7 @@ pub struct HeldKey {
 }
 
 /// What an output shows: a function of the ledger and, for signing certificates, of what the object lists.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Projection {
     /// The entry that it names.
     pub entry: EntryId,
@@ -74,7 +74,7 @@ pub struct Projection {
 }
 
 /// A staging Secret as read or written.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Slot {
     /// Its uid: it is deleted by that only.
     pub uid: String,
@@ -87,7 +87,7 @@ pub struct Slot {
 }
 
 /// A client secret in a slot.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct StagedSecret {
     /// Of the secret.
     pub fingerprint: Fingerprint,

@@ -98,13 +98,9 @@ fn has_public_half(case: &Case<'_>, group: &Group) -> bool {
     case.memory.history().entries().iter().any(public)
 }
 
-fn holds_key(case: &Case<'_>, entry: &Entry) -> bool {
-    case.memory.fresh_key().is_some_and(|fresh| fresh.entry == entry.id)
-}
-
 fn add(case: &Case<'_>, upcoming: &Entry, op: &Op) -> Check {
     match case.op(upcoming) {
-        Some(OpState::Unsent { .. } | OpState::Refused) if holds_key(case, upcoming) => send(case, upcoming),
+        Some(OpState::Unsent { .. } | OpState::Refused) if case.memory.holds_key_of(upcoming) => send(case, upcoming),
         Some(OpState::Unsent { .. } | OpState::Refused) | None => note(Fact::Abandoned(upcoming.id.clone())),
         Some(OpState::Applied { tick }) => {
             case.directory_after(tick, Detail::WithKeys)?;
@@ -135,7 +131,7 @@ fn send(case: &Case<'_>, upcoming: &Entry) -> Check {
 
 /// The private part is there and the public one is not: added by an update, as long as somebody still has the certificate.
 fn complete(case: &Case<'_>, upcoming: &Entry, op: &Op, thumbprint: Thumbprint) -> Check {
-    let known = holds_key(case, upcoming) || case.memory.history().certificate_by(thumbprint).is_some();
+    let known = case.memory.holds_key_of(upcoming) || case.memory.history().certificate_by(thumbprint).is_some();
     match case.op(upcoming) {
         Some(OpState::Open { .. }) => return case.look_again(Wait::Settling),
         Some(OpState::Applied { tick }) if op.kind == OpKind::AddVerifyByUpdate => {

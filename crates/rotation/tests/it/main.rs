@@ -9,6 +9,7 @@ mod door;
 mod ends;
 mod gates;
 mod properties;
+mod races;
 mod reads;
 mod replicas;
 mod review;
