@@ -15,6 +15,7 @@ mod policies;
 mod reads;
 mod secrets;
 mod signing_keys;
+mod spoilt;
 mod stand_in;
 mod tls;
 mod tokens;

@@ -1,0 +1,164 @@
+//! Answers without what differs from run to run, and how two of them differ.
+
+use std::{collections::BTreeMap, fmt, sync::LazyLock};
+
+use kube_sim::scenario::Exchange;
+use regex::Regex;
+use serde_json::{Value, json};
+
+/// One thing in which the two servers disagree.
+#[derive(Clone, Debug)]
+pub(super) struct Difference {
+    /// The place of the step in its scenario.
+    pub(super) step: usize,
+    /// Method and path.
+    pub(super) request: String,
+    /// A JSON pointer into the answer, or `/code`.
+    pub(super) path: String,
+    /// What kube-apiserver says.
+    pub(super) theirs: String,
+    /// What kube-sim says.
+    pub(super) ours: String,
+}
+
+/// What one server named by itself, by order of first appearance.
+#[derive(Default)]
+pub(super) struct Names {
+    uids: BTreeMap<String, usize>,
+    versions: BTreeMap<String, usize>,
+}
+
+static UID: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap());
+static GENERATED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b((?:[a-z0-9-]+-)?[ab]-)[bcdfghjklmnpqrstvwxz2456789]{5}\b").unwrap());
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9]+").unwrap());
+/// Texts that name versions.
+static VERSIONED: LazyLock<Regex> = LazyLock::new(|| Regex::new("(?i)resource ?version|precondition").unwrap());
+
+impl Difference {
+    /// Whether both objects are the same nonetheless, so that the rest of the sequence can be compared.
+    pub(super) fn is_wording(&self) -> bool {
+        self.path.ends_with("/message")
+    }
+
+    /// What tells it from others in a summary.
+    pub(super) fn signature(&self) -> String {
+        let place = NUMBER.replace_all(&self.path, "#");
+        let method = self.request.split(' ').next().unwrap_or_default();
+        let short = |text: &str| NUMBER.replace_all(&text.chars().take(60).collect::<String>(), "#").into_owned();
+        format!("{method} {place} {} | {}", short(&self.theirs), short(&self.ours))
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, request, path, theirs, ours } = self;
+        write!(f, "step {}: {request}: {path}\n  kube-apiserver: {theirs}\n  kube-sim:       {ours}", step + 1)
+    }
+}
+
+/// All differences of the answers to one step.
+pub(super) fn differences(step: usize, request: &str, theirs: (&Exchange, &mut Names), ours: (&Exchange, &mut Names)) -> Vec<Difference> {
+    let (a, b) = (theirs.1.plain(theirs.0), ours.1.plain(ours.0));
+    let mut found = Vec::new();
+    let mut note = |path: &str, theirs: String, ours: String| {
+        found.push(Difference { step, request: request.to_owned(), path: path.to_owned(), theirs, ours });
+    };
+    if theirs.0.code == ours.0.code {
+        compare(&a, &b, "", &mut note);
+    } else {
+        note("/code", summary(theirs.0.code, &a), summary(ours.0.code, &b));
+    }
+    found
+}
+
+fn summary(code: u16, body: &Value) -> String {
+    let text = if code < 300 { body.to_string() } else { body["message"].as_str().map_or_else(|| body.to_string(), str::to_owned) };
+    format!("{code} {}", text.chars().take(400).collect::<String>())
+}
+
+fn compare(theirs: &Value, ours: &Value, path: &str, note: &mut impl FnMut(&str, String, String)) {
+    match (theirs, ours) {
+        (Value::Object(a), Value::Object(b)) => {
+            for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))) {
+                let path = format!("{path}/{name}");
+                match (a.get(name), b.get(name)) {
+                    (Some(a), Some(b)) => compare(a, b, &path, note),
+                    (a, b) => note(&path, shown(a), shown(b)),
+                }
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (index, (a, b)) in a.iter().zip(b).enumerate() {
+                compare(a, b, &format!("{path}/{index}"), note);
+            }
+        }
+        (a, b) if a == b => {}
+        (a, b) => note(path, shown(Some(a)), shown(Some(b))),
+    }
+}
+
+fn shown(value: Option<&Value>) -> String {
+    value.map_or_else(|| "(absent)".to_owned(), Value::to_string)
+}
+
+impl Names {
+    fn plain(&mut self, exchange: &Exchange) -> Value {
+        self.value("", &exchange.body)
+    }
+
+    fn value(&mut self, field: &str, value: &Value) -> Value {
+        match value {
+            Value::Object(map) if map.get("type") == Some(&json!("BOOKMARK")) && map.contains_key("object") => self.bookmark(value),
+            Value::Object(_) => self.object(value),
+            Value::Array(list) => {
+                let mut list: Vec<Value> = list.iter().map(|item| self.value("", item)).collect();
+                match field {
+                    "managedFields" => list.sort_by_key(|entry| format!("{}{}{}", entry["manager"], entry["operation"], entry["subresource"])),
+                    // Names that the server makes up are in no order.
+                    "items" => list.sort_by_key(|item| (item["metadata"]["name"].to_string(), item.to_string())),
+                    _ => {}
+                }
+                Value::Array(list)
+            }
+            Value::String(text) => json!(self.text(field, text)),
+            other => other.clone(),
+        }
+    }
+
+    fn object(&mut self, value: &Value) -> Value {
+        let mut plain = json!({});
+        let mut fields: Vec<_> = value.as_object().into_iter().flatten().collect();
+        fields.sort_by_key(|(name, _)| *name);
+        let is_objects = value.get("uid").is_some() || value.get("creationTimestamp").is_some();
+        for (name, value) in fields {
+            plain[name] = match (name.as_str(), value) {
+                ("creationTimestamp" | "deletionTimestamp" | "time", Value::String(_)) => json!("a time"),
+                ("resourceVersion", Value::String(version)) if is_objects => self.version(version),
+                ("resourceVersion", Value::String(_)) => json!("of a list"),
+                _ => self.value(name, value),
+            };
+        }
+        plain
+    }
+
+    fn bookmark(&mut self, event: &Value) -> Value {
+        let mut plain = self.object(event);
+        plain["object"]["metadata"]["resourceVersion"] = json!("of a bookmark");
+        plain
+    }
+
+    fn version(&mut self, version: &str) -> Value {
+        let next = self.versions.len();
+        json!(format!("version {}", self.versions.entry(version.to_owned()).or_insert(next)))
+    }
+
+    fn text(&mut self, field: &str, text: &str) -> String {
+        let text = UID.replace_all(text, |found: &regex::Captures<'_>| {
+            let next = self.uids.len();
+            format!("uid {}", self.uids.entry(found[0].to_owned()).or_insert(next))
+        });
+        let text = GENERATED.replace_all(&text, "${1}generated");
+        let names_versions = field == "message" && VERSIONED.is_match(&text);
+        if names_versions { NUMBER.replace_all(&text, "#").into_owned() } else { text.into_owned() }
+    }
+}
