@@ -31,15 +31,7 @@ pub(super) struct Names {
 static UID: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap());
 static GENERATED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b((?:[a-z0-9-]+-)?[ab]-)[bcdfghjklmnpqrstvwxz2456789]{5}\b").unwrap());
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9]+").unwrap());
-/// Texts that name versions.
-static VERSIONED: LazyLock<Regex> = LazyLock::new(|| Regex::new("(?i)resource ?version|precondition").unwrap());
-
 impl Difference {
-    /// Whether both objects are the same nonetheless, so that the rest of the sequence can be compared.
-    pub(super) fn is_wording(&self) -> bool {
-        self.path.ends_with("/message")
-    }
-
     /// What tells it from others in a summary.
     pub(super) fn signature(&self) -> String {
         let place = NUMBER.replace_all(&self.path, "#");
@@ -66,14 +58,14 @@ pub(super) fn differences(step: usize, request: &str, theirs: (&Exchange, &mut N
     if theirs.0.code == ours.0.code {
         compare(&a, &b, "", &mut note);
     } else {
-        note("/code", summary(theirs.0.code, &a), summary(ours.0.code, &b));
+        let said = |exchange: &Exchange, plain| summary(exchange.code, exchange.body.get("message").unwrap_or(plain));
+        note("/code", said(theirs.0, &a), said(ours.0, &b));
     }
     found
 }
 
 fn summary(code: u16, body: &Value) -> String {
-    let text = if code < 300 { body.to_string() } else { body["message"].as_str().map_or_else(|| body.to_string(), str::to_owned) };
-    format!("{code} {}", text.chars().take(400).collect::<String>())
+    format!("{code} {}", body.to_string().chars().take(400).collect::<String>())
 }
 
 fn compare(theirs: &Value, ours: &Value, path: &str, note: &mut impl FnMut(&str, String, String)) {
@@ -120,12 +112,15 @@ impl Names {
                 }
                 Value::Array(list)
             }
-            Value::String(text) => json!(self.text(field, text)),
+            Value::String(text) => json!(self.text(text)),
             other => other.clone(),
         }
     }
 
     fn object(&mut self, value: &Value) -> Value {
+        if let Some(status) = self.status(value) {
+            return status;
+        }
         let mut plain = json!({});
         let mut fields: Vec<_> = value.as_object().into_iter().flatten().collect();
         fields.sort_by_key(|(name, _)| *name);
@@ -141,6 +136,22 @@ impl Names {
         plain
     }
 
+    /// A refusal, without what is said for people only: which constraints of which fields are violated counts, not in which words and order.
+    fn status(&mut self, value: &Value) -> Option<Value> {
+        if value["kind"] != "Status" || value["status"] != "Failure" {
+            return None;
+        }
+        let mut details = value.get("details").cloned();
+        let causes = details.as_mut().and_then(|details| details.get_mut("causes")).and_then(Value::as_array_mut);
+        if let Some(causes) = causes {
+            causes.iter_mut().filter_map(Value::as_object_mut).for_each(|cause| drop(cause.remove("message")));
+            causes.sort_by_key(Value::to_string);
+            causes.dedup();
+        }
+        let details = details.map(|details| self.value("details", &details));
+        Some(json!({"code": value["code"], "reason": value["reason"], "details": details}))
+    }
+
     fn bookmark(&mut self, event: &Value) -> Value {
         let mut plain = self.object(event);
         plain["object"]["metadata"]["resourceVersion"] = json!("of a bookmark");
@@ -152,13 +163,11 @@ impl Names {
         json!(format!("version {}", self.versions.entry(version.to_owned()).or_insert(next)))
     }
 
-    fn text(&mut self, field: &str, text: &str) -> String {
+    fn text(&mut self, text: &str) -> String {
         let text = UID.replace_all(text, |found: &regex::Captures<'_>| {
             let next = self.uids.len();
             format!("uid {}", self.uids.entry(found[0].to_owned()).or_insert(next))
         });
-        let text = GENERATED.replace_all(&text, "${1}generated");
-        let names_versions = field == "message" && VERSIONED.is_match(&text);
-        if names_versions { NUMBER.replace_all(&text, "#").into_owned() } else { text.into_owned() }
+        GENERATED.replace_all(&text, "${1}generated").into_owned()
     }
 }

@@ -10,7 +10,8 @@ type Part = BoxedStrategy<Option<(String, Value)>>;
 
 /// A whole object of the kind, for creation, update and apply.
 pub(super) fn object(kind: &'static Kind) -> BoxedStrategy<Value> {
-    let whole = (identity(kind), metadata(kind), content(kind), prop::option::weighted(0.4, status(kind)));
+    let share = if kind.has_status { 0.3 } else { 0.02 };
+    let whole = (identity(kind), metadata(kind), content(kind), prop::option::weighted(share, status(kind)));
     let whole = whole.prop_map(|(mut object, metadata, content, status)| {
         object.extend(content);
         object.insert("metadata".into(), Value::Object(metadata));
@@ -24,7 +25,7 @@ pub(super) fn object(kind: &'static Kind) -> BoxedStrategy<Value> {
 pub(super) fn merge_patch(kind: &'static Kind) -> BoxedStrategy<Value> {
     let taken = prop::sample::select(kind.fields.to_vec()).prop_map(|field| (field.to_owned(), Value::Null));
     let metadata = prop::option::weighted(0.4, changes(kind)).prop_map(|found| found.map(|meta| ("metadata".to_owned(), Value::Object(meta))));
-    let parts = (content(kind), metadata, prop::option::weighted(0.2, taken), prop::option::weighted(0.2, status(kind)));
+    let parts = (content(kind), metadata, prop::option::weighted(0.2, taken), prop::option::weighted(if kind.has_status { 0.2 } else { 0.02 }, status(kind)));
     let patch = parts.prop_map(|(mut patch, metadata, taken, status)| {
         patch.extend(metadata);
         patch.extend(taken);
@@ -96,11 +97,11 @@ fn preconditions(kind: &'static Kind) -> BoxedStrategy<Map<String, Value>> {
     gather(vec![
         part("uid", 0.25, mostly(&[json!("${uid}")], &[json!("00000000-0000-4000-8000-000000000000"), json!(""), json!("${other}")])),
         part("resourceVersion", 0.35, mostly(&[json!("${version}")], &[json!("1"), json!("${start}"), json!(""), json!("x"), json!(7)])),
-        part("namespace", 0.03, choice(&[json!("default"), json!("${ns}"), json!(5)])),
+        part("namespace", 0.015, choice(&[json!("default"), json!("${ns}"), json!(5)])),
         part("generation", 0.03, choice(&[json!(9), json!("x")])),
-        part("creationTimestamp", 0.04, choice(&[json!("2020-01-01T00:00:00Z"), Value::Null, json!("then")])),
+        part("creationTimestamp", 0.02, choice(&[json!("2020-01-01T00:00:00Z"), Value::Null, json!("then")])),
         part("deletionTimestamp", 0.03, choice(&[json!("2020-01-01T00:00:00Z")])),
-        part("managedFields", 0.04, choice(&[json!([]), json!([{}]), json!([{"manager": "m", "operation": "Grab"}])])),
+        part("managedFields", 0.02, choice(&[json!([]), json!([{}]), json!([{"manager": "m", "operation": "Grab"}])])),
         part("selfLink", 0.02, choice(&[json!("/x")])),
         part("unknown", 0.02, choice(&[json!(1)])),
     ])
@@ -165,7 +166,7 @@ pub(super) fn choice(values: &[Value]) -> BoxedStrategy<Value> {
 }
 
 pub(super) fn mostly(good: &[Value], bad: &[Value]) -> BoxedStrategy<Value> {
-    if bad.is_empty() { choice(good) } else { prop_oneof![12 => choice(good), 1 => choice(bad)].boxed() }
+    if bad.is_empty() { choice(good) } else { prop_oneof![24 => choice(good), 1 => choice(bad)].boxed() }
 }
 
 fn mostly_text(good: &[&str], bad: &[&str]) -> BoxedStrategy<String> {

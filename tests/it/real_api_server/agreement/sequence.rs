@@ -24,7 +24,7 @@ pub(super) fn scenario(namespace: &str, steps: &[Value]) -> Value {
     let mut all = vec![
         json!({"request": "POST /api/v1/namespaces", "body": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "${ns}"}}, "code": 201}),
         json!({
-            "request": "POST /api/v1/namespaces/${ns}/configmaps", "keep": {"owner": "/metadata/uid", "start": "/metadata/resourceVersion"}, "code": 201,
+            "request": "POST /api/v1/namespaces/${ns}/configmaps", "keep": {"owner": "/metadata/uid", "uid": "/metadata/uid", "other": "/metadata/uid", "start": "/metadata/resourceVersion", "version": "/metadata/resourceVersion"}, "code": 201,
             "body": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner"}},
         }),
     ];
@@ -187,10 +187,18 @@ fn delete(kind: &'static Kind) -> BoxedStrategy<Value> {
         .prop_map(|(options, name, query)| changing(json!({"request": format!("DELETE {}/{name}{query}", kind.path()), "body": options})));
     if !kind.namespaced {
         let harmless = kind.kind == "Namespace";
-        return if harmless { one.boxed() } else { one.prop_map(without_dry_run).boxed() };
+        return if harmless { one.prop_map(dry).boxed() } else { one.prop_map(without_dry_run).boxed() };
     }
     let all = selector(kind).prop_map(|selector| json!({"request": format!("DELETE {}?{selector}", kind.path())}));
     prop_oneof![8 => one, 1 => all].boxed()
+}
+
+/// A body takes the place of the query.
+fn dry(mut step: Value) -> Value {
+    if step["body"].is_object() {
+        step["body"]["dryRun"] = json!(["All"]);
+    }
+    step
 }
 
 fn without_dry_run(mut step: Value) -> Value {
