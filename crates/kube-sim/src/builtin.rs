@@ -139,12 +139,25 @@ fn typed<K: DeserializeOwned + Serialize>(mut object: Value) -> Result<Value, St
         fill_texts(metadata, &["labels", "annotations"]);
     }
     fill_texts(&mut object, &["data", "stringData", "binaryData"]);
+    micro_times(&object)?;
     let object: K = serde_json::from_value(object).map_err(|error| error.to_string())?;
     let mut object = serde_json::to_value(object).map_err(|error| error.to_string())?;
     if let Some(meta) = object.get_mut("metadata") {
         *meta = without_empty(meta.take());
     }
     Ok(object)
+}
+
+/// Times of leases and events are written with six digits of a second, and no others.
+fn micro_times(object: &Value) -> Result<(), String> {
+    for pointer in ["/spec/renewTime", "/spec/acquireTime", "/eventTime", "/series/lastObservedTime"] {
+        let text = object.pointer(pointer).and_then(Value::as_str);
+        let digits = text.and_then(|text| text.split_once('.')).map(|(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
+        if text.is_some() && digits != Some(6) {
+            return Err(format!("{pointer} must be a time with six digits of a second"));
+        }
+    }
+    Ok(())
 }
 
 /// In a map of texts, null is the empty text.

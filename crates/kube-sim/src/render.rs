@@ -75,7 +75,7 @@ impl View {
 
     pub(crate) fn bookmark(&self, kind: &Kind, meta: &Value) -> Value {
         match self {
-            Self::Full => json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": meta}),
+            Self::Full => shown(kind, json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": meta})),
             Self::Metadata => json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}),
             Self::Table { .. } => {
                 let version = meta["resourceVersion"].clone();

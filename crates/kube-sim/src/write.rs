@@ -134,6 +134,7 @@ impl State {
     fn insert(&mut self, call: &Call<'_>, change: Change) -> Result<Written, Failure> {
         let kind = call.kind;
         let Change { mut object, owners } = change;
+        let reset = resets_owners(&object);
         let versioned = stated_version(&object).is_ok_and(|version| version.is_some());
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         self.admit_to_namespace(kind, &call.key.0, &name)?;
@@ -144,7 +145,9 @@ impl State {
         self.stamp_new(kind, &mut object);
         let owners = owners.unwrap_or_else(|| {
             let mut owners = Owners::default();
-            owners.note(&Value::Null, &object, kind, &call.by(Operation::Update), &self.timestamp());
+            if !reset {
+                owners.note(&Value::Null, &object, kind, &call.by(Operation::Update), &self.timestamp());
+            }
             owners
         });
         owners.write(&mut object);
@@ -200,6 +203,7 @@ impl State {
         {
             return Err(Failure::modified(kind, name));
         }
+        let reset = resets_owners(&object) && !resets_owners(old);
         let live = event::served(kind, Value::clone(old));
         restrict(call, &live, &mut object);
         let (mut object, warnings) = read(call, object)?;
@@ -209,6 +213,9 @@ impl State {
             object["metadata"]["generation"] = json!(generation + 1);
         }
         let owners = owners.unwrap_or_else(|| {
+            if reset {
+                return Owners::default();
+            }
             let mut owners = Owners::read(old);
             owners.note(&live, &object, kind, &call.by(Operation::Update), &self.timestamp());
             owners
@@ -255,6 +262,12 @@ impl Call<'_> {
     }
 }
 
+/// Empty managedFields ask for nobody to own anything any more.
+fn resets_owners(body: &Value) -> bool {
+    let given = &body["metadata"]["managedFields"];
+    *given == json!([]) || *given == json!([{}])
+}
+
 /// The resourceVersion that a body insists on; none if it is left out or 0.
 fn stated_version(body: &Value) -> Result<Option<String>, Failure> {
     let text = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
@@ -284,7 +297,10 @@ fn check_uid(call: &Call<'_>, old: &Value, body: &Value) -> Result<(), Failure> 
 /// What is applied says of what kind it is.
 fn check_applied_type(call: &Call<'_>, config: &Value) -> Result<(), Failure> {
     let text = |field: &str| config[field].as_str().unwrap_or_default();
-    if config.is_object() && (text("kind") != call.kind.kind || text("apiVersion") != call.kind.api_version()) {
+    if !config.is_object() {
+        return Err(Failure::bad_request("the body of the request is no JSON object"));
+    }
+    if text("kind") != call.kind.kind || text("apiVersion") != call.kind.api_version() {
         return Err(Failure::bad_request(format!("invalid object type: {}, Kind={}", text("apiVersion"), text("kind"))));
     }
     Ok(())

@@ -29,7 +29,7 @@ pub(super) struct Names {
 }
 
 static UID: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap());
-static GENERATED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b((?:[a-z0-9-]+-)?[ab]-)[bcdfghjklmnpqrstvwxz2456789]{5}\b").unwrap());
+static GENERATED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b((?:[a-z0-9-]+-)?(?:[ab]|absent)-)[bcdfghjklmnpqrstvwxz2456789]{5}\b").unwrap());
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9]+").unwrap());
 impl Difference {
     /// What tells it from others in a summary.
@@ -103,7 +103,10 @@ impl Names {
             Value::Object(map) if map.get("type") == Some(&json!("BOOKMARK")) && map.contains_key("object") => self.bookmark(value),
             Value::Object(_) => self.object(value),
             Value::Array(list) => {
-                let mut list: Vec<Value> = list.iter().map(|item| self.value("", item)).collect();
+                // When a watch is told how far it has come is for the server to choose, but for the end of the initial events.
+                let is_progress = |item: &Value| item["type"] == "BOOKMARK" && item.pointer("/object/metadata/annotations").is_none();
+                let told = list.iter().filter(|item| !is_progress(item));
+                let mut list: Vec<Value> = told.map(|item| self.value("", item)).collect();
                 match field {
                     "managedFields" => list.sort_by_key(|entry| format!("{}{}{}", entry["manager"], entry["operation"], entry["subresource"])),
                     // Names that the server makes up are in no order.
@@ -124,13 +127,16 @@ impl Names {
         let mut plain = json!({});
         let mut fields: Vec<_> = value.as_object().into_iter().flatten().collect();
         fields.sort_by_key(|(name, _)| *name);
+        // Whether an entry of managedFields has a time depends on what happened within one second.
+        fields.retain(|(name, _)| *name != "time" || value.get("fieldsV1").is_none());
         let is_objects = value.get("uid").is_some() || value.get("creationTimestamp").is_some();
         for (name, value) in fields {
-            plain[name] = match (name.as_str(), value) {
-                ("creationTimestamp" | "deletionTimestamp" | "time", Value::String(_)) => json!("a time"),
+            let name = self.text(name);
+            plain[&name] = match (name.as_str(), value) {
+                ("creationTimestamp" | "deletionTimestamp", Value::String(_)) => json!("a time"),
                 ("resourceVersion", Value::String(version)) if is_objects => self.version(version),
                 ("resourceVersion", Value::String(_)) => json!("of a list"),
-                _ => self.value(name, value),
+                _ => self.value(&name, value),
             };
         }
         plain
