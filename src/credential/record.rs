@@ -263,10 +263,6 @@ fn write_rotation(rotation: &Rotation) -> RotationProgress {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod spoilt;
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

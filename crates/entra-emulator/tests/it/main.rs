@@ -4,7 +4,6 @@
 
 mod clouds;
 mod discovery;
-mod documented;
 mod faults;
 mod https;
 mod identities;

@@ -15,7 +15,6 @@ mod policies;
 mod reads;
 mod secrets;
 mod signing_keys;
-mod spoilt;
 mod stand_in;
 mod tls;
 mod tokens;
