@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{checks, event, failure::Failure, kind::Kind, schema::lost, violation::Violation, write::Call};
+use crate::{checks, event, failure::Failure, kind::Kind, schema::lost, typed, violation::Violation, write::Call};
 
 /// The largest object that is stored (etcd's limit for a request).
 const MAX_OBJECT: usize = 1_572_864;
@@ -20,6 +20,9 @@ pub(crate) fn check_identity(call: &Call<'_>, body: &mut Value) -> Result<(), Fa
     let meta = &body["metadata"];
     if !meta.is_object() || !(meta["name"].is_null() || meta["name"].is_string()) {
         return Err(cannot_read(call.kind, "metadata must be an object, and its name a string"));
+    }
+    if !(meta["namespace"].is_null() || meta["namespace"].is_string()) {
+        return Err(cannot_read(call.kind, "metadata.namespace must be a string"));
     }
     if call.kind.namespaced && meta["namespace"].as_str().unwrap_or(namespace) != namespace {
         let message = "the namespace of the provided object does not match the namespace sent on the request";
@@ -80,16 +83,23 @@ pub(crate) fn keep_governed(call: &Call<'_>, config: &mut Value) {
 
 /// Apply takes no field that the schema does not know, whatever the field validation.
 pub(crate) fn refuse_unknown(call: &Call<'_>, config: &Value) -> Result<(), Failure> {
-    let Ok(kept) = call.kind.coerce(config.clone()) else { return Ok(()) };
-    let Some(field) = unknown(config, &kept).into_iter().next() else { return Ok(()) };
     let namespace = config["metadata"]["namespace"].as_str().unwrap_or_default();
-    let message = format!(
-        "failed to create typed patch object ({namespace}/{}; {}, Kind={}): .{field}: field not declared in schema",
-        call.key.1,
-        call.kind.api_version(),
-        call.kind.kind
-    );
-    Err(Failure::new(500, "", message))
+    let refuse = |why: String| {
+        let (version, kind) = (call.kind.api_version(), &call.kind.kind);
+        Failure::new(500, "", format!("failed to create typed patch object ({namespace}/{}; {version}, Kind={kind}): {why}", call.key.1))
+    };
+    if let Some(why) = typed::misfit(call.kind.shape(), config) {
+        return Err(refuse(why));
+    }
+    let kept = match call.kind.coerce(config.clone()) {
+        Ok(kept) => kept,
+        Err(_) if call.kind.is_custom() => return Ok(()),
+        Err(why) => return Err(refuse(why)),
+    };
+    match unknown(config, &kept).into_iter().next() {
+        Some(field) => Err(refuse(format!(".{field}: field not declared in schema"))),
+        None => Ok(()),
+    }
 }
 
 /// The status endpoint changes nothing but the status; the other one changes all but that.

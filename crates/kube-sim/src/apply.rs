@@ -237,7 +237,7 @@ fn owned(mut set: FieldSet, kind: &Kind, manager: &Manager) -> FieldSet {
         set.remove_path(&["f:metadata", field]);
     }
     set.drop_member("f:metadata");
-    if !kind.is_custom() {
+    if !kind.is_custom() && !set.ends_at("f:spec") {
         set.drop_member("f:spec");
     }
     set

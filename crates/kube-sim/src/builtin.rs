@@ -78,7 +78,7 @@ fn event_kinds() -> [Kind; 2] {
         put: Put::Creating,
         short_names: vec!["ev".into()],
         columns: event::columns(),
-        selectable: event::selectable(),
+        selectable: event::selectable(if kind.group.is_empty() { "involvedObject" } else { "regarding" }),
         ..kind
     })
 }
@@ -127,13 +127,19 @@ fn take_frame(object: &mut Value) -> Result<Map<String, Value>, String> {
     for key in ["apiVersion", "kind"] {
         frame.extend(map.remove(key).map(|value| (key.to_owned(), value)));
     }
-    let metadata = map.remove("metadata").unwrap_or_else(|| json!({}));
+    let mut metadata = map.remove("metadata").unwrap_or_else(|| json!({}));
+    fill_texts(&mut metadata, &["labels", "annotations"]);
     frame.insert("metadata".into(), without_empty(typed::<ObjectMeta>(metadata)?));
     Ok(frame)
 }
 
 /// Reads an object as its type: whatever the type does not know is dropped.
-fn typed<K: DeserializeOwned + Serialize>(object: Value) -> Result<Value, String> {
+fn typed<K: DeserializeOwned + Serialize>(mut object: Value) -> Result<Value, String> {
+    if let Some(metadata) = object.get_mut("metadata") {
+        fill_texts(metadata, &["labels", "annotations"]);
+    }
+    fill_texts(&mut object, &["data", "stringData", "binaryData"]);
+    micro_times(&object)?;
     let object: K = serde_json::from_value(object).map_err(|error| error.to_string())?;
     let mut object = serde_json::to_value(object).map_err(|error| error.to_string())?;
     if let Some(meta) = object.get_mut("metadata") {
@@ -142,9 +148,33 @@ fn typed<K: DeserializeOwned + Serialize>(object: Value) -> Result<Value, String
     Ok(object)
 }
 
-/// Empty lists and maps in metadata count as absent.
+/// Times of leases and events are written with six digits of a second, and no others.
+fn micro_times(object: &Value) -> Result<(), String> {
+    for pointer in ["/spec/renewTime", "/spec/acquireTime", "/eventTime", "/series/lastObservedTime"] {
+        let text = object.pointer(pointer).and_then(Value::as_str);
+        let digits = text.and_then(|text| text.split_once('.')).map(|(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
+        if text.is_some() && digits != Some(6) {
+            return Err(format!("{pointer} must be a time with six digits of a second"));
+        }
+    }
+    Ok(())
+}
+
+/// In a map of texts, null is the empty text.
+fn fill_texts(object: &mut Value, maps: &[&str]) {
+    for name in maps {
+        let texts = object.get_mut(*name).and_then(Value::as_object_mut);
+        texts.into_iter().flat_map(Map::values_mut).filter(|text| text.is_null()).for_each(|text| *text = json!(""));
+    }
+}
+
+/// Empty lists and maps in metadata count as absent, and of several references to one owner the first counts.
 fn without_empty(mut meta: Value) -> Value {
     if let Value::Object(meta) = &mut meta {
+        if let Some(Value::Array(owners)) = meta.get_mut("ownerReferences") {
+            let mut seen = Vec::new();
+            owners.retain(|owner| !seen.contains(&owner["uid"]) && (seen.push(owner["uid"].clone()) == ()));
+        }
         meta.retain(|_, value| *value != json!([]) && *value != json!({}));
     }
     meta

@@ -69,13 +69,17 @@ const DATA_KEY_RULE: &str = "a valid config key must consist of alphanumeric cha
 fn labels(labels: &Value, found: &mut Vec<Violation>) {
     for (key, value) in entries(labels) {
         qualified("metadata.labels", key, found);
-        let value = value.as_str().unwrap_or_default();
-        if value.len() > 63 {
-            found.push(Violation::invalid("metadata.labels", value, "must be no more than 63 bytes"));
-        }
-        if !value.is_empty() && !matches(&QUALIFIED, value) {
-            found.push(Violation::invalid("metadata.labels", value, LABEL_VALUE_RULE));
-        }
+        label_value("metadata.labels", value.as_str().unwrap_or_default(), found);
+    }
+}
+
+/// The value of a label.
+pub(crate) fn label_value(field: &str, value: &str, found: &mut Vec<Violation>) {
+    if value.len() > 63 {
+        found.push(Violation::invalid(field, value, "must be no more than 63 bytes"));
+    }
+    if !value.is_empty() && !matches(&QUALIFIED, value) {
+        found.push(Violation::invalid(field, value, LABEL_VALUE_RULE));
     }
 }
 
@@ -91,8 +95,11 @@ fn annotations(annotations: &Value, found: &mut Vec<Violation>) {
 }
 
 /// `name` or `prefix/name`.
-fn qualified(field: &str, key: &str, found: &mut Vec<Violation>) {
+pub(crate) fn qualified(field: &str, key: &str, found: &mut Vec<Violation>) {
     let (prefix, name) = key.split_once('/').unwrap_or(("", key));
+    if name.is_empty() {
+        found.push(Violation::invalid(field, key, "name part must be non-empty"));
+    }
     if !prefix.is_empty() && (!matches(&SUBDOMAIN, prefix) || prefix.len() > 253) {
         found.push(Violation::invalid(field, key, format!("prefix part {SUBDOMAIN_RULE}")));
     }
@@ -105,6 +112,21 @@ fn qualified(field: &str, key: &str, found: &mut Vec<Violation>) {
 }
 
 fn owners(owners: &Value, found: &mut Vec<Violation>) {
+    let field = "metadata.ownerReferences";
+    let controllers = owners.as_array().into_iter().flatten().filter(|owner| owner["controller"] == true);
+    if controllers.count() > 1 {
+        found.push(Violation::invalid(field, owners.clone(), "Only one reference can have Controller set to true"));
+    }
+    for owner in owners.as_array().into_iter().flatten() {
+        let version = owner["apiVersion"].as_str().unwrap_or_default();
+        if version.matches('/').count() > 1 {
+            let detail = format!("unexpected GroupVersion string: {version}");
+            found.push(Violation::invalid(format!("{field}.apiVersion"), version, detail));
+        }
+        if owner["kind"] == "Event" && version == "v1" {
+            found.push(Violation::invalid(field, owner.clone(), "/v1, Kind=Event is disallowed from being an owner"));
+        }
+    }
     for owner in owners.as_array().into_iter().flatten() {
         for (field, what) in [
             ("apiVersion", "version must not be empty"),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     failure::Failure,
     kind::Kind,
+    request::Query,
     store::{Key, State, owners},
     write::Call,
 };
@@ -42,10 +43,12 @@ impl State {
             return Err(Failure::forbidden(message).with_details(kind.details(name)));
         }
         check_preconditions(kind, name, &object, &options["preconditions"])?;
-        if call.query.dry_run() || options["dryRun"].as_array().is_some_and(|list| !list.is_empty()) {
+        // A body takes the place of the query.
+        let query = Some(call.query).filter(|_| options.is_null());
+        if query.is_some_and(Query::dry_run) || options["dryRun"].as_array().is_some_and(|list| !list.is_empty()) {
             return Ok(Deleted::Gone(object));
         }
-        let propagation = Propagation::read(options, call.query.text("propagationPolicy"));
+        let propagation = Propagation::read(options, query.and_then(|query| query.text("propagationPolicy")));
         Ok(self.delete_object(&kind.table, &call.key, &object, propagation))
     }
 

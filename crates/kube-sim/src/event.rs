@@ -1,8 +1,8 @@
 //! Events: one store, two forms (`events.k8s.io/v1` and the older core `v1`).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{jsonpath::Path, kind::Column, kind::Kind, violation::Violation};
+use crate::{checks, jsonpath::Path, kind::Column, kind::Kind, violation::Violation};
 
 /// Fields that the two forms call differently: (events.k8s.io, core).
 const NAMES: [(&str, &str); 7] = [
@@ -83,6 +83,7 @@ fn legacy(new: &Value, controller: &str) -> Vec<Violation> {
         ] {
             text(new, field, shown, limit, &mut found);
         }
+        checks::qualified(controller, new["reportingComponent"].as_str().unwrap_or_default(), &mut found);
         if new["message"].as_str().is_some_and(|note| note.len() > 1024) {
             found.push(Violation::invalid("message", "", "can have at most 1024 characters"));
         }
@@ -109,7 +110,7 @@ fn created(new: &Value, found: &mut Vec<Violation>) {
         found.push(Violation::invalid("type", "", format!("has invalid value: {kind}")));
     }
     for field in ["firstTimestamp", "lastTimestamp", "count", "source"] {
-        if new.get(field).is_some_and(|value| !value.is_null()) {
+        if new.get(field).is_some_and(|value| !value.is_null() && *value != json!({})) {
             found.push(Violation::invalid(field, "", "needs to be unset"));
         }
     }
@@ -160,7 +161,8 @@ pub(crate) fn columns() -> Vec<Column> {
 }
 
 /// Field selectors of the core form; kubectl describe uses them.
-pub(crate) fn selectable() -> Vec<(String, Path)> {
+/// `about` is what the form calls the object that an event is about.
+pub(crate) fn selectable(about: &str) -> Vec<(String, Path)> {
     [
         "involvedObject.kind",
         "involvedObject.namespace",
@@ -174,6 +176,6 @@ pub(crate) fn selectable() -> Vec<(String, Path)> {
         "source",
         "type",
     ]
-    .map(|field| (field.to_owned(), Path::parse(&format!(".{field}"))))
+    .map(|field| (field.replace("involvedObject", about), Path::parse(&format!(".{field}"))))
     .into()
 }

@@ -56,6 +56,11 @@ impl Failure {
         Self::new(404, "", NO_SUCH_PATH)
     }
 
+    /// The group is served, but nothing of that name in it.
+    pub(crate) fn no_such_resource() -> Self {
+        Self::new(404, "NotFound", "the server could not find the requested resource").with_details(json!({}))
+    }
+
     /// Answered as plain text, as kube-apiserver does where no resource is served.
     pub(crate) fn is_about_path(&self) -> bool {
         self.message == NO_SUCH_PATH

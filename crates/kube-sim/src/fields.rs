@@ -47,7 +47,12 @@ impl FieldSet {
         for (step, value, schema) in parts(value, schema) {
             let node = self.0.entry(step.clone()).or_default();
             node.below.collect(value, schema, containers);
-            node.member = containers || node.below.0.is_empty() || !step.starts_with("f:");
+            // Of a list whose items have owners of their own, only the items are owned.
+            let is_bare_list = value.is_array() && !is_leaf(value, schema);
+            node.member = containers || !step.starts_with("f:") || (node.below.0.is_empty() && !is_bare_list);
+        }
+        if !containers {
+            self.tidy();
         }
     }
 
@@ -90,6 +95,11 @@ impl FieldSet {
             node.member = false;
         }
         self.tidy();
+    }
+
+    /// Whether the path of this step is all there is of it.
+    pub(crate) fn ends_at(&self, step: &str) -> bool {
+        self.0.get(step).is_some_and(|node| node.below.is_empty())
     }
 
     /// Drops a path and all below it.

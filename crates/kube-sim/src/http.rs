@@ -12,6 +12,7 @@ use crate::{
     delete::Deleted,
     describe::describe,
     kind::Kind,
+    options,
     render::View,
     request::{Query, Route},
     selector::Selector,
@@ -62,7 +63,7 @@ where
         .map_err(|_| Failure::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {MAX_BODY}")));
     let body = match body.and_then(|bytes| parse(&parts.headers, &bytes)) {
         Ok(body) => Arc::new(body),
-        Err(failure) => return Ok(refusal(&failure)),
+        Err(failure) => return Ok(refusal(&server.missing(&request).unwrap_or(failure))),
     };
     if request.verb == Verb::Create {
         request.name = body["metadata"]["name"].as_str().map(str::to_owned);
@@ -94,6 +95,15 @@ fn parse(headers: &HeaderMap, bytes: &Bytes) -> Result<Value, Failure> {
 }
 
 impl Shared {
+    /// What is not there is not patched, whatever the patch.
+    fn missing(&self, request: &RequestInfo) -> Option<Failure> {
+        let state = self.state();
+        let name = request.name.clone().filter(|_| request.verb == Verb::Patch)?;
+        let kind = find(&state, request).ok()?;
+        let key = (request.namespace.clone().unwrap_or_default(), name);
+        state.get(&kind.table, &key).is_none().then(|| Failure::not_found(&kind, &key.1))
+    }
+
     async fn judge(self: Arc<Self>, incoming: Incoming) -> Result<Response<AnswerBody>, ConnectionLost> {
         let interceptor = self.interceptor();
         let verdict = interceptor.as_ref().map_or(Verdict::Pass, |one| one.before(&incoming.request));
@@ -133,9 +143,11 @@ impl Shared {
 
     fn answer(self: &Arc<Self>, incoming: &Incoming) -> Result<Answer, Failure> {
         let Incoming { request, query, headers, body } = incoming;
-        let view = View::negotiate(headers, query.text("includeObject"))?;
         let mut state = self.state();
         let kind = find(&state, request)?;
+        let view = View::negotiate(&kind, headers, query.text("includeObject"))?;
+        let how = if request.verb == Verb::Patch { Some(patch_type(headers, &kind)?) } else { None };
+        options::check(request.verb, how == Some(PatchType::Apply), query, body)?;
         let name = request.name.as_deref();
         let call = Call {
             kind: &kind,
@@ -151,11 +163,16 @@ impl Shared {
         };
         match request.verb {
             Verb::Get => {
+                read_version(query).map_err(|why| match kind.plural.as_str() {
+                    "events" => Failure::bad_request(format!("invalid resource version: {why}")),
+                    _ => Failure::new(500, "", why),
+                })?;
                 let object = state.get(&kind.table, &call.key).ok_or_else(|| Failure::not_found(&kind, &call.key.1))?;
                 Ok(Answer::Json(200, view.object(&kind, &object, state.now()), Vec::new()))
             }
             Verb::List => {
                 let selector = Selector::read(&kind, name, query)?;
+                read_version(query).map_err(|why| Failure::bad_request(format!("invalid resource version: {why}")))?;
                 let objects = state.list(&kind.table, request.namespace.as_deref());
                 let matching = objects.iter().map(|object| &**object).filter(|object| selector.matches(object));
                 Ok(Answer::Json(200, view.list(&kind, matching, state.revision, state.now()), Vec::new()))
@@ -171,8 +188,7 @@ impl Shared {
             }
             Verb::Update => state.replace(&call, body()).map(|done| written(&state, done)),
             Verb::Patch => {
-                let how = patch_type(headers, &kind)?;
-                state.patch(&call, body(), how).map(|done| written(&state, done))
+                state.patch(&call, body(), how.unwrap_or(PatchType::Merge)).map(|done| written(&state, done))
             }
             Verb::Delete => {
                 let deleted = state.delete(&call, &body())?;
@@ -188,12 +204,14 @@ impl Shared {
 
 fn find(state: &State, request: &RequestInfo) -> Result<Arc<Kind>, Failure> {
     let found = state.catalogue.find(&request.group, &request.version, &request.resource);
-    let kind = found.ok_or_else(Failure::no_such_path)?;
+    let is_builtin = |kind: &&Arc<Kind>| !kind.is_custom() && kind.group == request.group && kind.version == request.version;
+    let unknown = || if state.catalogue.all().any(|kind| is_builtin(&kind)) { Failure::no_such_resource() } else { Failure::no_such_path() };
+    let kind = found.ok_or_else(unknown)?;
     match request.subresource.as_deref() {
         None => {}
         Some("status") if kind.has_status => {}
         Some(_) if kind.is_custom() => return Err(Failure::not_found(kind, request.name.as_deref().unwrap_or_default())),
-        Some(_) => return Err(Failure::no_such_path()),
+        Some(_) => return Err(Failure::no_such_resource()),
     }
     if !is_offered(kind, request) {
         return Err(Failure::method_not_allowed());
@@ -203,6 +221,16 @@ fn find(state: &State, request: &RequestInfo) -> Result<Arc<Kind>, Failure> {
         return Err(Failure::no_such_path());
     }
     Ok(kind.clone())
+}
+
+/// The resourceVersion that a read asks for must be a number. (What is read is always the latest.)
+fn read_version(query: &Query) -> Result<(), String> {
+    match query.text("resourceVersion") {
+        Some(text) if text.parse::<u64>().is_err() => {
+            Err(format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_offered(kind: &Kind, request: &RequestInfo) -> bool {
@@ -232,7 +260,8 @@ fn patch_type(headers: &HeaderMap, kind: &Kind) -> Result<PatchType, Failure> {
         "application/strategic-merge-patch+json" if !kind.is_custom() => Ok(PatchType::Merge),
         _ => {
             let message = "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
-            Err(Failure::new(415, "UnsupportedMediaType", message))
+            let failure = Failure::new(415, "UnsupportedMediaType", message);
+            Err(if kind.is_custom() { failure } else { failure.with_details(json!({})) })
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) enum View {
 
 impl View {
     /// The first form in the Accept header that the server can give.
-    pub(crate) fn negotiate(headers: &HeaderMap, include: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn negotiate(kind: &Kind, headers: &HeaderMap, include: Option<&str>) -> Result<Self, Failure> {
         let accept = headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
         let table = || Self::Table { include: include.unwrap_or("Metadata").to_owned(), headed: true };
         let found = accept.split(',').find_map(|range| {
@@ -30,12 +30,12 @@ impl View {
                 Some(_) => None,
             }
         });
-        found.ok_or_else(|| Failure::new(406, "NotAcceptable", "only application/json can be served: accept that"))
+        found.ok_or_else(|| not_acceptable(kind))
     }
 
     pub(crate) fn object(&self, kind: &Kind, object: &Value, now: DateTime<Utc>) -> Value {
         match self {
-            Self::Full => event::served(kind, object.clone()),
+            Self::Full => shown(kind, event::served(kind, object.clone())),
             Self::Metadata => metadata(object),
             Self::Table { include, .. } => table::render(kind, [object], include, &object["metadata"]["resourceVersion"], now, true),
         }
@@ -54,7 +54,12 @@ impl View {
                 ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned(), items)
             }
         };
-        json!({"kind": name, "apiVersion": api_version, "metadata": {"resourceVersion": version}, "items": items})
+        let mut meta = json!({"resourceVersion": version});
+        let empty_metadata = *self == Self::Metadata && items.is_empty();
+        if *self == Self::Full && kind.is_custom() {
+            meta["continue"] = json!("");
+        }
+        json!({"kind": name, "apiVersion": api_version, "metadata": meta, "items": if empty_metadata { Value::Null } else { items.into() }})
     }
 
     /// An object of a watch event. Only the first table has its columns described.
@@ -70,7 +75,7 @@ impl View {
 
     pub(crate) fn bookmark(&self, kind: &Kind, meta: &Value) -> Value {
         match self {
-            Self::Full => json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": meta}),
+            Self::Full => shown(kind, json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": meta})),
             Self::Metadata => json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}),
             Self::Table { .. } => {
                 let version = meta["resourceVersion"].clone();
@@ -82,9 +87,52 @@ impl View {
     }
 }
 
+fn not_acceptable(kind: &Kind) -> Failure {
+    let media = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+    if kind.is_custom() {
+        return Failure::new(406, "NotAcceptable", format!("only the following media types are accepted: {media}"));
+    }
+    let message = format!("406: Not Acceptable\n\nAvailable representations: {media}");
+    Failure::new(406, "NotAcceptable", message).with_details(json!({}))
+}
+
+/// Adds the fields of built-in kinds that are written even where nothing is in them.
+fn shown(kind: &Kind, mut object: Value) -> Value {
+    let (null, empty, text) = (Value::Null, json!({}), json!(""));
+    let fields: &[(&str, &Value)] = match (kind.kind.as_str(), kind.group.as_str()) {
+        ("Event", "") => &[
+            ("involvedObject", &empty),
+            ("source", &empty),
+            ("firstTimestamp", &null),
+            ("lastTimestamp", &null),
+            ("eventTime", &null),
+            ("reportingComponent", &text),
+            ("reportingInstance", &text),
+        ],
+        ("Event", "events.k8s.io") => &[
+            ("regarding", &empty),
+            ("eventTime", &null),
+            ("deprecatedSource", &empty),
+            ("deprecatedFirstTimestamp", &null),
+            ("deprecatedLastTimestamp", &null),
+        ],
+        ("Lease", _) => &[("spec", &empty)],
+        _ => &[],
+    };
+    if let Some(map) = object.as_object_mut() {
+        for (field, value) in fields {
+            map.entry(*field).or_insert_with(|| (*value).clone());
+        }
+        if kind.group == "events.k8s.io" {
+            map.retain(|field, value| field != "reportingController" && field != "reportingInstance" || *value != text);
+        }
+    }
+    object
+}
+
 /// Items of the built-in kinds do not say of what kind they are.
 fn item(kind: &Kind, object: &Value) -> Value {
-    let mut item = event::served(kind, object.clone());
+    let mut item = shown(kind, event::served(kind, object.clone()));
     if let Some(map) = item.as_object_mut().filter(|_| !kind.is_custom()) {
         map.retain(|field, _| field != "kind" && field != "apiVersion");
     }

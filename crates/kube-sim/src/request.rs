@@ -146,7 +146,7 @@ impl Query {
     }
 
     pub(crate) fn flag(&self, name: &str) -> bool {
-        matches!(self.0.get(name).map(String::as_str), Some("true" | "1" | "True"))
+        self.text(name).is_some_and(|text| !matches!(text.to_lowercase().as_str(), "false" | "0"))
     }
 
     pub(crate) fn number(&self, name: &str) -> Option<u64> {

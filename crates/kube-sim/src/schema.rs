@@ -143,7 +143,9 @@ impl Schema {
 
 /// The lists in metadata whose items have owners of their own.
 fn metadata() -> Value {
+    let (text, texts) = (json!({"type": "string"}), json!({"type": "object", "additionalProperties": {"type": "string"}}));
     json!({"properties": {
+        "name": text, "namespace": text, "generateName": text, "uid": text, "resourceVersion": text, "labels": texts, "annotations": texts,
         "finalizers": {"x-kubernetes-list-type": "set", "items": {}},
         "ownerReferences": {
             "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"],

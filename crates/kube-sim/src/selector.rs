@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{failure::Failure, jsonpath::Path, kind::Kind, request::Query};
+use crate::{checks, failure::Failure, jsonpath::Path, kind::Kind, request::Query};
 
 /// Which objects a list or watch is about.
 #[derive(Default)]
@@ -18,6 +18,8 @@ enum Requirement {
     NotIn(String, Vec<String>),
     Exists(String),
     Absent(String),
+    Above(String, i64),
+    Below(String, i64),
 }
 
 impl Selector {
@@ -59,20 +61,32 @@ impl Requirement {
         } else if let Some((key, value)) = term.split_once("==").or_else(|| term.split_once('=')) {
             let (key, values) = of(key, value);
             Self::In(key, values)
+        } else if let Some((key, value)) = term.split_once('>') {
+            Self::Above(key.trim().to_owned(), number(value)?)
+        } else if let Some((key, value)) = term.split_once('<') {
+            Self::Below(key.trim().to_owned(), number(value)?)
         } else if let Some(key) = term.strip_prefix('!') {
             Self::Absent(key.trim().to_owned())
         } else {
             Self::Exists(term.to_owned())
         };
-        match requirement.key() {
-            "" => Err(Failure::bad_request(format!("unable to parse requirement: {term:?}"))),
-            _ => Ok(requirement),
+        let values: &[String] = match &requirement {
+            Self::In(_, values) | Self::NotIn(_, values) => values,
+            _ => &[],
+        };
+        let mut wrong = Vec::new();
+        checks::qualified("<nil>", requirement.key(), &mut wrong);
+        values.iter().for_each(|value| checks::label_value("values", value, &mut wrong));
+        match wrong.first() {
+            Some(wrong) => Err(Failure::bad_request(format!("unable to parse requirement: {wrong}"))),
+            None => Ok(requirement),
         }
     }
 
     fn key(&self) -> &str {
         match self {
-            Self::In(key, _) | Self::NotIn(key, _) | Self::Exists(key) | Self::Absent(key) => key,
+            Self::In(key, _) | Self::NotIn(key, _) => key,
+            Self::Exists(key) | Self::Absent(key) | Self::Above(key, _) | Self::Below(key, _) => key,
         }
     }
 
@@ -81,10 +95,18 @@ impl Requirement {
         match self {
             Self::In(_, values) => label.is_some_and(|label| values.iter().any(|value| value == label)),
             Self::NotIn(_, values) => label.is_none_or(|label| values.iter().all(|value| value != label)),
+            Self::Above(_, bound) => label.and_then(|label| label.parse::<i64>().ok()).is_some_and(|label| label > *bound),
+            Self::Below(_, bound) => label.and_then(|label| label.parse::<i64>().ok()).is_some_and(|label| label < *bound),
             Self::Exists(_) => label.is_some(),
             Self::Absent(_) => label.is_none(),
         }
     }
+}
+
+fn number(text: &str) -> Result<i64, Failure> {
+    let text = text.trim();
+    let refused = || Failure::bad_request(format!("unable to parse requirement: values[0]: Invalid value: {text:?}: for 'Gt', 'Lt' operators, the value must be an integer"));
+    text.parse().map_err(|_| refused())
 }
 
 fn set(term: &str, operator: &str) -> Option<(String, Vec<String>)> {
@@ -113,7 +135,7 @@ fn field(kind: &Kind, term: &str) -> Result<(Path, bool, String), Failure> {
     let unequal = term.split_once("!=").map(|parts| (parts, false));
     let equal = || term.split_once("==").or_else(|| term.split_once('=')).map(|parts| (parts, true));
     let Some(((name, value), equal)) = unequal.or_else(equal) else {
-        return Err(Failure::bad_request(format!("invalid selector: {term:?}; can't understand {term:?}")));
+        return Err(Failure::bad_request(format!("invalid selector: '{term}'; can't understand '{term}'")));
     };
     let value = value.trim().to_owned();
     match name.trim() {

@@ -107,7 +107,8 @@ impl Walk {
         for name in schema.required.iter().filter(|name| !map.contains_key(*name)) {
             self.found.push(Violation::required(join(path, name), ""));
         }
-        for (name, value) in map {
+        // Metadata is the same in all kinds, and checked apart.
+        for (name, value) in map.iter().filter(|(name, _)| !path.is_empty() || *name != "metadata") {
             if let Some(node) = schema.child(name) {
                 self.node(node, value, old.and_then(|old| old.get(name)), &join(path, name));
             }

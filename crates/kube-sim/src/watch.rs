@@ -76,7 +76,7 @@ impl Watch {
             over: false,
         };
         if from.is_none() || query.flag("sendInitialEvents") {
-            watch.send_existing(state, query.flag("sendInitialEvents"));
+            watch.send_existing(state, query.flag("allowWatchBookmarks"));
         }
         Ok(watch)
     }
@@ -186,7 +186,7 @@ impl Watch {
 
     /// Tells the client how far it has come.
     fn bookmark(&mut self, initial_end: bool) {
-        let mut meta = json!({"resourceVersion": self.revision.to_string(), "creationTimestamp": null});
+        let mut meta = json!({"resourceVersion": self.revision.to_string()});
         if initial_end {
             meta["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }

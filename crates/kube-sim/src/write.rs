@@ -49,9 +49,6 @@ struct Change {
 impl State {
     pub(crate) fn create(&mut self, call: &Call<'_>, mut body: Value) -> Result<Written, Failure> {
         self.name_it(call, &mut body)?;
-        if !body["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty() {
-            return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
-        }
         self.insert(call, Change { object: body, owners: None })
     }
 
@@ -62,8 +59,7 @@ impl State {
         }
         let old = self.existing(call)?;
         check_uid(call, &old, &body)?;
-        let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        if version.is_empty() && call.kind.put == Put::Conditional {
+        if stated_version(&body)?.is_none() && call.kind.put == Put::Conditional {
             let violation = Violation::invalid("metadata.resourceVersion", 0, "must be specified for an update");
             return Err(Failure::invalid_as(&call.kind.group, &call.kind.plural, &call.key.1, &[violation]));
         }
@@ -85,9 +81,9 @@ impl State {
     }
 
     fn apply(&mut self, call: &Call<'_>, mut config: Value) -> Result<Written, Failure> {
-        if call.query.text("fieldManager").is_none() {
-            let violation = Violation::required("fieldManager", "is required for apply patch");
-            return Err(Failure::invalid_as("meta.k8s.io", "PatchOptions", "", &[violation]));
+        check_applied_type(call, &config)?;
+        if call.subresource.is_some() && self.get(&call.kind.table, &call.key).is_none() {
+            return Err(Failure::not_found(call.kind, &call.key.1));
         }
         if !config["metadata"]["managedFields"].is_null() {
             return Err(Failure::bad_request("metadata.managedFields must be nil"));
@@ -111,6 +107,7 @@ impl State {
             let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
             return Err(Failure::conflict(call.kind, &call.key.1, &why));
         }
+        stated_version(&config)?;
         config["metadata"]["resourceVersion"].take();
         let mut owners = Owners::default();
         let object = owners.apply(&Value::Null, &config, call.kind, &call.by(Operation::Apply), true, &self.timestamp())?;
@@ -137,6 +134,8 @@ impl State {
     fn insert(&mut self, call: &Call<'_>, change: Change) -> Result<Written, Failure> {
         let kind = call.kind;
         let Change { mut object, owners } = change;
+        let reset = resets_owners(&object);
+        let versioned = stated_version(&object).is_ok_and(|version| version.is_some());
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         self.admit_to_namespace(kind, &call.key.0, &name)?;
         if kind.has_status {
@@ -146,13 +145,18 @@ impl State {
         self.stamp_new(kind, &mut object);
         let owners = owners.unwrap_or_else(|| {
             let mut owners = Owners::default();
-            owners.note(&Value::Null, &object, kind, &call.by(Operation::Update), &self.timestamp());
+            if !reset {
+                owners.note(&Value::Null, &object, kind, &call.by(Operation::Update), &self.timestamp());
+            }
             owners
         });
         owners.write(&mut object);
         let object = event::stored(kind, object);
         accept(kind, &name, &object, None)?;
         let key = (call.key.0.clone(), name);
+        if versioned && !call.query.dry_run() {
+            return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
+        }
         if self.get(&kind.table, &key).is_some() {
             return Err(Failure::already_exists(kind, &key.1));
         }
@@ -194,10 +198,12 @@ impl State {
     fn update(&mut self, call: &Call<'_>, old: &Arc<Value>, change: Change) -> Result<Written, Failure> {
         let (kind, name) = (call.kind, &call.key.1);
         let Change { mut object, owners } = change;
-        let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        if !version.is_empty() && old["metadata"]["resourceVersion"] != version {
+        if let Some(version) = stated_version(&object)?
+            && old["metadata"]["resourceVersion"] != version
+        {
             return Err(Failure::modified(kind, name));
         }
+        let reset = resets_owners(&object) && !resets_owners(old);
         let live = event::served(kind, Value::clone(old));
         restrict(call, &live, &mut object);
         let (mut object, warnings) = read(call, object)?;
@@ -207,6 +213,9 @@ impl State {
             object["metadata"]["generation"] = json!(generation + 1);
         }
         let owners = owners.unwrap_or_else(|| {
+            if reset {
+                return Owners::default();
+            }
             let mut owners = Owners::read(old);
             owners.note(&live, &object, kind, &call.by(Operation::Update), &self.timestamp());
             owners
@@ -253,6 +262,23 @@ impl Call<'_> {
     }
 }
 
+/// Empty managedFields ask for nobody to own anything any more.
+fn resets_owners(body: &Value) -> bool {
+    let given = &body["metadata"]["managedFields"];
+    *given == json!([]) || *given == json!([{}])
+}
+
+/// The resourceVersion that a body insists on; none if it is left out or 0.
+fn stated_version(body: &Value) -> Result<Option<String>, Failure> {
+    let text = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+    match text.parse::<u64>() {
+        _ if text.is_empty() => Ok(None),
+        Ok(0) => Ok(None),
+        Ok(_) => Ok(Some(text.to_owned())),
+        Err(_) => Err(Failure::new(500, "", format!("strconv.ParseUint: parsing {text:?}: invalid syntax"))),
+    }
+}
+
 fn check_uid(call: &Call<'_>, old: &Value, body: &Value) -> Result<(), Failure> {
     let actual = old["metadata"]["uid"].as_str().unwrap_or_default();
     let wanted = body["metadata"]["uid"].as_str().unwrap_or_default();
@@ -268,11 +294,26 @@ fn check_uid(call: &Call<'_>, old: &Value, body: &Value) -> Result<(), Failure> 
     Err(Failure::conflict(call.kind, name, &why))
 }
 
+/// What is applied says of what kind it is.
+fn check_applied_type(call: &Call<'_>, config: &Value) -> Result<(), Failure> {
+    let text = |field: &str| config[field].as_str().unwrap_or_default();
+    if !config.is_object() {
+        return Err(Failure::bad_request("the body of the request is no JSON object"));
+    }
+    if text("kind") != call.kind.kind || text("apiVersion") != call.kind.api_version() {
+        return Err(Failure::bad_request(format!("invalid object type: {}, Kind={}", text("apiVersion"), text("kind"))));
+    }
+    Ok(())
+}
+
 fn patch_json(object: &mut Value, patch: Value) -> Result<(), Failure> {
-    let patch: json_patch::Patch =
-        serde_json::from_value(patch).map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))?;
-    json_patch::patch(object, &patch)
-        .map_err(|_| Failure::new(422, "Invalid", "the server rejected our request due to an error in our request").with_details(json!({})))
+    let rejected = || Failure::new(422, "Invalid", "the server rejected our request due to an error in our request").with_details(json!({}));
+    let is_list = patch.as_array().is_some_and(|steps| steps.iter().all(Value::is_object));
+    let patch: json_patch::Patch = serde_json::from_value(patch).map_err(|error| match is_list {
+        true => rejected(),
+        false => Failure::bad_request(format!("error decoding patch: {error}")),
+    })?;
+    json_patch::patch(object, &patch).map_err(|_| rejected())
 }
 
 /// A strategic merge patch is taken as a merge patch: lists are replaced, `$patch` and the like ignored.

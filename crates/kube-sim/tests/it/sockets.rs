@@ -34,6 +34,8 @@ async fn objects_and_watches_are_served_over_http() {
     let api: Api<ConfigMap> = Api::default_namespaced(client);
     let mut events = pin!(api.watch(&WatchParams::default(), "0").await.unwrap());
     api.create(&PostParams::default(), &config_map("c")).await.unwrap();
+    let begun = events.try_next().await.unwrap();
+    assert!(matches!(&begun, Some(WatchEvent::Bookmark(_))), "the initial events end: {begun:?}");
     let event = events.try_next().await.unwrap();
     assert!(matches!(&event, Some(WatchEvent::Added(object)) if object.metadata.name.as_deref() == Some("c")), "{event:?}");
 }
