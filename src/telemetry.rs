@@ -7,6 +7,7 @@ use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer as _};
 
@@ -32,7 +33,11 @@ pub fn init(level: &LogLevel) -> Result<(), TryInitError> {
     Ok(())
 }
 
-fn subscriber(level: &LogLevel, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) -> impl Subscriber + Send + Sync {
+/// What [`init`] installs, with the lines going to this writer.
+pub fn subscriber(
+    level: &LogLevel,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) -> impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync {
     let lines = tracing_subscriber::fmt::layer().json().with_current_span(false).with_ansi(false).with_writer(writer);
     let filter = filter(&level.0).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::registry().with(filter).with(lines.with_filter(filter_fn(is_safe)))

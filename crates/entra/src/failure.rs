@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use keys::Sensitive;
 
 use crate::category::Category;
 use crate::operation::Operation;
@@ -85,6 +86,20 @@ impl Failure {
             date: None,
             message,
         })
+    }
+}
+
+impl Failure {
+    /// Without anything of these secrets in what the other side said.
+    pub(crate) fn without(self, secrets: impl IntoIterator<Item = Sensitive<Vec<u8>>>) -> Self {
+        let mut details = Details::from(self);
+        for secret in secrets {
+            let conceal = |text: String| crate::text::conceal(text, secret.expose());
+            details.message = conceal(details.message);
+            details.code = details.code.map(conceal);
+            details.request_id = details.request_id.map(conceal);
+        }
+        details.into()
     }
 }
 

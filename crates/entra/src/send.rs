@@ -225,7 +225,7 @@ impl Graph {
         read: impl Fn(&Answer) -> Result<T, String>,
     ) -> Result<T, Failure> {
         let request = self
-            .request(content, authorization)
+            .request(content, authorization.clone())
             .map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))?;
         permit.sent();
         let sent = self.wire.clone().oneshot(request).await;
@@ -233,7 +233,7 @@ impl Graph {
             permit.not_sent();
         }
         drop(permit);
-        let result = self.judge(call, sent, read);
+        let result = self.judge(call, sent, read).map_err(|failure| discreet(failure, content, authorization.as_ref()));
         let outcome = result.as_ref().map_or_else(|failure| Outcome::Failed(failure.category), |_| Outcome::Success);
         self.environment.observer.request(call.operation, outcome);
         result
@@ -302,7 +302,7 @@ impl Graph {
         let mut details = Details::from(call.answered(answer, category, retry, message));
         details.code = refusal.code.map(|code| text::clean(&code, 128));
         details.request_id = details.request_id.or_else(|| refusal.request_id.map(|id| text::clean(&id, 64)));
-        details.into()
+        Failure::from(details).without(call.concealed())
     }
 }
 
@@ -314,7 +314,7 @@ impl Answer {
 }
 
 impl Call {
-    /// A failure with the facts of its answer.
+    /// A failure with the facts of its answer, and none of its secrets.
     fn answered(&self, answer: &Answer, category: Category, retry: Retry, message: String) -> Failure {
         let status = answer.status.as_u16();
         let concealed = self.conceal.iter().filter(|secret| !secret.expose().is_empty());
@@ -326,6 +326,11 @@ impl Call {
             date: answer.date(),
             ..Details::from(self.unsent(category, retry, text::clean(&message, text::MAX_MESSAGE)))
         })
+        .without(self.concealed().chain(secrets(answer.bytes())))
+    }
+
+    fn concealed(&self) -> impl Iterator<Item = Sensitive<Vec<u8>>> {
+        self.conceal.iter().map(|secret| Sensitive::new(secret.expose().as_bytes().to_vec()))
     }
 
     /// A failure without an answer.
@@ -345,6 +350,35 @@ impl WireError {
             Self::Connect(_) | Self::Timeout | Self::Cut(_) | Self::Body(..) => Category::Unavailable,
         }
     }
+}
+
+/// The failure without what the request carried, should the answer have repeated it: the token, and what goes into or comes out of a credential.
+fn discreet(failure: Failure, content: &Content, authorization: Option<&HeaderValue>) -> Failure {
+    let token = authorization.and_then(|value| value.as_bytes().strip_prefix(b"Bearer ")).map(|token| Sensitive::new(token.to_vec()));
+    let sent = content.body.as_ref().map(|(_, body)| secrets(body)).unwrap_or_default();
+    failure.without(token.into_iter().chain(sent))
+}
+
+/// The values of the fields of a JSON text that hold secrets, or what proves that one has them. Nothing of another text.
+fn secrets(json: &[u8]) -> Vec<Sensitive<Vec<u8>>> {
+    const FIELDS: [&str; 4] = ["access_token", "key", "proof", "secretText"];
+    fn collect(value: &serde_json::Value, found: &mut Vec<Sensitive<Vec<u8>>>) {
+        match value {
+            serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+            serde_json::Value::Object(fields) => fields.iter().for_each(|(name, value)| match value.as_str() {
+                // What is shorter stands in many a text by chance.
+                Some(text) if FIELDS.contains(&name.as_str()) && text.len() >= 8 => found.push(Sensitive::new(text.as_bytes().to_vec())),
+                Some(_) => {}
+                None => collect(value, found),
+            }),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    if let Ok(value) = serde_json::from_slice(json) {
+        collect(&value, &mut found);
+    }
+    found
 }
 
 /// Whether Graph refused our access token.

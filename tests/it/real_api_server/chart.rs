@@ -67,6 +67,9 @@ async fn values_reach_the_operators_arguments() {
     let namespaces = ["--set", "rbac.namespaces={payroll,crm}"];
     let expected = json!(["--lease-name=chart-entra-rotator", "--watch-namespace=payroll", "--watch-namespace=crm"]);
     assert_eq!(arguments(cluster, &namespaces).await, expected);
+    let named = ["--set", "rbac.mode=Named,rbac.outputs.payroll={api,saml},rbac.outputs.crm={sync}"];
+    let expected = ["--lease-name=chart-entra-rotator", "--watch-output=crm/sync", "--watch-output=payroll/api", "--watch-output=payroll/saml"];
+    assert_eq!(arguments(cluster, &named).await, json!(expected));
     let cluster_wide = ["--set", "rbac.mode=Cluster,allowCustomEndpoints=true", "--set", "extraArgs={--late=20m}"];
     let expected = json!(["--lease-name=chart-entra-rotator", "--allow-custom-endpoints", "--late=20m"]);
     assert_eq!(arguments(cluster, &cluster_wide).await, expected);
@@ -125,7 +128,10 @@ fn variable(pod: &Value, name: &str) -> Option<String> {
 async fn a_value_that_would_do_nothing_is_refused() {
     let cluster = ControlPlane::shared().await.unwrap();
     for wrong in [
-        "rbac.mode=Named",
+        "rbac.mode=Everything",
+        "rbac.mode=Named,rbac.outputs.payroll={Api}",
+        "rbac.mode=Named,rbac.outputs.Payroll={api}",
+        "rbac.mode=Named,rbac.outputs.payroll={}",
         "replicaCount=2",
         "image.digest=sha256:short",
         "rbac.namespaces={Payroll}",
@@ -135,8 +141,15 @@ async fn a_value_that_would_do_nothing_is_refused() {
         let refused = cluster.helm(&["template", "chart", CHART, "--set", wrong]).await.unwrap_err();
         assert!(refused.to_string().contains("values don't meet the specifications of the schema"), "{wrong}: {refused}");
     }
-    let refused = cluster.helm(&["template", "chart", CHART, "--set", "serviceAccount.create=false"]).await.unwrap_err();
-    assert!(refused.to_string().contains("name an existing service account in serviceAccount.name"), "{refused}");
+    for (wrong, remedy) in [
+        ("serviceAccount.create=false", "name an existing service account in serviceAccount.name"),
+        ("rbac.mode=Named", "list the outputs in rbac.outputs, by namespace"),
+        ("rbac.mode=Named,rbac.outputs.a={b},rbac.namespaces={a}", "rbac.namespaces does nothing: list the outputs in rbac.outputs"),
+        ("rbac.outputs.a={b}", "rbac.outputs does nothing: set rbac.mode: Named"),
+    ] {
+        let refused = cluster.helm(&["template", "chart", CHART, "--set", wrong]).await.unwrap_err();
+        assert!(refused.to_string().contains(remedy), "{wrong}: {refused}");
+    }
 }
 
 async fn arguments(cluster: &ControlPlane, more: &[&str]) -> Value {

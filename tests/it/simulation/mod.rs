@@ -17,6 +17,7 @@ mod self_rolling;
 mod setup;
 mod signers;
 mod strangers;
+mod tenancy;
 mod time;
 mod world;
 mod years;

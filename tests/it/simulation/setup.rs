@@ -77,7 +77,7 @@ pub(super) fn settings() -> Settings {
         identity: "operator-0".to_owned(),
         lease_name: "entra-rotator".to_owned(),
         lease_duration: Duration::from_secs(6 * 3_600),
-        watch_namespaces: vec![],
+        reach: entra_rotator::settings::Reach::Cluster,
         late: Lateness::default(),
         watch_timeout: Duration::from_secs(10 * 86_400),
         allow_custom_endpoints: true,

@@ -28,6 +28,7 @@ mod client_secret;
 mod counts;
 mod ends;
 mod identities;
+mod named;
 mod outputs;
 mod refusals;
 mod replicas;

@@ -1,0 +1,78 @@
+//! Whatever Entra and the cluster answer, no secret shows where none may be.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use chrono::TimeDelta;
+use entra_rotator::settings::Reach;
+use entra_rotator::telemetry;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::chance::Chance;
+use super::listen;
+use super::recorder::Passes;
+use super::stage::Stage;
+use super::tap::Tap;
+use crate::canary::Canaries;
+
+/// Worlds in an ordinary run; `CANARY_WORLDS` asks for more.
+const WORLDS: u64 = 24;
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn no_secret_shows_in_logs_objects_or_metrics_whatever_is_answered() {
+    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().expect("a number"));
+    let first = number("CANARY_SEED");
+    let count = first.map_or_else(|| number("CANARY_WORLDS").unwrap_or(WORLDS), |_| 1);
+    let (mut secrets, mut echoes, mut searched) = (0, 0, 0);
+    for seed in first.unwrap_or(1)..first.unwrap_or(1) + count {
+        let canaries = Canaries::default();
+        let (tap, places) = run(seed, &canaries);
+        for (place, text) in places {
+            let leaks: Vec<_> = canaries.find(&text).iter().map(ToString::to_string).collect();
+            assert!(leaks.is_empty(), "world {seed}: {place} shows {leaks:#?}\nTo see it again: CANARY_SEED={seed} cargo test --test it canaries");
+            searched += text.len();
+        }
+        (secrets, echoes) = (secrets + canaries.count(), echoes + tap.echoes());
+    }
+    println!("{count} worlds: {secrets} secrets, {echoes} answers that repeat what they heard, {} MB searched", searched / 1_000_000);
+    assert!(secrets as u64 > count * 20 && echoes as u64 > count * 5, "{secrets} secrets, {echoes} echoes");
+}
+
+/// The places where no secret may be, and what stands there at the end.
+fn run(seed: u64, canaries: &Canaries) -> (Tap, Vec<(String, Vec<u8>)>) {
+    let page = Page::default();
+    let writer = page.clone();
+    let everything = "trace,kube=trace,hyper=trace,tower=trace".parse().unwrap();
+    let _listening = listen(telemetry::subscriber(&everything, move || writer.clone()).with(Passes));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (mut chance, tap) = (Chance::of(seed), Tap::new(canaries, seed));
+        let stage = Stage::of(&mut chance, Reach::Cluster, Some(tap.clone())).await;
+        for _ in 0..3 {
+            stage.run_for(TimeDelta::minutes(30).to_std().unwrap()).await;
+            stage.change(&mut chance).await;
+        }
+        stage.register_with(canaries);
+        let mut places = vec![("the log".to_owned(), page.0.lock().unwrap().clone()), ("the metrics".to_owned(), stage.metrics.encode().into_bytes())];
+        for object in stage.whole_cluster() {
+            let place = format!("{} {}/{}", object["kind"], object["metadata"]["namespace"], object["metadata"]["name"]);
+            places.push((place, object.to_string().into_bytes()));
+        }
+        (tap, places)
+    })
+}
