@@ -27,6 +27,16 @@ pub(super) struct Estate {
     pub(super) namespaces: Vec<Value>,
     pub(super) tenants: Vec<Value>,
     pub(super) resources: Vec<Value>,
+    grants: Grants,
+}
+
+/// Who is let in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Grants {
+    /// Whoever chance lets in.
+    ByChance,
+    /// Everybody, to everything.
+    Generous,
 }
 
 /// The operator in one tenant.
@@ -46,14 +56,14 @@ pub(super) struct Application {
 
 impl Estate {
     /// Fills Entra, and says what the cluster is to hold.
-    pub(super) fn generate(chance: &mut Chance, entra: &Emulator) -> Self {
+    pub(super) fn generate(chance: &mut Chance, entra: &Emulator, grants: Grants) -> Self {
         TENANTS.iter().for_each(|tenant| entra.add_tenant(tenant.parse().unwrap()));
         let identities: Vec<_> = [("default", 0), ("second", 1), ("third", 0)].map(|(name, tenant)| identity(chance, entra, name, TENANTS[tenant])).into();
         let applications: Vec<_> = (0..6).map(|number| application(chance, entra, &identities, TENANTS[number % 2], number)).collect();
         let namespaces = TEAMS.iter().chain([&HOME]).map(|name| namespace(name, &labels(chance))).collect();
-        let mut estate = Self { identities, applications, namespaces, tenants: vec![], resources: vec![] };
+        let mut estate = Self { identities, applications, namespaces, tenants: vec![], resources: vec![], grants };
         estate.tenants = estate.identities.iter().map(|identity| estate.tenant(chance, identity)).collect();
-        let count = 3 + chance.below(6);
+        let count = 3 + chance.below(6) + if grants == Grants::Generous { 4 } else { 0 };
         estate.resources = (0..count).map(|_| estate.resource(chance)).collect();
         estate
     }
@@ -72,6 +82,12 @@ impl Estate {
 
     /// Grants that name anything at all, in whatever tenant it is.
     pub(super) fn grants(&self, chance: &mut Chance) -> Value {
+        if self.grants == Grants::Generous {
+            let clients: Vec<_> = self.targets().iter().map(|target| target.client_id.to_string()).collect();
+            let objects: Vec<_> = self.targets().iter().flat_map(|target| [target.application, target.service_principal]).map(|object| object.to_string()).collect();
+            return json!([{"name": "everything", "namespaces": ["red", "green", "blue", HOME], "credentials": KINDS, "clientIDs": clients,
+                "objectIDs": objects, "allowAdoption": "Always"}]);
+        }
         (0..chance.below(8)).map(|number| self.grant(chance, number)).collect()
     }
 
@@ -104,6 +120,9 @@ impl Estate {
             spec["configMapName"] = json!(output);
         }
         spec["rotation"] = json!({"validity": "96h", "renewBefore": "48h", "overlap": "1m"});
+        if spec.get("clientCertificate").is_some() && chance.one_in(2) {
+            spec["template"] = json!({"additionalFormats": ["PKCS12"]});
+        }
         if chance.one_in(3) {
             spec["deletionPolicy"] = json!("Revoke");
         }

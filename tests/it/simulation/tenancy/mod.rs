@@ -21,6 +21,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::Layer as _;
 
 use chance::Chance;
+use estate::Grants;
 use recorder::{Passes, Tally};
 use stage::Stage;
 
@@ -76,7 +77,7 @@ fn run(seed: u64) -> (Tally, Vec<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let world = async {
         let mut chance = Chance::of(seed);
-        let stage = Stage::of(&mut chance, Reach::Cluster, None).await;
+        let stage = Stage::of(&mut chance, Grants::ByChance, Reach::Cluster, None).await;
         let mut reasons = Vec::new();
         for _ in 0..=CHANGES {
             stage.run_for(BETWEEN_CHANGES).await;

@@ -29,7 +29,7 @@ use uuid::Uuid;
 use crate::canary::Canaries;
 
 use super::chance::Chance;
-use super::estate::{Estate, FOREIGN, TEAMS, labels, namespace};
+use super::estate::{Estate, FOREIGN, Grants, TEAMS, labels, namespace};
 use super::judge::{HOME, Judge};
 use super::recorder::{Recorder, Tally};
 use super::tap::Tap;
@@ -93,11 +93,11 @@ impl Wires for Recorded {
 
 impl Stage {
     /// The world of this seed, before anybody worked in it.
-    pub(super) async fn of(chance: &mut Chance, reach: Reach, tap: Option<Tap>) -> Self {
+    pub(super) async fn of(chance: &mut Chance, grants: Grants, reach: Reach, tap: Option<Tap>) -> Self {
         let started = Started { wall: "2026-01-01T00:00:00Z".parse().unwrap(), monotonic: Instant::now() };
         let cluster = cluster(started);
         let entra = Emulator::builder().time(TokioTime::starting_at(started.wall)).build().unwrap();
-        let estate = Estate::generate(chance, &entra);
+        let estate = Estate::generate(chance, &entra, grants);
         let judge = Judge::new(&cluster, &entra);
         let recorder = Recorder::new(judge.clone(), tap);
         let stage = Self { cluster, entra, metrics: Metrics::new(), estate, judge, recorder, started, reach };
