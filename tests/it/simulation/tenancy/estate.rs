@@ -96,8 +96,15 @@ impl Estate {
         let clients: Vec<_> = chance.some(&targets).iter().map(|target| target.client_id.to_string()).collect();
         let objects: Vec<_> = chance.some(&targets).iter().flat_map(|target| [target.application, target.service_principal]).map(|object| object.to_string()).collect();
         let kinds: BTreeSet<_> = chance.some(&KINDS).into_iter().chain([*chance.pick(&KINDS)]).collect();
-        let mut grant = json!({"name": format!("grant-{number}"), "credentials": kinds, "clientIDs": clients, "objectIDs": objects,
-            "allowAdoption": if chance.one_in(3) { "Always" } else { "Never" }});
+        let mut grant = json!({"name": format!("grant-{number}"), "credentials": kinds, "allowAdoption": if chance.one_in(3) { "Always" } else { "Never" }});
+        for (ids, list) in [("clientIDs", clients), ("objectIDs", objects)] {
+            if !list.is_empty() {
+                grant[ids] = json!(list);
+            }
+        }
+        if grant.get("clientIDs").is_none() && grant.get("objectIDs").is_none() {
+            grant["clientIDs"] = json!([chance.pick(&targets).client_id]);
+        }
         if chance.one_in(3) {
             grant["namespaceSelector"] = json!({"matchLabels": {"team": chance.pick(&TEAMS)}});
         } else {

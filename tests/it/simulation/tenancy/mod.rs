@@ -9,7 +9,10 @@ mod stage;
 mod tap;
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use entra_rotator::settings::Reach;
@@ -35,21 +38,8 @@ const BETWEEN_CHANGES: Duration = Duration::from_secs(15 * 60);
 fn in_generated_worlds_nothing_is_asked_for_outside_a_grant_or_another_namespace() {
     let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().expect("a number"));
     let first = number("TENANCY_SEED");
-    let seeds = first.unwrap_or(1)..first.unwrap_or(1) + first.map_or_else(|| number("TENANCY_WORLDS").unwrap_or(WORLDS), |_| 1);
-    let (mut sum, mut seen, worlds) = (Tally::default(), BTreeMap::<String, usize>::new(), seeds.end - seeds.start);
-    for seed in seeds {
-        let (tally, reasons) = run(seed);
-        assert!(
-            tally.faults.is_empty(),
-            "world {seed}: {} faults; the first: {}\nTo see it again: TENANCY_SEED={seed} cargo test --test it tenancy",
-            tally.faults.len(),
-            tally.faults[0]
-        );
-        sum.of_passes += tally.of_passes;
-        sum.of_graph += tally.of_graph;
-        sum.beside += tally.beside;
-        reasons.into_iter().for_each(|reason| *seen.entry(reason).or_default() += 1);
-    }
+    let worlds = first.map_or_else(|| number("TENANCY_WORLDS").unwrap_or(WORLDS), |_| 1);
+    let (sum, seen) = run_all(first.unwrap_or(1)..first.unwrap_or(1) + worlds);
     println!(
         "{worlds} worlds: {} requests of passes, {} of all to Entra, {} beside; conditions seen: {seen:?}",
         sum.of_passes, sum.of_graph, sum.beside
@@ -61,6 +51,30 @@ fn in_generated_worlds_nothing_is_asked_for_outside_a_grant_or_another_namespace
         }
         assert!(sum.of_graph > 5_000 && sum.of_passes > 20_000, "{sum:?}");
     }
+}
+
+/// Runs these worlds on all processors; the first that is at fault ends the test.
+fn run_all(seeds: Range<u64>) -> (Tally, BTreeMap<String, usize>) {
+    let (next, ends) = (AtomicU64::new(seeds.start), seeds.end);
+    let (sum, seen) = (Mutex::new(Tally::default()), Mutex::new(BTreeMap::<String, usize>::new()));
+    let work = || {
+        while let Some(seed) = Some(next.fetch_add(1, Ordering::SeqCst)).filter(|seed| *seed < ends) {
+            let (tally, reasons) = run(seed);
+            assert!(
+                tally.faults.is_empty(),
+                "world {seed}: {} faults; the first: {}\nTo see it again: TENANCY_SEED={seed} cargo test --test it tenancy",
+                tally.faults.len(),
+                tally.faults[0]
+            );
+            sum.lock().unwrap().add(&tally);
+            reasons.into_iter().for_each(|reason| *seen.lock().unwrap().entry(reason).or_default() += 1);
+        }
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..thread::available_parallelism().map_or(1, usize::from)).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+    });
+    (sum.into_inner().unwrap(), seen.into_inner().unwrap())
 }
 
 /// Lets this subscriber hear what this thread logs. With only one of them in the process, what another thread has met first would not be heard: whether a place logs at

@@ -67,6 +67,14 @@ pub(super) struct Tally {
     pub(super) faults: Vec<String>,
 }
 
+impl Tally {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.of_passes += other.of_passes;
+        self.of_graph += other.of_graph;
+        self.beside += other.beside;
+    }
+}
+
 impl Recorder {
     pub(super) fn new(judge: Judge, tap: Option<Tap>) -> Self {
         Self(Arc::new(Inner { judge, tap, tally: Mutex::default() }))

@@ -118,10 +118,11 @@ impl Stage {
                 "data": {"AZURE_CLIENT_SECRET": BASE64.encode(identity.secret.as_bytes())}}));
         }
         for tenant in &self.estate.tenants {
-            assert!(self.declare(tenant).await, "{tenant:#}");
+            self.declare(tenant).await.unwrap();
         }
         for resource in &self.estate.resources {
-            self.declare(resource).await;
+            // Some are refused at admission.
+            let _ = self.declare(resource).await;
         }
     }
 
@@ -140,12 +141,12 @@ impl Stage {
     }
 
     /// Declares an object as a person would; the API server may refuse it.
-    async fn declare(&self, object: &Value) -> bool {
+    async fn declare(&self, object: &Value) -> Result<(), kube::Error> {
         let parsed: DynamicObject = serde_json::from_value(object.clone()).unwrap();
         let api = self.api(object["kind"].as_str().unwrap(), object["metadata"]["namespace"].as_str());
         // Before the operator can have heard of it.
         self.judge.declared(object);
-        api.create(&PostParams::default(), &parsed).await.is_ok()
+        api.create(&PostParams::default(), &parsed).await.map(drop)
     }
 
     fn api(&self, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
@@ -278,9 +279,10 @@ fn foreign_secret(team: &str) -> Value {
         "data": {"AZURE_CLIENT_SECRET": BASE64.encode(format!("f0r3ign~{team}~Qz8_xW.kE2-vR9~jT4").as_bytes())}})
 }
 
-fn cluster(started: Started) -> KubeSim {
+/// A cluster with our definitions, whose clock this is.
+pub(super) fn cluster(clock: impl Clock + 'static) -> KubeSim {
     let crds = ["crds/entratenants.yaml", "crds/serviceprincipalcredentials.yaml"].map(|path| std::fs::read_to_string(path).unwrap());
-    let builder = KubeSim::builder().clock(move || started.now());
+    let builder = KubeSim::builder().clock(move || clock.now());
     crds.iter().fold(builder, kube_sim::Builder::crd_yaml).build().unwrap()
 }
 
