@@ -141,8 +141,7 @@ fn namespace(text: &str) -> Result<String, String> {
 }
 
 fn object_name(text: &str) -> Result<String, String> {
-    named(text, is_object_name)
-        .ok_or_else(|| format!("an object is named by at most 253 {ALPHANUMERIC}, and dots between such parts"))
+    named(text, is_object_name).ok_or_else(|| format!("an object is named by at most 253 {ALPHANUMERIC}, and dots between such parts"))
 }
 
 fn identity(text: &str) -> Result<String, String> {

@@ -63,7 +63,9 @@ impl Reach {
             OutputRef::ConfigMap(name) => ("ConfigMap", name),
         };
         let message = match self {
-            Self::Outputs(_) => format!("The operator has no rights to {kind} {name} in namespace {namespace}: it serves listed outputs only."),
+            Self::Outputs(_) => {
+                format!("The operator has no rights to {kind} {name} in namespace {namespace}: it serves listed outputs only.")
+            }
             Self::Cluster | Self::Namespaces(_) => {
                 format!("The operator has no rights to {kind} {name}: it does not serve namespace {namespace}.")
             }

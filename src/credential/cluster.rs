@@ -33,7 +33,8 @@ pub(crate) async fn ask_with<T>(
             && data.values().any(|value| quotes(status, value))
         {
             let code = status.code;
-            **status = Status::failure("the request was refused with words that quote it, which are not repeated here", "Refused").with_code(code);
+            **status =
+                Status::failure("the request was refused with words that quote it, which are not repeated here", "Refused").with_code(code);
         }
         error
     })
@@ -61,7 +62,8 @@ mod tests {
     }
 
     async fn said(error: kube::Error) -> (String, ClusterError) {
-        let data = Data::from([("AZURE_CLIENT_ID".to_owned(), b"an id".to_vec()), ("AZURE_CLIENT_SECRET".to_owned(), SECRET.as_bytes().to_vec())]);
+        let data =
+            Data::from([("AZURE_CLIENT_ID".to_owned(), b"an id".to_vec()), ("AZURE_CLIENT_SECRET".to_owned(), SECRET.as_bytes().to_vec())]);
         let error = ask_with(&data, "create Secret payroll", ready(Err::<(), _>(error))).await.unwrap_err();
         let upset = Upset::Cluster(error);
         let trouble = trouble(&upset, rotation::Lateness::default()).unwrap();

@@ -39,7 +39,8 @@ impl Elf<'_> {
         let (table, size, count) = (self.number(0x20, 8)?, self.number(0x36, 2)?, self.number(0x38, 2)?);
         let mut faults = Vec::new();
         for at in (0..count).map(|number| table + number * size) {
-            let (kind, flags, offset, length) = (self.number(at, 4)?, self.number(at + 4, 4)?, self.number(at + 8, 8)?, self.number(at + 32, 8)?);
+            let (kind, flags, offset, length) =
+                (self.number(at, 4)?, self.number(at + 4, 4)?, self.number(at + 8, 8)?, self.number(at + 32, 8)?);
             match kind {
                 INTERPRETER => faults.push("it wants an interpreter".to_owned()),
                 DYNAMIC => faults.extend(self.libraries(offset, length)?),

@@ -72,7 +72,9 @@ const CARGO_STEPS: [(&str, &[&str]); 5] = [
 /// Where the advisories cannot be had, that is said and the rest goes on: no change of ours could mend it.
 fn look_for_advisories() -> Result<(), String> {
     if dependencies::advisories()? == dependencies::Advisories::Unknown {
-        eprintln!("    NOT CHECKED: the database of known vulnerabilities on github.com cannot be fetched. Run cargo xtask advisories where it can be.");
+        eprintln!(
+            "    NOT CHECKED: the database of known vulnerabilities on github.com cannot be fetched. Run cargo xtask advisories where it can be."
+        );
     }
     Ok(())
 }

@@ -68,7 +68,8 @@ async fn values_reach_the_operators_arguments() {
     let expected = json!(["--lease-name=chart-entra-rotator", "--watch-namespace=payroll", "--watch-namespace=crm"]);
     assert_eq!(arguments(cluster, &namespaces).await, expected);
     let named = ["--set", "rbac.mode=Named,rbac.outputs.payroll={api,saml},rbac.outputs.crm={sync}"];
-    let expected = ["--lease-name=chart-entra-rotator", "--watch-output=crm/sync", "--watch-output=payroll/api", "--watch-output=payroll/saml"];
+    let expected =
+        ["--lease-name=chart-entra-rotator", "--watch-output=crm/sync", "--watch-output=payroll/api", "--watch-output=payroll/saml"];
     assert_eq!(arguments(cluster, &named).await, json!(expected));
     let cluster_wide = ["--set", "rbac.mode=Cluster,allowCustomEndpoints=true", "--set", "extraArgs={--late=20m}"];
     let expected = json!(["--lease-name=chart-entra-rotator", "--allow-custom-endpoints", "--late=20m"]);

@@ -75,7 +75,10 @@ async fn the_clusters_own_roles_cover_declaring_credentials_but_no_tenant_and_no
 async fn the_roles_of_each_mode_are_those_in_the_committed_files() {
     let cluster = ControlPlane::shared().await.unwrap();
     for (mode, values) in MODES {
-        let values: Vec<_> = values.iter().map(|value| value.replace("rights-named-tenant", "payroll").replace("rights-namespaced-tenant", "payroll")).collect();
+        let values: Vec<_> = values
+            .iter()
+            .map(|value| value.replace("rights-named-tenant", "payroll").replace("rights-namespaced-tenant", "payroll"))
+            .collect();
         let values: Vec<_> = values.iter().map(String::as_str).collect();
         let template = ["template", "entra-rotator", CHART, "-n", "entra-rotator"];
         let rendered = cluster.helm(&[&template[..], &values].concat()).await.unwrap();
@@ -141,6 +144,7 @@ async fn until_aggregated(client: &Client, role: &str, verb: &str) {
 /// A question is asked in the form that the API server's authorizer sees.
 #[test]
 fn a_question_reads_as_it_is_asked() {
-    let question = Question { verb: "get", resource: "core/secrets".to_owned(), name: Some("payroll-api".to_owned()), place: Place::Tenant };
+    let question =
+        Question { verb: "get", resource: "core/secrets".to_owned(), name: Some("payroll-api".to_owned()), place: Place::Tenant };
     assert_eq!(question.to_string(), "get core/secrets `payroll-api` in tenant");
 }

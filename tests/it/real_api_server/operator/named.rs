@@ -44,13 +44,17 @@ async fn rights_to_single_outputs_are_enough_for_every_kind_and_not_one_too_many
     to_revoke["deletionPolicy"] = json!("Revoke");
     let mut revoked = scene.declare("named-revoked", &revoked, to_revoke).await;
 
-    for (name, resource) in [("named-secret", &mut secret), ("named-certificate", &mut certificate), ("named-saml", &mut saml), ("named-map", &mut map)] {
+    for (name, resource) in
+        [("named-secret", &mut secret), ("named-certificate", &mut certificate), ("named-saml", &mut saml), ("named-map", &mut map)]
+    {
         let issued = resource.until("its first credential", is_settled).await;
         scene.renew(name, &issued).await;
     }
     for resource in [&mut secret, &mut certificate, &mut saml, &mut map] {
         let generation = resource.now()["metadata"]["generation"].clone();
-        let renewed = |state: &Value| is_settled(state) && state["status"]["observedGeneration"] == generation && state["status"]["nextSeq"].as_u64() >= Some(2);
+        let renewed = |state: &Value| {
+            is_settled(state) && state["status"]["observedGeneration"] == generation && state["status"]["nextSeq"].as_u64() >= Some(2)
+        };
         resource.until("its second credential", renewed).await;
     }
 
@@ -117,7 +121,10 @@ async fn an_output_that_is_not_listed_is_refused_without_asking_anybody() {
     let mut resource = scene.declare("unlisted-payroll", &target, client_secret()).await;
     let state = resource.until("the refusal", |state| condition(state, "Stalled") == "True/ClusterDenied").await;
     let said = message(&state, "Stalled");
-    assert!(said.contains(&format!("Secret unlisted-payroll in namespace {TEAM}")) && said.ends_with(Reason::ClusterDenied.remedy()), "{said}");
+    assert!(
+        said.contains(&format!("Secret unlisted-payroll in namespace {TEAM}")) && said.ends_with(Reason::ClusterDenied.remedy()),
+        "{said}"
+    );
 
     // Whatever is done for another one comes after what would have been done for this one.
     let other = scene.application("Other");

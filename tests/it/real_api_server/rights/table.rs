@@ -172,7 +172,8 @@ pub(super) fn questions() -> Vec<Question> {
     let common = rows.flat_map(|(resource, place, name)| {
         VERBS.map(|verb| Question { resource: resource.to_owned(), place, name: name.clone(), verb }).into_iter()
     });
-    let special = SPECIAL.iter().map(|(verb, resource, place)| Question { resource: (*resource).to_owned(), place: *place, name: None, verb });
+    let special =
+        SPECIAL.iter().map(|(verb, resource, place)| Question { resource: (*resource).to_owned(), place: *place, name: None, verb });
     common.chain(special).collect()
 }
 
@@ -186,7 +187,8 @@ impl Subject {
     /// The service account that the release of this mode made.
     pub(super) fn operator(mode: &str) -> Self {
         let namespace = format!("rights-{mode}-operator");
-        let groups = ["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}"), "system:authenticated".to_owned()];
+        let groups =
+            ["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}"), "system:authenticated".to_owned()];
         Self { user: format!("system:serviceaccount:{namespace}:rights-{mode}-entra-rotator"), groups: groups.to_vec() }
     }
 
@@ -222,7 +224,9 @@ impl Answers {
                 ("cluster", _) | (_, Operator | DefaultNamespace) => false,
                 ("default", _) | (_, Elsewhere | All) => true,
                 // Creating cannot be limited by name.
-                ("named", Tenant) => question.verb != "create" && !question.name.as_deref().is_some_and(|name| name.starts_with("payroll-api")),
+                ("named", Tenant) => {
+                    question.verb != "create" && !question.name.as_deref().is_some_and(|name| name.starts_with("payroll-api"))
+                }
                 (_, Tenant) => false,
             };
             assert!(!(is_content && is_beyond), "{} may {text}", subject.user);
@@ -231,9 +235,15 @@ impl Answers {
 
     /// One row for each resource, place and name, one column for each verb.
     pub(super) fn draw(&self, title: &str) -> String {
-        let mut page = format!("\n## {title}\n\n| resource | namespace | name | {} |\n|---|---|---|{}\n", VERBS.join(" | "), ":-:|".repeat(VERBS.len()));
+        let mut page = format!(
+            "\n## {title}\n\n| resource | namespace | name | {} |\n|---|---|---|{}\n",
+            VERBS.join(" | "),
+            ":-:|".repeat(VERBS.len())
+        );
         let answers: BTreeMap<&Question, bool> = self.allowed().collect();
-        for (resource, place, name) in RESOURCES.iter().flat_map(|(resource, place, names)| names.iter().map(move |name| (resource, place, name))) {
+        for (resource, place, name) in
+            RESOURCES.iter().flat_map(|(resource, place, names)| names.iter().map(move |name| (resource, place, name)))
+        {
             let question = |verb| Question {
                 resource: (*resource).to_owned(),
                 place: *place,
@@ -246,7 +256,13 @@ impl Answers {
         page += "\n| verb | resource | namespace | |\n|---|---|---|:-:|\n";
         for (verb, resource, place) in SPECIAL {
             let question = Question { resource: (*resource).to_owned(), place: *place, name: None, verb };
-            page += &format!("| {} | {} | {} | {} |\n", verb.replace('*', "any"), resource.replace('*', "any"), place.word(), mark(answers[&question]));
+            page += &format!(
+                "| {} | {} | {} | {} |\n",
+                verb.replace('*', "any"),
+                resource.replace('*', "any"),
+                place.word(),
+                mark(answers[&question])
+            );
         }
         page
     }

@@ -47,7 +47,10 @@ fn no_secret_shows_in_logs_objects_or_metrics_whatever_is_answered() {
         for (place, text) in places {
             let leaks: Vec<_> = canaries.find(&text).iter().map(ToString::to_string).collect();
             let where_from = if leaks.is_empty() { String::new() } else { first_line_with_a_leak(&canaries, &text) };
-            assert!(leaks.is_empty(), "world {seed}: {place} shows {leaks:#?}{where_from}\nTo see it again: CANARY_SEED={seed} cargo test --test it canaries");
+            assert!(
+                leaks.is_empty(),
+                "world {seed}: {place} shows {leaks:#?}{where_from}\nTo see it again: CANARY_SEED={seed} cargo test --test it canaries"
+            );
             searched += text.len();
         }
         (secrets, echoes) = (secrets + canaries.count(), echoes + tap.echoes());
@@ -81,7 +84,8 @@ fn run(seed: u64, canaries: &Canaries) -> (Tap, Vec<(String, Vec<u8>)>) {
             stage.change(&mut chance).await;
         }
         stage.register_with(canaries);
-        let mut places = vec![("the log".to_owned(), page.0.lock().unwrap().clone()), ("the metrics".to_owned(), stage.metrics.encode().into_bytes())];
+        let mut places =
+            vec![("the log".to_owned(), page.0.lock().unwrap().clone()), ("the metrics".to_owned(), stage.metrics.encode().into_bytes())];
         for object in stage.whole_cluster() {
             let place = format!("{} {}/{}", object["kind"], object["metadata"]["namespace"], object["metadata"]["name"]);
             places.push((place, object.to_string().into_bytes()));

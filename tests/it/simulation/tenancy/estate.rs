@@ -58,7 +58,8 @@ impl Estate {
     /// Fills Entra, and says what the cluster is to hold.
     pub(super) fn generate(chance: &mut Chance, entra: &Emulator, grants: Grants) -> Self {
         TENANTS.iter().for_each(|tenant| entra.add_tenant(tenant.parse().unwrap()));
-        let identities: Vec<_> = [("default", 0), ("second", 1), ("third", 0)].map(|(name, tenant)| identity(chance, entra, name, TENANTS[tenant])).into();
+        let identities: Vec<_> =
+            [("default", 0), ("second", 1), ("third", 0)].map(|(name, tenant)| identity(chance, entra, name, TENANTS[tenant])).into();
         let applications: Vec<_> = (0..6).map(|number| application(chance, entra, &identities, TENANTS[number % 2], number)).collect();
         let namespaces = TEAMS.iter().chain([&HOME]).map(|name| namespace(name, &labels(chance))).collect();
         let mut estate = Self { identities, applications, namespaces, tenants: vec![], resources: vec![], grants };
@@ -69,7 +70,11 @@ impl Estate {
     }
 
     fn targets(&self) -> Vec<Registered> {
-        self.applications.iter().map(|application| application.registered).chain(self.identities.iter().map(|identity| identity.registered)).collect()
+        self.applications
+            .iter()
+            .map(|application| application.registered)
+            .chain(self.identities.iter().map(|identity| identity.registered))
+            .collect()
     }
 
     fn tenant(&self, chance: &mut Chance, identity: &Identity) -> Value {
@@ -84,7 +89,12 @@ impl Estate {
     pub(super) fn grants(&self, chance: &mut Chance) -> Value {
         if self.grants == Grants::Generous {
             let clients: Vec<_> = self.targets().iter().map(|target| target.client_id.to_string()).collect();
-            let objects: Vec<_> = self.targets().iter().flat_map(|target| [target.application, target.service_principal]).map(|object| object.to_string()).collect();
+            let objects: Vec<_> = self
+                .targets()
+                .iter()
+                .flat_map(|target| [target.application, target.service_principal])
+                .map(|object| object.to_string())
+                .collect();
             return json!([{"name": "everything", "namespaces": ["red", "green", "blue", HOME], "credentials": KINDS, "clientIDs": clients,
                 "objectIDs": objects, "allowAdoption": "Always"}]);
         }
@@ -94,7 +104,12 @@ impl Estate {
     fn grant(&self, chance: &mut Chance, number: usize) -> Value {
         let targets = self.targets();
         let clients: Vec<_> = chance.some(&targets).iter().map(|target| target.client_id.to_string()).collect();
-        let objects: Vec<_> = chance.some(&targets).iter().flat_map(|target| [target.application, target.service_principal]).map(|object| object.to_string()).collect();
+        let objects: Vec<_> = chance
+            .some(&targets)
+            .iter()
+            .flat_map(|target| [target.application, target.service_principal])
+            .map(|object| object.to_string())
+            .collect();
         let kinds: BTreeSet<_> = chance.some(&KINDS).into_iter().chain([*chance.pick(&KINDS)]).collect();
         let mut grant = json!({"name": format!("grant-{number}"), "credentials": kinds, "allowAdoption": if chance.one_in(3) { "Always" } else { "Never" }});
         for (ids, list) in [("clientIDs", clients), ("objectIDs", objects)] {
@@ -142,8 +157,10 @@ impl Estate {
     }
 
     fn target(&self, chance: &mut Chance, spec: &Value) -> Value {
-        let tenant = self.identities.iter().find(|identity| spec["tenantRef"]["name"] == identity.name).map(|identity| identity.registered.tenant);
-        let near: Vec<_> = self.applications.iter().map(|application| application.registered).filter(|target| Some(target.tenant) == tenant).collect();
+        let tenant =
+            self.identities.iter().find(|identity| spec["tenantRef"]["name"] == identity.name).map(|identity| identity.registered.tenant);
+        let near: Vec<_> =
+            self.applications.iter().map(|application| application.registered).filter(|target| Some(target.tenant) == tenant).collect();
         let target = match chance.below(10) {
             0 => chance.pick(&self.identities).registered,
             1 => chance.pick(&self.applications).registered,
@@ -192,7 +209,9 @@ fn identity(chance: &mut Chance, entra: &Emulator, name: &'static str, tenant: &
     let registration = if chance.one_in(8) { registration } else { registration.role("Application.ReadWrite.OwnedBy") };
     let registered = entra.register(id, &registration).unwrap();
     let secret = format!("sign-in-secret-of-{name}-0123456789~");
-    entra.add_secret(registered.application, NewSecret { text: secret.clone(), display_name: None, start: None, end: later(entra.now()) }).unwrap();
+    entra
+        .add_secret(registered.application, NewSecret { text: secret.clone(), display_name: None, start: None, end: later(entra.now()) })
+        .unwrap();
     if chance.one_in(2) {
         entra.add_owner(registered.application, registered.service_principal).unwrap();
     }
@@ -205,8 +224,10 @@ fn application(chance: &mut Chance, entra: &Emulator, identities: &[Identity], t
         if chance.one_in(4) { registration } else { registration.owner(identity.registered.service_principal) }
     });
     let registered = entra.register(tenant.parse().unwrap(), &registration).unwrap();
-    let secret = || NewSecret { text: format!("somebody-elses-secret-{number}-abcdefgh"), display_name: None, start: None, end: later(entra.now()) };
-    let foreign = [registered.application, registered.service_principal].map(|object| entra.add_secret(object, secret()).unwrap().to_string());
+    let secret =
+        || NewSecret { text: format!("somebody-elses-secret-{number}-abcdefgh"), display_name: None, start: None, end: later(entra.now()) };
+    let foreign =
+        [registered.application, registered.service_principal].map(|object| entra.add_secret(object, secret()).unwrap().to_string());
     Application { registered, foreign: foreign.into() }
 }
 

@@ -96,9 +96,17 @@ impl Judge {
             }
             ("secrets" | "configmaps", None) => is_here && self.is_output_or_slot(actor, asked, name),
             ("leases", None) => asked.namespace.as_deref() == Some(HOME) && asked.verb == Verb::Get,
-            ("entratenants", None | Some("status")) => self.specs(actor).iter().any(|spec| tenant_of(spec) == name),
+            ("entratenants", None | Some("status")) => self.names_tenant(actor, name),
+            // What had to be left in Entra is told of the tenant.
+            ("events", None) => {
+                asked.regarding.as_ref().is_some_and(|[kind, _, name]| kind == "EntraTenant" && self.names_tenant(actor, name))
+            }
             _ => false,
         }
+    }
+
+    fn names_tenant(&self, actor: &Actor, name: &str) -> bool {
+        self.specs(actor).iter().any(|spec| tenant_of(spec) == name)
     }
 
     fn is_output_or_slot(&self, actor: &Actor, asked: &Asked, name: &str) -> bool {
@@ -109,7 +117,10 @@ impl Judge {
         let base = name.strip_suffix("-entra-a").or_else(|| name.strip_suffix("-entra-b"));
         let is_slot = is_secret && base.is_some_and(|base| specs.iter().any(|spec| output(spec) == base));
         let proves = |spec: &Value| {
-            let sibling = Actor { name: spec["tokenSigningCertificate"]["proofFrom"]["name"].as_str().unwrap_or_default().to_owned(), ..actor.clone() };
+            let sibling = Actor {
+                name: spec["tokenSigningCertificate"]["proofFrom"]["name"].as_str().unwrap_or_default().to_owned(),
+                ..actor.clone()
+            };
             self.specs(&sibling).iter().any(|spec| output(spec) == name)
         };
         match asked.verb {
@@ -125,11 +136,13 @@ impl Judge {
         let is_home = asked.namespace.as_deref() == Some(HOME);
         let name = asked.name.as_deref().unwrap_or_default();
         match (asked.resource.as_str(), asked.subresource.as_deref(), asked.verb) {
-            ("entratenants" | "serviceprincipalcredentials" | "namespaces" | "secrets" | "configmaps", None, Verb::List | Verb::Watch) => true,
+            ("entratenants" | "serviceprincipalcredentials" | "namespaces" | "secrets" | "configmaps", None, Verb::List | Verb::Watch) => {
+                true
+            }
             ("leases", None, _) => is_home && asked.verb != Verb::Delete,
             ("entratenants", Some("status"), Verb::Patch | Verb::Update) => true,
             ("secrets", None, Verb::Get) => is_home && self.rules().tenants.iter().any(|tenant| signs_in_with(tenant, name)),
-            ("events", None, Verb::Create | Verb::Patch) => asked.regarding.as_ref().is_none_or(|(kind, namespace)| {
+            ("events", None, Verb::Create | Verb::Patch) => asked.regarding.as_ref().is_none_or(|[kind, namespace, _]| {
                 let here = asked.namespace.as_deref();
                 here == Some(namespace) || (kind == "EntraTenant" && here == Some("default"))
             }),
@@ -176,9 +189,11 @@ impl Judge {
 
     fn covers_of(&self, resource: &Value, rules: &Rules) -> Vec<Cover> {
         let (spec, namespace) = (&resource["spec"], &resource["metadata"]["namespace"]);
-        let labels = rules.namespaces.iter().find(|known| known["metadata"]["name"] == *namespace).map(|known| &known["metadata"]["labels"]);
+        let labels =
+            rules.namespaces.iter().find(|known| known["metadata"]["name"] == *namespace).map(|known| &known["metadata"]["labels"]);
         let tenant = rules.tenants.iter().find(|tenant| tenant["metadata"]["name"] == tenant_of(spec));
-        let grants = tenant.iter().flat_map(|tenant| tenant["spec"]["grants"].as_array().into_iter().flatten().map(move |grant| (*tenant, grant)));
+        let grants =
+            tenant.iter().flat_map(|tenant| tenant["spec"]["grants"].as_array().into_iter().flatten().map(move |grant| (*tenant, grant)));
         let covering = grants.filter(|(_, grant)| {
             let by_label = labels.is_some_and(|labels| selects(&grant["namespaceSelector"], labels));
             (holds(&grant["namespaces"], namespace) || by_label)
@@ -297,10 +312,13 @@ mod tests {
             let (cluster, entra) = (cluster(AnyTime), Emulator::builder().build().unwrap());
             let tenant = TENANT_ID.parse().unwrap();
             entra.add_tenant(tenant);
-            let [operator, target, other] = ["operator", "target", "other"].map(|name| entra.register(tenant, &Registration::named(name)).unwrap());
-            cluster.put(json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "EntraTenant", "metadata": {"name": "default"}, "spec": {
+            let [operator, target, other] =
+                ["operator", "target", "other"].map(|name| entra.register(tenant, &Registration::named(name)).unwrap());
+            cluster.put(
+                json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "EntraTenant", "metadata": {"name": "default"}, "spec": {
                 "tenantID": TENANT_ID, "signIn": {"clientSecret": {"clientID": operator.client_id, "secretRef": {"name": "sign-in"}}},
-                "grants": [{"name": "g", "namespaces": ["red"], "credentials": ["ClientSecret"], "clientIDs": [target.client_id]}]}}));
+                "grants": [{"name": "g", "namespaces": ["red"], "credentials": ["ClientSecret"], "clientIDs": [target.client_id]}]}}),
+            );
             let judge = Judge::new(&cluster, &entra);
             for namespace in ["red", "blue"] {
                 cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {}}}));
@@ -330,7 +348,14 @@ mod tests {
     }
 
     fn asked(verb: Verb, resource: &str, namespace: &str, name: &str) -> Asked {
-        Asked { verb, resource: resource.to_owned(), subresource: None, namespace: Some(namespace.to_owned()), name: Some(name.to_owned()), regarding: None }
+        Asked {
+            verb,
+            resource: resource.to_owned(),
+            subresource: None,
+            namespace: Some(namespace.to_owned()),
+            name: Some(name.to_owned()),
+            regarding: None,
+        }
     }
 
     #[test]
@@ -380,6 +405,17 @@ mod tests {
         assert_eq!(Scene::new().judge.of_cluster(Some(&actor("red")), &asked(verb, resource, namespace, name)), Ok(()));
     }
 
+    #[test]
+    fn of_its_tenant_it_may_tell_what_is_left_there_and_of_no_other() {
+        let judge = Scene::new().judge;
+        let event = |tenant: &str| Asked {
+            regarding: Some(["EntraTenant", "", tenant].map(str::to_owned)),
+            ..asked(Verb::Create, "events", "default", "e")
+        };
+        assert_eq!(judge.of_cluster(Some(&actor("red")), &event("default")), Ok(()));
+        assert!(judge.of_cluster(Some(&actor("red")), &event("second")).is_err());
+    }
+
     #[rstest]
     #[case::an_output_of_the_same_name_elsewhere(Verb::Get, "secrets", "blue", "out")]
     #[case::another_secret(Verb::Get, "secrets", "red", "another")]
@@ -403,10 +439,17 @@ mod tests {
         let judge = Scene::new().judge;
         assert_eq!(judge.of_cluster(None, &asked(Verb::Get, "secrets", HOME, "sign-in")), Ok(()));
         assert_eq!(judge.of_cluster(None, &asked(Verb::Watch, "secrets", "red", "")), Ok(()));
-        for wrong in [asked(Verb::Get, "secrets", HOME, "out"), asked(Verb::Get, "secrets", "red", "sign-in"), asked(Verb::Patch, "secrets", "red", "out")] {
+        for wrong in [
+            asked(Verb::Get, "secrets", HOME, "out"),
+            asked(Verb::Get, "secrets", "red", "sign-in"),
+            asked(Verb::Patch, "secrets", "red", "out"),
+        ] {
             assert!(judge.of_cluster(None, &wrong).is_err(), "{wrong:?}");
         }
-        let event = |namespace: &str| Asked { regarding: Some(("ServicePrincipalCredential".to_owned(), "red".to_owned())), ..asked(Verb::Create, "events", namespace, "e") };
+        let event = |namespace: &str| Asked {
+            regarding: Some(["ServicePrincipalCredential", "red", "api"].map(str::to_owned)),
+            ..asked(Verb::Create, "events", namespace, "e")
+        };
         assert_eq!(judge.of_cluster(None, &event("red")), Ok(()));
         assert!(judge.of_cluster(None, &event("blue")).is_err());
     }

@@ -19,9 +19,9 @@ use entra_rotator::settings::Reach;
 use futures::FutureExt as _;
 use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, Subscriber};
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::Layer as _;
 
 use chance::Chance;
 use estate::Grants;
@@ -46,7 +46,16 @@ fn in_generated_worlds_nothing_is_asked_for_outside_a_grant_or_another_namespace
     );
     if worlds >= WORLDS {
         // What the worlds are for did happen in them.
-        for reason in ["Published", "NotGranted", "PermissionDenied", "TenantNotFound", "OutputNotOurs", "AdoptionNotGranted", "TargetClaimed", "OwnIdentity"] {
+        for reason in [
+            "Published",
+            "NotGranted",
+            "PermissionDenied",
+            "TenantNotFound",
+            "OutputNotOurs",
+            "AdoptionNotGranted",
+            "TargetClaimed",
+            "OwnIdentity",
+        ] {
             assert!(seen.get(reason).is_some_and(|count| *count >= 3), "{reason} hardly ever happened: {seen:?}");
         }
         assert!(sum.of_graph > 5_000 && sum.of_passes > 20_000, "{sum:?}");
@@ -112,5 +121,9 @@ fn run(seed: u64) -> (Tally, Vec<String>) {
 fn conditions(stage: &Stage) -> Vec<String> {
     let resources = stage.resources();
     let conditions = resources.iter().flat_map(|resource| resource["status"]["conditions"].as_array().into_iter().flatten());
-    conditions.filter(|condition| condition["status"] == "True").filter_map(|condition| condition["reason"].as_str()).map(str::to_owned).collect()
+    conditions
+        .filter(|condition| condition["status"] == "True")
+        .filter_map(|condition| condition["reason"].as_str())
+        .map(str::to_owned)
+        .collect()
 }

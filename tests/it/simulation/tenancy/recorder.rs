@@ -8,12 +8,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use kube_sim::{Interceptor, RequestInfo, Verb, Verdict};
 use tower::ServiceExt as _;
+use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
-use tracing::Subscriber;
+use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Registry};
-use tracing_subscriber::Layer;
 
 use super::judge::Judge;
 use super::tap::Tap;
@@ -33,8 +33,8 @@ pub(super) struct Asked {
     pub(super) subresource: Option<String>,
     pub(super) namespace: Option<String>,
     pub(super) name: Option<String>,
-    /// Of an event: the kind and namespace of the object that it is about.
-    pub(super) regarding: Option<(String, String)>,
+    /// Of an event: the kind, namespace and name of the object that it is about.
+    pub(super) regarding: Option<[String; 3]>,
 }
 
 /// One request to Entra.
@@ -85,7 +85,11 @@ impl Recorder {
     }
 
     /// A service that hands on what it has recorded.
-    pub(super) async fn hand_on(self, inner: entra_emulator::EmulatorService, request: Request<Bytes>) -> Result<Response<Bytes>, std::io::Error> {
+    pub(super) async fn hand_on(
+        self,
+        inner: entra_emulator::EmulatorService,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, std::io::Error> {
         let (actor, called) = (actor(), Called::read(&request));
         let verdict = self.0.judge.of_entra(actor.as_ref(), &called);
         self.note(actor.is_some(), true, verdict);
@@ -123,7 +127,7 @@ impl Asked {
             subresource: request.subresource.clone(),
             namespace: request.namespace.clone(),
             name: request.name.clone(),
-            regarding: regarding.map(|regarding| (text(&regarding["kind"]), text(&regarding["namespace"]))),
+            regarding: regarding.map(|regarding| ["kind", "namespace", "name"].map(|field| text(&regarding[field]))),
         }
     }
 }

@@ -131,12 +131,18 @@ impl Stage {
         for status in [401, 403, 503] {
             if chance.one_in(3) {
                 let client = chance.pick(&self.estate.applications).registered.client_id;
-                self.entra.inject(Fault::always(Match::any().client(client), Effect::failing(status)).skip(chance.below(4) as u64).times(1 + chance.below(6) as u64));
+                self.entra.inject(
+                    Fault::always(Match::any().client(client), Effect::failing(status))
+                        .skip(chance.below(4) as u64)
+                        .times(1 + chance.below(6) as u64),
+                );
             }
         }
         if chance.one_in(4) {
             let client = chance.pick(&self.estate.identities).registered.client_id;
-            self.entra.inject(Fault::always(Match::operation(Operation::Token).client(client), Effect::aadsts(401, "invalid_client", 7_000_215)).times(3));
+            self.entra.inject(
+                Fault::always(Match::operation(Operation::Token).client(client), Effect::aadsts(401, "invalid_client", 7_000_215)).times(3),
+            );
         }
     }
 
@@ -254,7 +260,8 @@ impl Stage {
     /// Of the credentials of others only those went that somebody may adopt.
     fn foreign_credentials(&self) -> Result<(), String> {
         for mutation in self.entra.mutations().iter().filter(|mutation| mutation.caller.is_some()) {
-            let is_foreign = |key: &str| self.estate.applications.iter().any(|application| application.foreign.iter().any(|known| known == key));
+            let is_foreign =
+                |key: &str| self.estate.applications.iter().any(|application| application.foreign.iter().any(|known| known == key));
             let removed = mutation.keys_removed.iter().map(ToString::to_string).filter(|key| is_foreign(key));
             if let Some(key) = removed.into_iter().find(|key| !self.judge.may_adopt(&mutation.client_id.to_string(), key)) {
                 return Err(format!("credential {key} of somebody else's was removed by {:?}", mutation.operation));

@@ -135,7 +135,11 @@ impl Tap {
             return Verdict::Pass;
         }
         *self.echoes.lock().unwrap() += 1;
-        let decoded = body["data"].as_object().into_iter().flatten().map(|(_, value)| BASE64.decode(value.as_str().unwrap_or_default().as_bytes()).unwrap_or_default());
+        let decoded = body["data"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(_, value)| BASE64.decode(value.as_str().unwrap_or_default().as_bytes()).unwrap_or_default());
         let decoded = String::from_utf8_lossy(&decoded.collect::<Vec<_>>().concat()).into_owned();
         let said = self.pick(&[decoded.as_str(), &body.to_string()]).to_owned();
         let (code, reason) = self.pick(&[(403, "Forbidden"), (422, "Invalid"), (400, "BadRequest"), (500, "InternalError")]);
