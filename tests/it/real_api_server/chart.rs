@@ -42,6 +42,38 @@ async fn the_pod_meets_the_restricted_pod_security_standard() {
     assert!(refused.to_string().contains("violates PodSecurity"), "{refused}");
 }
 
+/// The image holds one static binary and nothing else (`cargo xtask binary` looks at it), so nothing here may ask for a shell or for a place to write.
+#[tokio::test]
+async fn whatever_is_set_the_pod_writes_nowhere_runs_no_shell_and_gains_nothing() {
+    let cluster = ControlPlane::shared().await.unwrap();
+    for values in [
+        "replicas=2",
+        "rbac.mode=Cluster",
+        "rbac.mode=Named,rbac.outputs.a={b}",
+        "workloadIdentity.enabled=true,workloadIdentity.webhook=false",
+    ] {
+        let rendered = objects(&render(cluster, &["--set", values]).await);
+        let pod = &of_kind(&rendered, "Deployment")["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        assert_eq!(pod["containers"].as_array().unwrap().len(), 1);
+        assert_eq!(pod["initContainers"], Value::Null);
+        assert_eq!(container["command"], Value::Null, "the image's own");
+        let hardened = json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}});
+        assert_eq!(container["securityContext"], hardened);
+        let user = json!({"runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}});
+        assert_eq!(pod["securityContext"], user);
+        for forbidden in ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"] {
+            assert_eq!(pod[forbidden], Value::Null);
+        }
+        let writable = pod["volumes"].as_array().into_iter().flatten().filter(|volume| volume["projected"].is_null()).count();
+        let mounts = container["volumeMounts"].as_array().into_iter().flatten();
+        assert!(writable == 0 && mounts.into_iter().all(|mount| mount["readOnly"] == true), "{values}: {pod:#}");
+        for probe in ["livenessProbe", "readinessProbe"] {
+            assert!(container[probe]["httpGet"].is_object() && container[probe]["exec"].is_null());
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_service_for_metrics_selects_the_pod_at_a_port_that_it_has() {
     let cluster = ControlPlane::shared().await.unwrap();

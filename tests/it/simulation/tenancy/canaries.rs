@@ -1,6 +1,7 @@
 //! Whatever Entra and the cluster answer, no secret shows where none may be.
 
 use std::io;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
@@ -13,8 +14,8 @@ use super::chance::Chance;
 use super::estate::Grants;
 use super::listen;
 use super::recorder::Passes;
-use super::stage::Stage;
-use super::tap::Tap;
+use super::stage::{FIXTURES, Stage};
+use super::tap::{PANIC, Tap};
 use crate::canary::Canaries;
 
 /// Worlds in an ordinary run; `CANARY_WORLDS` asks for more.
@@ -59,6 +60,33 @@ fn no_secret_shows_in_logs_objects_or_metrics_whatever_is_answered() {
     if count >= WORLDS {
         assert!(secrets as u64 > count * 20 && echoes as u64 > count * 3, "{secrets} secrets, {echoes} echoes");
     }
+}
+
+/// The process that panics is this test, started again by itself: what a panic logs is set for a whole process.
+#[test]
+fn a_panic_within_a_pass_shows_no_secret_and_ends_that_pass_only() {
+    const CHILD: &str = "PANIC_WITHIN_A_PASS";
+    if std::env::var_os(CHILD).is_some() {
+        telemetry::init(&"trace".parse().unwrap()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        return runtime.block_on(async {
+            let tap = Tap::new(&Canaries::default(), 1).panicking();
+            let stage = Stage::of(&mut Chance::of(1), Grants::Generous, Reach::Cluster, Some(tap)).await;
+            stage.run_for(TimeDelta::minutes(30).to_std().unwrap()).await;
+        });
+    }
+    let test = std::thread::current().name().unwrap().to_owned();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    let output = child.args(["--exact", &test, "--nocapture"]).env(CHILD, "1").output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "the operator goes on");
+    let panics = log.lines().filter(|line| line.contains("a pass ended by a defect of the operator")).count();
+    assert!(panics > 0 && log.contains("a panic, which is a defect of the operator"), "nothing panicked");
+    let canaries = Canaries::default();
+    canaries.text("what the panic said", PANIC);
+    (0..FIXTURES).for_each(|number| canaries.private_key("a private key", keys::fixtures::key(number).to_pkcs8_pem().expose()));
+    canaries.assert_none_in("the log", &log);
+    canaries.assert_none_in("what else is printed", [b"x".as_slice(), &output.stdout].concat());
 }
 
 /// Where a line of the log came from, without what it says.

@@ -31,7 +31,7 @@ use stage::Stage;
 /// Worlds in an ordinary run; `TENANCY_WORLDS` asks for more.
 const WORLDS: u64 = 200;
 /// Changes by people in the course of each.
-const CHANGES: usize = 3;
+const CHANGES: usize = 2;
 const BETWEEN_CHANGES: Duration = Duration::from_secs(15 * 60);
 
 #[test]
@@ -58,7 +58,7 @@ fn in_generated_worlds_nothing_is_asked_for_outside_a_grant_or_another_namespace
         ] {
             assert!(seen.get(reason).is_some_and(|count| *count >= 3), "{reason} hardly ever happened: {seen:?}");
         }
-        assert!(sum.of_graph > 5_000 && sum.of_passes > 20_000, "{sum:?}");
+        assert!(sum.of_graph > 3_000 && sum.of_passes > 8_000, "{sum:?}");
     }
 }
 

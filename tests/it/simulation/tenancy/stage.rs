@@ -35,7 +35,7 @@ use super::recorder::{Recorder, Tally};
 use super::tap::Tap;
 
 /// Keys in the pool.
-const FIXTURES: usize = 8;
+pub(super) const FIXTURES: usize = 8;
 const TENANTS: &str = "entratenants.entra-rotator.io";
 const RESOURCES: &str = "serviceprincipalcredentials.entra-rotator.io";
 

@@ -17,17 +17,26 @@ use crate::canary::Canaries;
 /// One answer in so many repeats what it heard.
 const ONE_IN: usize = 9;
 
+/// What the panics of a tap say, besides what they quote.
+pub(super) const PANIC: &str = "q~c4nary.of_a-panic~0123456789.abcdef";
+
 /// Registers what it hears with the canaries.
 #[derive(Clone)]
 pub(super) struct Tap {
     canaries: Canaries,
     chance: Arc<Mutex<Chance>>,
     echoes: Arc<Mutex<usize>>,
+    panics: bool,
 }
 
 impl Tap {
     pub(super) fn new(canaries: &Canaries, seed: u64) -> Self {
-        Self { canaries: canaries.clone(), chance: Arc::new(Mutex::new(Chance::of(seed))), echoes: Arc::default() }
+        Self { canaries: canaries.clone(), chance: Arc::new(Mutex::new(Chance::of(seed))), echoes: Arc::default(), panics: false }
+    }
+
+    /// The same, but every request that a pass sends to Graph ends by a panic that quotes it.
+    pub(super) fn panicking(self) -> Self {
+        Self { panics: true, ..self }
     }
 
     /// How many answers repeated what they heard.
@@ -45,6 +54,7 @@ impl Tap {
 
     pub(super) async fn exchange(&self, inner: EmulatorService, request: Request<Bytes>) -> Result<Response<Bytes>, std::io::Error> {
         let heard = self.hear(&request);
+        assert!(!self.panics || !request.uri().path().starts_with("/v1.0/"), "{PANIC} and {heard}");
         // Applied or not: the answer is not what it should be.
         let echoed = self.one_in(ONE_IN).then(|| self.echo(&heard, &request));
         let is_lost = echoed.is_some() && self.one_in(2);
