@@ -94,10 +94,8 @@ impl Failure {
     pub(crate) fn without(self, secrets: impl IntoIterator<Item = Sensitive<Vec<u8>>>) -> Self {
         let mut details = Details::from(self);
         for secret in secrets {
-            let conceal = |text: String| crate::text::conceal(text, secret.expose());
-            details.message = conceal(details.message);
-            details.code = details.code.map(conceal);
-            details.request_id = details.request_id.map(conceal);
+            let conceal = |text: &mut String| *text = crate::text::conceal(std::mem::take(text), secret.expose());
+            [Some(&mut details.message), details.code.as_mut(), details.request_id.as_mut()].into_iter().flatten().for_each(conceal);
         }
         details.into()
     }

@@ -169,10 +169,12 @@ async fn what_fails(scene: &Scene<'_>, canaries: &Canaries, operator: &Operator)
     let add_password = |target: &Registered| Match::operation(Operation::AddPassword).client(target.client_id);
     emulator.inject(Fault::once(add_password(&lost), Effect::answer_lost()));
     emulator.inject(Fault::once(add_password(&senseless), Effect::answering(raw)));
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.c2lnbmF0dXJlLW9mLW5vYm9keS1hdC1hbGwtMTIzNDU2Nzg5MA";
+    canaries.token("a token that Graph repeats", token);
     let invalid = Sent::Failure {
         status: 401,
         code: Some("InvalidAuthenticationToken".to_owned()),
-        message: Some(format!("not with {}", scene.tenant.secret)),
+        message: Some(format!("not with {token}")),
         retry_after: None,
     };
     emulator.inject(Fault::once(add_password(&denied), Effect::answering(invalid)));
