@@ -11,7 +11,8 @@ use rotation::Lateness;
 use uuid::Uuid;
 
 use crate::api::v1alpha1::GoDuration;
-use crate::settings::{Ambient, Settings, WATCH_TIMEOUT};
+use crate::names::{is_namespace, is_object_name};
+use crate::settings::{Ambient, OutputName, Reach, Settings, WATCH_TIMEOUT};
 use crate::telemetry::LogLevel;
 
 /// Rotates the credentials of Microsoft Entra service principals and publishes them in Kubernetes Secrets.
@@ -42,9 +43,13 @@ pub struct Args {
     #[arg(long, env = "LOG_LEVEL", hide_env_values = true, value_name = "LEVEL", default_value = "info")]
     log_level: LogLevel,
 
-    /// A namespace whose Secrets are read and written; may be given several times, and if not given, it is every namespace. A ServicePrincipalCredential in another namespace is told so in its status, so a cluster has one release.
-    #[arg(long = "watch-namespace", value_name = "NAMESPACE", value_parser = namespace)]
+    /// A namespace whose Secrets are read and written; may be given several times, and if neither this nor --watch-output is given, it is every namespace. A ServicePrincipalCredential in another namespace is told so in its status, so a cluster has one release.
+    #[arg(long = "watch-namespace", value_name = "NAMESPACE", value_parser = namespace, conflicts_with = "watch_outputs")]
     watch_namespaces: Vec<String>,
+
+    /// An output that is read and written together with its staging Secrets, where the operator has rights to single names only; may be given several times. A ServicePrincipalCredential with another output is told so in its status.
+    #[arg(long = "watch-output", value_name = "NAMESPACE/NAME")]
+    watch_outputs: Vec<OutputName>,
 
     /// The longest time after which Entra may still apply a write whose answer was lost, from 1s to 1h; every waiting time is a fraction of it, and less than one minute is for tests and demonstrations only.
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = late)]
@@ -92,6 +97,7 @@ impl Args {
             listen,
             log_level,
             watch_namespaces,
+            watch_outputs,
             late,
             allow_custom_endpoints,
             federated_token_file,
@@ -103,7 +109,7 @@ impl Args {
             identity: identity.unwrap_or_else(unique_identity),
             lease_name,
             lease_duration: Duration::from(lease_duration),
-            watch_namespaces,
+            reach: reach(watch_namespaces, watch_outputs),
             late: Lateness::new(TimeDelta::from(late)),
             watch_timeout: WATCH_TIMEOUT,
             allow_custom_endpoints,
@@ -117,36 +123,37 @@ impl Args {
     }
 }
 
+fn reach(namespaces: Vec<String>, outputs: Vec<OutputName>) -> Reach {
+    match (namespaces.is_empty(), outputs.is_empty()) {
+        (_, false) => Reach::Outputs(outputs),
+        (false, true) => Reach::Namespaces(namespaces),
+        (true, true) => Reach::Cluster,
+    }
+}
+
 fn unique_identity() -> String {
     let host = rustix::system::uname();
     format!("{}-{}", host.nodename().to_string_lossy(), Uuid::new_v4())
 }
 
 fn namespace(text: &str) -> Result<String, String> {
-    named(text, 63, is_label).ok_or_else(|| format!("a namespace is named by at most 63 {ALPHANUMERIC}"))
+    named(text, is_namespace).ok_or_else(|| format!("a namespace is named by at most 63 {ALPHANUMERIC}"))
 }
 
 fn object_name(text: &str) -> Result<String, String> {
-    named(text, 253, |text| text.split('.').all(is_label))
-        .ok_or_else(|| format!("an object is named by at most 253 {ALPHANUMERIC}, and dots between such parts"))
+    named(text, is_object_name).ok_or_else(|| format!("an object is named by at most 253 {ALPHANUMERIC}, and dots between such parts"))
 }
 
 fn identity(text: &str) -> Result<String, String> {
-    named(text, 253, |text| text.chars().all(|char| char.is_ascii_graphic()))
+    named(text, |text| (1..=253).contains(&text.len()) && text.chars().all(|char| char.is_ascii_graphic()))
         .ok_or_else(|| "a replica is named by 1 to 253 visible ASCII characters".to_owned())
 }
 
-fn named(text: &str, longest: usize, is_fit: impl FnOnce(&str) -> bool) -> Option<String> {
-    (!text.is_empty() && text.len() <= longest && is_fit(text)).then(|| text.to_owned())
+fn named(text: &str, is_fit: impl FnOnce(&str) -> bool) -> Option<String> {
+    is_fit(text).then(|| text.to_owned())
 }
 
 const ALPHANUMERIC: &str = "lower-case letters, digits and hyphens, which begin and end with a letter or digit";
-
-/// A label as in RFC 1123. Such names go into paths of requests, where a slash would ask for something else.
-fn is_label(text: &str) -> bool {
-    let is_middle = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
-    !text.is_empty() && text.bytes().all(|byte| is_middle(&byte)) && !text.starts_with('-') && !text.ends_with('-')
-}
 
 fn path(text: &str) -> Result<Given<PathBuf>, String> {
     let path = Some(PathBuf::from(text)).filter(|_| !text.is_empty());
@@ -208,7 +215,7 @@ mod tests {
                     identity: "replica-0".to_owned(),
                     lease_name: "entra-rotator".to_owned(),
                     lease_duration: Duration::from_secs(15),
-                    watch_namespaces: Vec::new(),
+                    reach: Reach::Cluster,
                     late: Lateness::default(),
                     watch_timeout: WATCH_TIMEOUT,
                     allow_custom_endpoints: false,
@@ -231,7 +238,7 @@ mod tests {
         let (settings, process) = parse(&[args.as_slice(), more.as_slice(), last.as_slice()].concat()).unwrap();
         assert_eq!((settings.identity.as_str(), settings.lease_name.as_str()), ("b", "turns"));
         assert_eq!(settings.lease_duration, Duration::from_secs(60));
-        assert_eq!(settings.watch_namespaces, ["payroll", "crm"]);
+        assert_eq!(settings.reach, Reach::Namespaces(vec!["payroll".to_owned(), "crm".to_owned()]));
         assert_eq!(settings.late.late(), TimeDelta::seconds(90));
         assert!(settings.allow_custom_endpoints);
         let ambient = Ambient {
@@ -241,6 +248,14 @@ mod tests {
         };
         assert_eq!(settings.ambient, ambient);
         assert_eq!(process, ProcessSettings { listen: "[::1]:9".parse().unwrap(), log_level: "info,entra=debug".parse().unwrap() });
+    }
+
+    #[test]
+    fn single_outputs_can_be_named_instead_of_namespaces() {
+        let (settings, _) = parse(&["--watch-output=payroll/api", "--watch-output=crm/saml.v2"]).unwrap();
+        assert_eq!(settings.reach, Reach::Outputs(vec!["payroll/api".parse().unwrap(), "crm/saml.v2".parse().unwrap()]));
+        let error = parse(&["--watch-output=payroll/api", "--watch-namespace=crm"]).unwrap_err();
+        assert!(error.contains("cannot be used with"), "{error}");
     }
 
     #[rstest]
@@ -268,6 +283,9 @@ mod tests {
     #[case("--watch-namespace=..", "a namespace is named by")]
     #[case("--watch-namespace=-a", "a namespace is named by")]
     #[case("--watch-namespace=Payroll", "a namespace is named by")]
+    #[case("--watch-output=payroll", "an output is named by")]
+    #[case("--watch-output=payroll/", "an output is named by")]
+    #[case("--watch-output=payroll/../x", "an output is named by")]
     #[case("--lease-name=a..b", "an object is named by")]
     #[case("--identity=", "a replica is named by")]
     #[case("--identity=a b", "a replica is named by")]

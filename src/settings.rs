@@ -7,6 +7,8 @@ use entra_types::ClientId;
 use kube::runtime::watcher;
 use rotation::Lateness;
 
+pub use crate::reach::{OutputName, Reach};
+
 /// Shorter than the idle timeouts of the proxies that stand before API servers.
 pub const WATCH_TIMEOUT: Duration = Duration::from_secs(290);
 
@@ -21,8 +23,8 @@ pub struct Settings {
     pub lease_name: String,
     /// How long a replica that went silent keeps the Lease.
     pub lease_duration: Duration,
-    /// The namespaces whose Secrets may be read and written; empty for all.
-    pub watch_namespaces: Vec<String>,
+    /// Which outputs and staging Secrets may be read and written.
+    pub reach: Reach,
     /// LATE.
     pub late: Lateness,
     /// How long the API server keeps a watch open before it is taken up again; [`WATCH_TIMEOUT`] but in simulations.

@@ -7,6 +7,7 @@ use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer as _};
 
@@ -32,7 +33,11 @@ pub fn init(level: &LogLevel) -> Result<(), TryInitError> {
     Ok(())
 }
 
-fn subscriber(level: &LogLevel, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) -> impl Subscriber + Send + Sync {
+/// What [`init`] installs, with the lines going to this writer.
+pub fn subscriber(
+    level: &LogLevel,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) -> impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync {
     let lines = tracing_subscriber::fmt::layer().json().with_current_span(false).with_ansi(false).with_writer(writer);
     let filter = filter(&level.0).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::registry().with(filter).with(lines.with_filter(filter_fn(is_safe)))
@@ -45,10 +50,10 @@ fn filter(directives: &str) -> Result<EnvFilter, ParseError> {
 
 const LIBRARIES: &str = "kube=warn,hyper=warn,h2=warn,rustls=warn,reqwest=warn,tower=warn";
 
-/// Traces of libraries show headers and bodies, and there the secrets are; so does kube's warning about an answer that it cannot deserialise. They are never
-/// logged, whatever was asked for.
+/// Traces of libraries show headers and bodies, and there the secrets are. So does what kube's client says of an answer: one that it cannot deserialise may be a Secret, and
+/// a refusal may quote what it refuses. They are never logged, whatever was asked for.
 fn is_safe(event: &Metadata<'_>) -> bool {
-    let quotes_an_answer = event.target() == "kube_client::client" && *event.level() == Level::WARN;
+    let quotes_an_answer = event.target() == "kube_client::client";
     is_ours(event) || (*event.level() <= Level::DEBUG && !quotes_an_answer)
 }
 
@@ -144,8 +149,9 @@ mod tests {
             trace!("ours: trace");
             warn!(target: "kube_runtime::watcher", "kube: warn");
             warn!(target: "kube_client::client", "kube: the body of an answer");
-            debug!(target: "kube_client::client", "kube: debug");
-            trace!(target: "kube_client::client", "kube: trace");
+            debug!(target: "kube_client::client", "kube: a refusal, which may quote what it refuses");
+            debug!(target: "kube_client::client::builder", "kube: debug");
+            trace!(target: "kube_client::client::builder", "kube: trace");
             debug!(target: "rotation::rules", "rotation: debug");
         });
         assert_eq!(messages(&lines), expected);

@@ -9,7 +9,7 @@ use rotation::{Act, Answer, EntryId, Kind, OpKind, Output, Projection, SlotName}
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::cluster::ask;
+use super::cluster::{ask, ask_with};
 use super::keyring::KeyPair;
 use super::layout::{Data, Names, Object, client_secret, token_signing};
 use super::pass::Pass;
@@ -44,10 +44,11 @@ impl Pass<'_> {
             self.forget_answer(entry);
             return self.read_slot(slot).await;
         };
-        let secret = slots::secret(&self.resource, slot, entry, data);
+        let secret = slots::secret(&self.resource, slot, entry, data.clone());
         let secrets = self.context.secrets(&self.namespace());
         self.desk.memory.forget_slot(slot);
-        match ask(format!("create Secret {}", secret.name_any()), secrets.create(&PostParams::default(), &secret)).await {
+        let attempt = format!("create Secret {}", secret.name_any());
+        match ask_with(&data, attempt, secrets.create(&PostParams::default(), &secret)).await {
             Ok(created) => {
                 self.desk.memory.saw_slot(slot, Some(slots::view(&created)), self.context.now());
                 Ok(())
@@ -125,33 +126,34 @@ impl Pass<'_> {
     }
 
     async fn write_output(&self, object: Object) -> Result<Object, ClusterError> {
+        let data = object.data();
         match object {
-            Object::Secret(secret) => self.write_as(self.context.secrets(&self.namespace()), secret).await.map(Object::Secret),
-            Object::ConfigMap(map) => self.write_as(self.context.config_maps(&self.namespace()), map).await.map(Object::ConfigMap),
+            Object::Secret(secret) => self.write_as(self.context.secrets(&self.namespace()), secret, &data).await.map(Object::Secret),
+            Object::ConfigMap(map) => self.write_as(self.context.config_maps(&self.namespace()), map, &data).await.map(Object::ConfigMap),
         }
     }
 
     /// The first publication is a POST, later ones are applied under the uid and resourceVersion that were seen last.
-    async fn write_as<K>(&self, api: Api<K>, mut object: K) -> Result<K, ClusterError>
+    async fn write_as<K>(&self, api: Api<K>, mut object: K, data: &Data) -> Result<K, ClusterError>
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + Debug,
     {
         let (name, title) = (object.name_any(), format!("{} {}", K::kind(&()), object.name_any()));
         let Some(version) = self.desk.output.clone().filter(|_| !matches!(self.desk.memory.output(), Some(Output::Absent))) else {
             let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-            return ask(format!("create {title}"), api.create(&params, &object)).await;
+            return ask_with(data, format!("create {title}"), api.create(&params, &object)).await;
         };
         object.meta_mut().uid = Some(version.uid);
         object.meta_mut().resource_version = Some(version.resource_version);
         if version.superfluous.is_empty() {
             let params = PatchParams::apply(FIELD_MANAGER).force();
-            return ask(format!("update {title}"), api.patch(&name, &params, &Patch::Apply(&object))).await;
+            return ask_with(data, format!("update {title}"), api.patch(&name, &params, &Patch::Apply(&object))).await;
         }
         // What others put there belongs to them by its managed fields, and goes only when it is named.
         let mut patch = serde_json::to_value(&object).unwrap_or_default();
         version.superfluous.take_out(&mut patch);
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        ask(format!("update {title}"), api.patch(&name, &params, &Patch::Merge(&patch))).await
+        ask_with(data, format!("update {title}"), api.patch(&name, &params, &Patch::Merge(&patch))).await
     }
 
     /// What the output shall hold; `None` when the key for it is nowhere any more.

@@ -16,7 +16,7 @@ use tracing::warn;
 
 use super::layout::{OUTPUT_LABEL, OWNER};
 use crate::api::v1alpha1::{OutputRef, ServicePrincipalCredential};
-use crate::settings::Settings;
+use crate::settings::{OutputName, Reach, Settings};
 
 type Metadata<K> = PartialObjectMeta<K>;
 type Touched = BoxStream<'static, Result<Metadata<Secret>, watcher::Error>>;
@@ -28,7 +28,7 @@ pub(crate) struct Outputs {
     config_maps: Vec<Watched<ConfigMap>>,
 }
 
-/// The outputs of one kind in one namespace, or in all.
+/// The outputs of one kind within one watch.
 #[derive(Clone)]
 struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
     store: Store<Metadata<K>>,
@@ -37,7 +37,7 @@ struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
 }
 
 impl Outputs {
-    /// Starts a watch per namespace and kind, or one for all namespaces. The stream must be polled: it fills the stores.
+    /// Starts a watch per kind and namespace or output within reach, or one per kind for the whole cluster. The stream must be polled: it fills the stores.
     pub(crate) fn watch(client: &Client, settings: &Settings) -> (Self, Touched) {
         let mut streams = Vec::new();
         let secrets = watch_kind(client, settings, &mut streams);
@@ -88,15 +88,20 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
     Metadata<K>: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
-    let apis: Vec<Api<Metadata<K>>> = match settings.watch_namespaces.as_slice() {
-        [] => vec![Api::all(client.clone())],
-        some => some.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
+    let config = settings.watch().labels(OUTPUT_LABEL);
+    let within = |namespace: &str| Api::<Metadata<K>>::namespaced(client.clone(), namespace);
+    // A right to one name covers a list and a watch by exactly this field.
+    let by_name = |output: &OutputName| (within(&output.namespace), config.clone().fields(&format!("metadata.name={}", output.name)));
+    let watches: Vec<_> = match &settings.reach {
+        Reach::Cluster => vec![(Api::all(client.clone()), config.clone())],
+        Reach::Namespaces(namespaces) => namespaces.iter().map(|namespace| (within(namespace), config.clone())).collect(),
+        Reach::Outputs(outputs) => outputs.iter().map(by_name).collect(),
     };
-    let watched = apis.into_iter().map(|api| {
+    let watched = watches.into_iter().map(|(api, config)| {
         let (store, writer) = reflector::store();
         let (first, answered) = watch::channel(false);
-        let namespace = api.namespace().map(str::to_owned);
-        let events = watcher(api, settings.watch().labels(OUTPUT_LABEL)).default_backoff().inspect(notice(namespace, first));
+        let place = (api.namespace().map(str::to_owned), config.field_selector.clone());
+        let events = watcher(api, config).default_backoff().inspect(notice(place, first));
         // Only whose output it is matters to whom this leads.
         let touched = reflector::reflector(writer, events).touched_objects().map_ok(|touched| touched.metadata.into_response_partial());
         streams.push(touched.boxed());
@@ -105,8 +110,11 @@ where
     watched.collect()
 }
 
-/// Notes the first answer, and says once when a namespace cannot be watched any more.
-fn notice<K>(namespace: Option<String>, first: watch::Sender<bool>) -> impl FnMut(&Result<watcher::Event<Metadata<K>>, watcher::Error>) {
+/// Notes the first answer, and says once when what is at this place, a namespace and a selector, cannot be watched any more.
+fn notice<K>(
+    (namespace, selector): (Option<String>, Option<String>),
+    first: watch::Sender<bool>,
+) -> impl FnMut(&Result<watcher::Event<Metadata<K>>, watcher::Error>) {
     let mut failing = false;
     move |event| match event {
         Ok(watcher::Event::InitDone) => {
@@ -115,7 +123,7 @@ fn notice<K>(namespace: Option<String>, first: watch::Sender<bool>) -> impl FnMu
         }
         Err(error) => {
             if !failing {
-                warn!(namespace, %error, remedy = Reason::ClusterDenied.remedy(), "cannot watch the outputs of a namespace");
+                warn!(namespace, selector, %error, remedy = Reason::ClusterDenied.remedy(), "cannot watch outputs");
             }
             failing = true;
             first.send_replace(true);

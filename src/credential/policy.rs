@@ -61,8 +61,11 @@ pub(crate) fn policy(
         observed_generation: status.and_then(|status| status.observed_generation),
         own_client: tenant.and_then(|tenant| own_client(resource, tenant, &surroundings.settings.namespace)),
         late: surroundings.settings.late,
-        // How it would be rotated does not matter any more once it goes.
-        refusal: granted.err().cloned().or_else(|| invalid.or(unscheduled).filter(|_| status::deleted(resource).is_none())),
+        // Where and how it would be published does not matter any more once it goes.
+        refusal: granted.err().cloned().or_else(|| {
+            let unreachable = surroundings.settings.reach.refusal(resource);
+            unreachable.or(invalid).or(unscheduled).filter(|_| status::deleted(resource).is_none())
+        }),
     }
 }
 

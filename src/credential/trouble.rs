@@ -45,16 +45,20 @@ pub(crate) enum ClusterCause {
     /// No answer in time.
     #[error("no answer within {} s", super::cluster::TIMEOUT.as_secs())]
     Timeout,
+    /// An answer that does not say what it must. It may be a Secret, and serde quotes values, so nothing of its error is kept.
+    #[error("the answer cannot be understood")]
+    Understand,
     /// An answer that is a refusal, or none.
-    #[error("{}", describe(.0))]
+    #[error("{0}")]
     Kube(Box<kube::Error>),
 }
 
-/// What does not deserialise may be a Secret, and serde quotes values.
-fn describe(error: &kube::Error) -> String {
-    match error {
-        kube::Error::SerdeError(_) => "the answer cannot be understood".to_owned(),
-        other => other.to_string(),
+impl ClusterCause {
+    pub(crate) fn of(error: kube::Error) -> Self {
+        match error {
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::Understand,
+            other => Self::Kube(Box::new(other)),
+        }
     }
 }
 
@@ -66,7 +70,7 @@ impl ClusterError {
                 kube::Error::Api(status) => Some(status.code),
                 _ => None,
             },
-            ClusterCause::Timeout => None,
+            ClusterCause::Timeout | ClusterCause::Understand => None,
         }
     }
 

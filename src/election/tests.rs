@@ -53,7 +53,7 @@ fn settings(identity: &str) -> Settings {
         identity: identity.to_owned(),
         lease_name: "turns".to_owned(),
         lease_duration: DURATION,
-        watch_namespaces: Vec::new(),
+        reach: crate::settings::Reach::Cluster,
         late: Lateness::default(),
         watch_timeout: crate::settings::WATCH_TIMEOUT,
         allow_custom_endpoints: false,

@@ -1,6 +1,8 @@
 //! Tests that need more than one part of the operator, or a real Kubernetes API server.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+/// Secrets of the tests, and the search for them where none may be.
+mod canary;
 mod control_plane;
 mod crds;
 mod docs;

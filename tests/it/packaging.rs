@@ -31,6 +31,17 @@ fn the_charts_default_image_is_of_the_version_that_this_workspace_builds() {
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
 }
 
+#[test]
+fn the_image_is_built_from_nothing_and_holds_the_binary_and_the_roots_that_it_trusts() {
+    let file = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Containerfile")).unwrap();
+    let (build, image) = file.split_once("\nFROM scratch\n").expect("the image begins with nothing");
+    assert!(build.contains("-alpine AS build"), "musl, and so a static binary");
+    let added: Vec<_> = image.lines().filter(|line| ["COPY", "ADD", "RUN"].iter().any(|word| line.starts_with(word))).collect();
+    let roots = "COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt";
+    assert_eq!(added, [roots, "COPY --from=build /entra-rotator /entra-rotator"]);
+    assert!(image.contains("\nUSER 65532:65532\n") && image.contains("\nENTRYPOINT [\"/entra-rotator\"]"));
+}
+
 /// The paths of all values that are not objects with values of their own.
 fn leaves(path: &str, value: &Value) -> BTreeSet<String> {
     match value.as_object().filter(|object| !object.is_empty()) {

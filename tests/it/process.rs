@@ -54,12 +54,20 @@ struct Operator {
 
 impl Operator {
     fn start(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_by(&mut Self::command(args, environment))
+    }
+
+    fn command(args: &[&str], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_entra-rotator"));
         command.arg("--lease-duration=9s").args(args);
         if !args.iter().any(|arg| arg.starts_with("--listen")) {
             command.arg("--listen=127.0.0.1:0");
         }
         command.env_clear().env("POD_NAMESPACE", "ours").env("POD_NAME", "pod-0").envs(environment.iter().copied());
+        command
+    }
+
+    fn start_by(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let logs = BufReader::new(child.stderr.take().unwrap()).lines();
         Self { child, logs }
@@ -168,4 +176,46 @@ async fn a_process_that_cannot_begin_says_why_and_what_to_do() {
     let why = second.says("the operator ends").await["error"].as_str().unwrap().to_owned();
     assert!(why.starts_with(&format!("cannot listen on {address}: ")) && why.ends_with("; choose another address by --listen"), "{why}");
     assert_eq!(second.ends().await.code(), Some(1));
+}
+
+/// What the kernel shows of a process to others of its user. As root, who may see everything, the process runs as somebody else.
+#[cfg(target_os = "linux")]
+fn as_some_user(command: &mut Command) -> u32 {
+    let user = rustix::process::geteuid();
+    if !user.is_root() {
+        return user.as_raw();
+    }
+    const NOBODY: u32 = 65_532;
+    command.uid(NOBODY);
+    NOBODY
+}
+
+/// Whom the memory of a process belongs to: its user, or root if the kernel lets nobody else look.
+#[cfg(target_os = "linux")]
+fn owner_of_memory(id: u32) -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+
+    std::fs::metadata(format!("/proc/{id}/mem")).unwrap().uid()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_running_process_leaves_no_core_and_its_memory_is_for_nobody_of_its_user() {
+    let mut other = Command::new("cat");
+    let user = as_some_user(&mut other);
+    let other = other.stdin(Stdio::piped()).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    assert_eq!(owner_of_memory(other.id().unwrap()), user, "the memory of any other program is for its user to read");
+
+    let cluster = Cluster::start().await;
+    // Nothing in it is secret.
+    std::fs::set_permissions(cluster.kubeconfig.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let mut command = Operator::command(&[], &[("KUBECONFIG", cluster.kubeconfig.path().to_str().unwrap())]);
+    as_some_user(&mut command);
+    let mut operator = Operator::start_by(&mut command);
+    operator.says("leading").await;
+    let id = operator.child.id().unwrap();
+    assert_eq!(owner_of_memory(id), 0);
+    let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).unwrap();
+    let core: Vec<_> = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap().split_whitespace().collect();
+    assert_eq!(core, ["0", "0", "bytes"]);
 }

@@ -5,6 +5,7 @@ mod clients;
 mod defects;
 mod dependencies;
 mod endure;
+mod image;
 mod installed;
 mod model;
 mod mutants;
@@ -66,6 +67,15 @@ cargo xtask tools
     Builds etcd, kube-apiserver, kube-controller-manager, kubectl and helm if they are missing, and prints their folder.
     Where the variable KUBEBUILDER_ASSETS names a folder, programs are taken from there.
 
+cargo xtask advisories
+    Checks the dependencies against the advisories of RustSec. Unlike the same step of cargo xtask test, this fails where the database cannot be
+    fetched from github.com.
+
+cargo xtask binary
+    Builds the binary as the image holds it, for x86_64-unknown-linux-musl, and checks that it needs nothing beside it: no interpreter, no shared
+    library, no executable stack. Needs that target (rustup target add) and a C compiler for musl: install musl-gcc, or name another by the
+    variables CC_x86_64_unknown_linux_musl and CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER.
+
 cargo xtask clients
     Installs msal, azure-identity and @azure/identity if they are missing, and prints their folder. Needs Python 3.11 with venv,
     and Node 20 with npm. To run the tests with them: ENTRA_ROTATOR_CLIENTS=$(cargo xtask clients) cargo test --test it real_clients::
@@ -87,13 +97,20 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        [] | ["help" | "--help" | "-h", ..] | ["test" | "chaos" | "tools" | "clients" | "defects" | "mutants", "--help" | "-h"] => {
+        []
+        | ["help" | "--help" | "-h", ..]
+        | ["test" | "chaos" | "tools" | "clients" | "defects" | "mutants" | "advisories" | "binary", "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
         }
         ["test", options @ ..] => test::Options::parse(options).and_then(|options| test::run(&options)),
         ["chaos", arguments @ ..] => chaos::run(arguments),
         ["tools"] => tools::Tools::build_in_background().and_then(tools::Tools::folder).map(|folder| println!("{folder}")),
+        ["advisories"] => dependencies::advisories().and_then(|found| match found {
+            dependencies::Advisories::Clean => Ok(()),
+            dependencies::Advisories::Unknown => Err("the advisory database can neither be fetched nor is it here".to_owned()),
+        }),
+        ["binary"] => image::check(),
         ["clients"] => clients::install().map(|folder| println!("{}", folder.display())),
         ["sim", arguments @ ..] => run(cargo(&["run", "--package", "simulator", "--"]).args(arguments)),
         ["endure", arguments @ ..] => run(&mut endure::command(arguments)),

@@ -47,6 +47,7 @@ fn steps(options: &Options, report: &mut Report) -> Result<(), String> {
     }
     report.run("documentation", || told(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")))?;
     report.run("dependencies", dependencies::check)?;
+    report.run("advisories", look_for_advisories)?;
     if let Some(tools) = tools {
         let mut folder = String::new();
         report.run("wait for the control plane", || tools.folder().map(|built| folder = built))?;
@@ -67,6 +68,16 @@ const CARGO_STEPS: [(&str, &[&str]); 5] = [
     ("rotation alone", &["check", "--package", "rotation"]),
     ("entra alone", &["check", "--package", "entra"]),
 ];
+
+/// Where the advisories cannot be had, that is said and the rest goes on: no change of ours could mend it.
+fn look_for_advisories() -> Result<(), String> {
+    if dependencies::advisories()? == dependencies::Advisories::Unknown {
+        eprintln!(
+            "    NOT CHECKED: the database of known vulnerabilities on github.com cannot be fetched. Run cargo xtask advisories where it can be."
+        );
+    }
+    Ok(())
+}
 
 /// Runs the tests whose path starts so, which find what they need by a variable.
 fn integration(tests: &str, variable: &str, folder: &str) -> Result<(), String> {

@@ -45,6 +45,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- .Values.rbac.namespaces | default (list .Release.Namespace) | uniq | toJson }}
 {{- end }}
 
+{{- /* The outputs that are served by name, as JSON: only for the mode Named. Names that do nothing in the chosen mode are refused. */ -}}
+{{- define "entra-rotator.outputs" -}}
+{{- with .Values.rbac }}
+{{- if eq .mode "Named" }}
+{{- if not .outputs }}{{ fail "With rbac.mode: Named, list the outputs in rbac.outputs, by namespace." }}{{ end }}
+{{- if .namespaces }}{{ fail "With rbac.mode: Named, rbac.namespaces does nothing: list the outputs in rbac.outputs, by namespace." }}{{ end }}
+{{- else if .outputs }}{{ fail (printf "With rbac.mode: %s, rbac.outputs does nothing: set rbac.mode: Named, or leave rbac.outputs out." .mode) }}
+{{- end }}
+{{- .outputs | toJson }}
+{{- end }}
+{{- end }}
+
 {{- define "entra-rotator.subject" -}}
 - kind: ServiceAccount
   name: {{ include "entra-rotator.serviceAccountName" . }}

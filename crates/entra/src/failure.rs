@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use keys::Sensitive;
 
 use crate::category::Category;
 use crate::operation::Operation;
@@ -85,6 +86,18 @@ impl Failure {
             date: None,
             message,
         })
+    }
+}
+
+impl Failure {
+    /// Without anything of these secrets in what the other side said.
+    pub(crate) fn without(self, secrets: impl IntoIterator<Item = Sensitive<Vec<u8>>>) -> Self {
+        let mut details = Details::from(self);
+        for secret in secrets {
+            let conceal = |text: &mut String| *text = crate::text::conceal(std::mem::take(text), secret.expose());
+            [Some(&mut details.message), details.code.as_mut(), details.request_id.as_mut()].into_iter().flatten().for_each(conceal);
+        }
+        details.into()
     }
 }
 

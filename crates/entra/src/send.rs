@@ -225,7 +225,7 @@ impl Graph {
         read: impl Fn(&Answer) -> Result<T, String>,
     ) -> Result<T, Failure> {
         let request = self
-            .request(content, authorization)
+            .request(content, authorization.clone())
             .map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))?;
         permit.sent();
         let sent = if call.operation.mutates() { self.send_permitted(request).await } else { self.wire.clone().oneshot(request).await };
@@ -233,7 +233,7 @@ impl Graph {
             permit.not_sent();
         }
         drop(permit);
-        let result = self.judge(call, sent, read);
+        let result = self.judge(call, sent, read).map_err(|failure| discreet(failure, content, authorization.as_ref()));
         let outcome = result.as_ref().map_or_else(|failure| Outcome::Failed(failure.category), |_| Outcome::Success);
         self.environment.observer.request(call.operation, outcome);
         result
@@ -312,7 +312,7 @@ impl Graph {
         let mut details = Details::from(call.answered(answer, category, retry, message));
         details.code = refusal.code.map(|code| text::clean(&code, 128));
         details.request_id = details.request_id.or_else(|| refusal.request_id.map(|id| text::clean(&id, 64)));
-        details.into()
+        Failure::from(details).without(call.concealed())
     }
 }
 
@@ -324,7 +324,7 @@ impl Answer {
 }
 
 impl Call {
-    /// A failure with the facts of its answer.
+    /// A failure with the facts of its answer, and none of its secrets.
     fn answered(&self, answer: &Answer, category: Category, retry: Retry, message: String) -> Failure {
         let status = answer.status.as_u16();
         let concealed = self.conceal.iter().filter(|secret| !secret.expose().is_empty());
@@ -336,6 +336,11 @@ impl Call {
             date: answer.date(),
             ..Details::from(self.unsent(category, retry, text::clean(&message, text::MAX_MESSAGE)))
         })
+        .without(self.concealed().chain(secrets(answer.bytes())))
+    }
+
+    fn concealed(&self) -> impl Iterator<Item = Sensitive<Vec<u8>>> {
+        self.conceal.iter().map(|secret| Sensitive::new(secret.expose().as_bytes().to_vec()))
     }
 
     /// A failure without an answer.
@@ -355,6 +360,41 @@ impl WireError {
         }
     }
 }
+
+/// The failure without what the request carried, should the answer have repeated it: the token, and what goes into or comes out of a credential.
+fn discreet(failure: Failure, content: &Content, authorization: Option<&HeaderValue>) -> Failure {
+    let token = authorization.and_then(|value| value.as_bytes().strip_prefix(b"Bearer ")).map(|token| Sensitive::new(token.to_vec()));
+    let sent = content.body.as_ref().map(|(_, body)| secrets(body)).unwrap_or_default();
+    failure.without(token.into_iter().chain(sent))
+}
+
+/// The values in a JSON text or a form that are secrets, or prove that one has them. Nothing of another text.
+fn secrets(body: &[u8]) -> Vec<Sensitive<Vec<u8>>> {
+    const FIELDS: [&str; 4] = ["access_token", "key", "proof", "secretText"];
+    fn collect(value: &serde_json::Value, found: &mut Vec<Sensitive<Vec<u8>>>) {
+        match value {
+            serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+            serde_json::Value::Object(fields) => fields.iter().for_each(|(name, value)| match value.as_str() {
+                // What is shorter stands in many a text by chance.
+                Some(text) if FIELDS.contains(&name.as_str()) && text.len() >= 8 => found.push(Sensitive::new(text.as_bytes().to_vec())),
+                Some(_) => {}
+                None => collect(value, found),
+            }),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    if let Ok(value) = serde_json::from_slice(body) {
+        collect(&value, &mut found);
+    }
+    let fields = body.split(|byte| *byte == b'&').map(|field| (field, field.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1)));
+    let sent = fields.filter(|(field, _)| FORM_FIELDS.iter().any(|name| field.starts_with(name)));
+    found.extend(sent.map(|(field, value)| Sensitive::new(field.get(value..).unwrap_or_default().to_vec())));
+    found
+}
+
+/// As they stand in a form, up to their values. Encoded ones are sought as they were sent.
+const FORM_FIELDS: [&[u8]; 2] = [b"client_secret=", b"client_assertion="];
 
 /// Whether Graph refused our access token.
 fn is_token_refused(failure: &Failure) -> bool {

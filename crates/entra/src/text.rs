@@ -8,10 +8,22 @@ pub(crate) fn clean(text: &str, limit: usize) -> String {
     let visible = |c: char| if c.is_control() || is_formatting(c) { ' ' } else { c };
     // What comes after a few times the limit cannot be seen any more.
     let shown: String = text.chars().take(limit.saturating_mul(8)).map(visible).collect();
-    let words: Vec<_> = shown.split_whitespace().map(|word| if looks_like_jwt(word) { "[redacted]" } else { word }).collect();
+    let words: Vec<_> = shown.split_whitespace().map(|word| if looks_like_jwt(word) { REDACTED } else { word }).collect();
     let whole: String = words.join(" ").chars().take(limit).collect();
     whole.trim_end().to_owned()
 }
+
+/// The text with `[redacted]` in place of the words that show a part of the secret, or of all of it if that is not enough.
+pub(crate) fn conceal(text: String, secret: &[u8]) -> String {
+    if !keys::quotes(&text, secret) {
+        return text;
+    }
+    let words = text.split(' ').map(|word| if keys::quotes(word, secret) { REDACTED } else { word });
+    let concealed = words.collect::<Vec<_>>().join(" ");
+    if keys::quotes(&concealed, secret) { REDACTED.to_owned() } else { concealed }
+}
+
+const REDACTED: &str = "[redacted]";
 
 /// Marks that reorder or hide text: zero-width ones, embeddings, overrides, isolates, the byte order mark.
 fn is_formatting(c: char) -> bool {
@@ -36,6 +48,15 @@ mod tests {
     fn text_is_cut_by_characters_not_bytes() {
         assert_eq!(clean(&"ü".repeat(600), MAX_MESSAGE).chars().count(), 512);
         assert_eq!(clean("", 5), "");
+    }
+
+    #[test]
+    fn words_that_show_a_secret_are_gone_and_the_others_stay() {
+        let secret = b"correct horse battery";
+        let concealed = |text: &str| conceal(text.to_owned(), secret);
+        assert_eq!(concealed("no"), "no");
+        assert_eq!(conceal("bad: a~b~c~d~e~f~g, sorry".to_owned(), b"a~b~c~d~e~f~g"), "bad: [redacted] sorry");
+        assert_eq!(concealed("it is correct horse, no"), "[redacted]", "the words alone are not telling");
     }
 
     #[test]

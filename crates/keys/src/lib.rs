@@ -10,9 +10,11 @@ mod issue;
 mod pem;
 pub mod pfx;
 mod private_key;
+mod quote;
 mod sensitive;
 
 pub use certificate::{Certificate, CertificateError};
 pub use issue::CertificateRequest;
 pub use private_key::{InvalidKeySize, KeyError, KeySize, PrivateKey};
+pub use quote::quotes;
 pub use sensitive::Sensitive;

@@ -95,8 +95,8 @@ reasons! {
     InvalidRequest Refusal "Check spec against the message of Entra; if it is in order, report a defect of the operator.",
     /// Graph refuses the operator's token.
     Unauthorized Refusal "Check that the tenant, the cloud and the permissions of the operator's application belong together.",
-    /// The Kubernetes API server denies the operator.
-    ClusterDenied Refusal "Give the operator its rights in this namespace: list it under rbac.namespaces of the chart.",
+    /// The Kubernetes API server denies the operator, or would, by what its settings say of its rights.
+    ClusterDenied Refusal "Give the operator its rights there: list the namespace under rbac.namespaces of the chart, or with rbac.mode: Named the output under rbac.outputs.",
     /// Graph slows us down.
     Throttled Passing "The operator waits as long as Entra asks.",
     /// Somebody wrote to the same object at the same moment.

@@ -71,10 +71,12 @@ fn leave(case: &Case<'_>) -> Check {
     }
 }
 
-/// Without a grant, or beside an older resource, nothing is published either.
+/// Without a grant, without rights in the cluster, or beside an older resource, nothing is published either.
 fn obey_the_owners(case: &Case<'_>) -> Check {
     match &case.policy.refusal {
-        Some(refusal) if refusal.reason == Reason::NotGranted => refuse(case, refusal.reason, refusal.message.clone()),
+        Some(refusal) if matches!(refusal.reason, Reason::NotGranted | Reason::ClusterDenied) => {
+            refuse(case, refusal.reason, refusal.message.clone())
+        }
         _ => match case.application.rival() {
             Some(rival) => refuse(
                 case,

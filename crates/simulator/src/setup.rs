@@ -131,7 +131,7 @@ fn settings() -> Settings {
         identity: "operator-0".to_owned(),
         lease_name: "entra-rotator".to_owned(),
         lease_duration: SIX_HOURS,
-        watch_namespaces: vec![],
+        reach: entra_rotator::settings::Reach::Cluster,
         late: Lateness::default(),
         watch_timeout: Duration::from_secs(10 * 86_400),
         allow_custom_endpoints: true,

@@ -28,7 +28,7 @@ use super::net::Net;
 use crate::api::v1alpha1::EntraTenant;
 use crate::metrics::Metrics;
 use crate::seams::{KeySource, Seams};
-use crate::settings::{Ambient, Settings};
+use crate::settings::{Ambient, Reach, Settings};
 use crate::tenant::{Context, Tenants, controller};
 
 pub(super) const TENANT: &str = "8c9f3d52-0b1e-4c55-9d0e-6a2f6c1e7b10";
@@ -290,7 +290,7 @@ pub(super) fn settings(allow_custom_endpoints: bool) -> Settings {
         identity: "test".to_owned(),
         lease_name: "entra-rotator".to_owned(),
         lease_duration: Duration::from_secs(15),
-        watch_namespaces: Vec::new(),
+        reach: Reach::Cluster,
         late: Lateness::default(),
         watch_timeout: crate::settings::WATCH_TIMEOUT,
         allow_custom_endpoints,

@@ -42,6 +42,38 @@ async fn the_pod_meets_the_restricted_pod_security_standard() {
     assert!(refused.to_string().contains("violates PodSecurity"), "{refused}");
 }
 
+/// The image holds one static binary and nothing else (`cargo xtask binary` looks at it), so nothing here may ask for a shell or for a place to write.
+#[tokio::test]
+async fn whatever_is_set_the_pod_writes_nowhere_runs_no_shell_and_gains_nothing() {
+    let cluster = ControlPlane::shared().await.unwrap();
+    for values in [
+        "replicas=2",
+        "rbac.mode=Cluster",
+        "rbac.mode=Named,rbac.outputs.a={b}",
+        "workloadIdentity.enabled=true,workloadIdentity.webhook=false",
+    ] {
+        let rendered = objects(&render(cluster, &["--set", values]).await);
+        let pod = &of_kind(&rendered, "Deployment")["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        assert_eq!(pod["containers"].as_array().unwrap().len(), 1);
+        assert_eq!(pod["initContainers"], Value::Null);
+        assert_eq!(container["command"], Value::Null, "the image's own");
+        let hardened = json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}});
+        assert_eq!(container["securityContext"], hardened);
+        let user = json!({"runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}});
+        assert_eq!(pod["securityContext"], user);
+        for forbidden in ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"] {
+            assert_eq!(pod[forbidden], Value::Null);
+        }
+        let writable = pod["volumes"].as_array().into_iter().flatten().filter(|volume| volume["projected"].is_null()).count();
+        let mounts = container["volumeMounts"].as_array().into_iter().flatten();
+        assert!(writable == 0 && mounts.into_iter().all(|mount| mount["readOnly"] == true), "{values}: {pod:#}");
+        for probe in ["livenessProbe", "readinessProbe"] {
+            assert!(container[probe]["httpGet"].is_object() && container[probe]["exec"].is_null());
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_service_for_metrics_selects_the_pod_at_a_port_that_it_has() {
     let cluster = ControlPlane::shared().await.unwrap();
@@ -101,6 +133,10 @@ async fn values_reach_the_operators_arguments() {
     let namespaces = ["--set", "rbac.namespaces={payroll,crm}"];
     let expected = json!(["--lease-name=chart-entra-rotator", "--watch-namespace=payroll", "--watch-namespace=crm"]);
     assert_eq!(arguments(cluster, &namespaces).await, expected);
+    let named = ["--set", "rbac.mode=Named,rbac.outputs.payroll={api,saml},rbac.outputs.crm={sync}"];
+    let expected =
+        ["--lease-name=chart-entra-rotator", "--watch-output=crm/sync", "--watch-output=payroll/api", "--watch-output=payroll/saml"];
+    assert_eq!(arguments(cluster, &named).await, json!(expected));
     let cluster_wide = ["--set", "rbac.mode=Cluster,allowCustomEndpoints=true", "--set", "extraArgs={--late=20m}"];
     let expected = json!(["--lease-name=chart-entra-rotator", "--allow-custom-endpoints", "--late=20m"]);
     assert_eq!(arguments(cluster, &cluster_wide).await, expected);
@@ -159,7 +195,10 @@ fn variable(pod: &Value, name: &str) -> Option<String> {
 async fn a_value_that_would_do_nothing_is_refused() {
     let cluster = ControlPlane::shared().await.unwrap();
     for wrong in [
-        "rbac.mode=Named",
+        "rbac.mode=Everything",
+        "rbac.mode=Named,rbac.outputs.payroll={Api}",
+        "rbac.mode=Named,rbac.outputs.Payroll={api}",
+        "rbac.mode=Named,rbac.outputs.payroll={}",
         "replicaCount=2",
         "image.digest=sha256:short",
         "rbac.namespaces={Payroll}",
@@ -169,8 +208,15 @@ async fn a_value_that_would_do_nothing_is_refused() {
         let refused = cluster.helm(&["template", "chart", CHART, "--set", wrong]).await.unwrap_err();
         assert!(refused.to_string().contains("values don't meet the specifications of the schema"), "{wrong}: {refused}");
     }
-    let refused = cluster.helm(&["template", "chart", CHART, "--set", "serviceAccount.create=false"]).await.unwrap_err();
-    assert!(refused.to_string().contains("name an existing service account in serviceAccount.name"), "{refused}");
+    for (wrong, remedy) in [
+        ("serviceAccount.create=false", "name an existing service account in serviceAccount.name"),
+        ("rbac.mode=Named", "list the outputs in rbac.outputs, by namespace"),
+        ("rbac.mode=Named,rbac.outputs.a={b},rbac.namespaces={a}", "rbac.namespaces does nothing: list the outputs in rbac.outputs"),
+        ("rbac.outputs.a={b}", "rbac.outputs does nothing: set rbac.mode: Named"),
+    ] {
+        let refused = cluster.helm(&["template", "chart", CHART, "--set", wrong]).await.unwrap_err();
+        assert!(refused.to_string().contains(remedy), "{wrong}: {refused}");
+    }
 }
 
 async fn arguments(cluster: &ControlPlane, more: &[&str]) -> Value {

@@ -9,6 +9,7 @@ use crate::control_plane::ControlPlane;
 
 const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/base");
 const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/examples/kustomize");
+const NAMED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/examples/kustomize-named");
 const OPTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/examples/kustomize-options");
 
 #[tokio::test]
@@ -20,6 +21,11 @@ async fn the_base_says_what_the_chart_says_by_its_defaults() {
 async fn the_components_say_what_the_charts_values_say() {
     let values = "workloadIdentity.enabled=true,workloadIdentity.webhook=false,verbsPolicy.enabled=true,replicas=2";
     assert_like_the_chart(OPTIONS, &["--set", values]).await;
+}
+
+#[tokio::test]
+async fn single_outputs_are_served_as_by_the_chart() {
+    assert_like_the_chart(NAMED, &["--set", "rbac.mode=Named", "--set", "rbac.outputs.payroll={payroll-api,payroll-saml}"]).await;
 }
 
 async fn assert_like_the_chart(folder: &str, values: &[&str]) {

@@ -13,5 +13,6 @@ mod secrets;
 mod self_rolling;
 mod signers;
 mod strangers;
+mod tenancy;
 mod time;
 mod years;

@@ -48,6 +48,60 @@ async fn a_token_or_proof_that_comes_back_in_a_refusal_is_not_kept() {
     assert_eq!(failure.message, "Bearer [redacted] is no token");
 }
 
+/// A token that is no JWT: Graph's are opaque by contract.
+const OPAQUE: &str = "0paque-t0ken.of_our~own/and+more";
+
+/// Answers that repeat a text where others say what went wrong.
+fn echoes(text: &str) -> [String; 4] {
+    [
+        json!({"error": {"code": "X", "message": format!("not with {text}, please")}}).to_string(),
+        json!({"error": {"code": text, "message": "no"}}).to_string(),
+        json!({"error": {"code": "X", "message": "no", "innerError": {"request-id": text}}}).to_string(),
+        json!({"error": {"code": "X", "message": format!("in base64: {}", BASE64.encode(format!("x{text}").as_bytes()))}}).to_string(),
+    ]
+}
+
+#[tokio::test]
+async fn an_opaque_token_that_comes_back_anywhere_in_a_refusal_is_not_kept() {
+    for status in [400, 401, 403, 409, 500] {
+        for body in echoes(OPAQUE) {
+            let stand_in = StandIn::answering([reply(status, body.clone()), reply(status, body.clone())]);
+            stand_in.answers_tokens([token(OPAQUE, 3599), token(OPAQUE, 3599)]);
+            let failure = stand_in.graph().read(&application(), Detail::Plain).await.unwrap_err();
+            let shown = format!("{failure} {failure:?}");
+            assert!(!keys::quotes(&shown, OPAQUE.as_bytes()), "{status} {body}: {shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_or_password_that_comes_back_anywhere_in_a_refusal_is_not_kept() {
+    let key = signing_key(4);
+    let pfx = BASE64.encode(key.pfx.expose());
+    for secret in [PASSWORD, &pfx[200..260]] {
+        for body in echoes(secret) {
+            let stand_in = StandIn::answering([reply(400, body.clone()), reply(400, body.clone())]);
+            let added = stand_in.graph().add_signing_key(&application(), &key, &proof()).await.unwrap_err();
+            let entries = entra::signing_entries(KEY.parse().unwrap(), KEY.parse().unwrap(), "x", &crate::emulator::certificate(4), &key);
+            let list = entra_types::CredentialList::default().with_all(entries.0);
+            let passwords = entra_types::CredentialList::default().with(entries.1);
+            let replaced = stand_in.graph().replace_credentials(&application(), Some(&list), Some(&passwords)).await.unwrap_err();
+            let shown = format!("{added} {added:?} {replaced} {replaced:?}");
+            assert!(!keys::quotes(&shown, secret.as_bytes()), "{body}: {shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_entra_makes_and_then_tells_as_an_error_is_not_kept() {
+    const MADE: &str = "m4d3~by.entra-with_kinds";
+    let new = NewPassword { display_name: "one".to_owned(), end_date_time: "2026-11-18T10:00:00Z".to_owned() };
+    let body = json!({"error": {"code": "X", "message": format!("{MADE} was made"), "innerError": {"secretText": MADE}}});
+    let failure = StandIn::answering([reply(500, body.to_string())]).graph().add_password(&application(), &new).await.unwrap_err();
+    let shown = format!("{failure} {failure:?}");
+    assert!(!shown.contains(&MADE[..8]), "{shown}");
+}
+
 thread_local! {
     /// What was logged by this thread, and so by its test.
     static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };

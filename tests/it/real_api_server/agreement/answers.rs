@@ -29,7 +29,8 @@ pub(super) struct Names {
 }
 
 static UID: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap());
-static GENERATED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b((?:[a-z0-9-]+-)?(?:[ab]|absent)-)[bcdfghjklmnpqrstvwxz2456789]{5}\b").unwrap());
+static GENERATED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\b((?:[a-z0-9-]+-)?(?:[ab]|absent)-)[bcdfghjklmnpqrstvwxz2456789]{5}\b").unwrap());
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9]+").unwrap());
 impl Difference {
     /// What tells it from others in a summary.
@@ -108,7 +109,9 @@ impl Names {
                 let told = list.iter().filter(|item| !is_progress(item));
                 let mut list: Vec<Value> = told.map(|item| self.value("", item)).collect();
                 match field {
-                    "managedFields" => list.sort_by_key(|entry| format!("{}{}{}", entry["manager"], entry["operation"], entry["subresource"])),
+                    "managedFields" => {
+                        list.sort_by_key(|entry| format!("{}{}{}", entry["manager"], entry["operation"], entry["subresource"]))
+                    }
                     // Names that the server makes up are in no order.
                     "items" => list.sort_by_key(|item| (item["metadata"]["name"].to_string(), item.to_string())),
                     _ => {}

@@ -37,9 +37,8 @@ pub(super) struct Field {
 }
 
 /// All of them.
-pub(super) static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
-    vec![secret(), config_map(), lease(), event(), new_event(), namespace(), widget(), credential(), tenant()]
-});
+pub(super) static KINDS: LazyLock<Vec<Kind>> =
+    LazyLock::new(|| vec![secret(), config_map(), lease(), event(), new_event(), namespace(), widget(), credential(), tenant()]);
 
 impl Kind {
     pub(super) fn api_version(&self) -> String {
@@ -65,7 +64,16 @@ fn field(name: &'static str, share: f64, good: &[Value], bad: &[Value]) -> Field
 
 fn secret() -> Kind {
     let data = [json!({"a": "MQ=="}), json!({"a": "Mg==", "b": ""}), json!({"tls.crt": "MQ==", "tls.key": "Mg=="}), json!({})];
-    let bad = [json!({"a": "*"}), json!({"a": "MQ"}), json!({"a": 5}), json!({"a": null}), json!({"a/b": "MQ=="}), json!({"..": "MQ=="}), json!([]), json!("x")];
+    let bad = [
+        json!({"a": "*"}),
+        json!({"a": "MQ"}),
+        json!({"a": 5}),
+        json!({"a": null}),
+        json!({"a/b": "MQ=="}),
+        json!({"..": "MQ=="}),
+        json!([]),
+        json!("x"),
+    ];
     Kind {
         version: "v1",
         kind: "Secret",
@@ -74,7 +82,17 @@ fn secret() -> Kind {
         content: vec![
             field("data", 0.7, &data, &bad),
             field("stringData", 0.2, &[json!({"a": "1"}), json!({"c": "ü"})], &[json!({"a": 1}), json!({"a/b": ""}), Value::Null]),
-            field("type", 0.2, &[json!("Opaque"), json!("kubernetes.io/tls"), json!("example.com/x"), json!("")], &[json!(5), json!("kubernetes.io/service-account-token"), json!("kubernetes.io/basic-auth"), json!("kubernetes.io/dockerconfigjson")]),
+            field(
+                "type",
+                0.2,
+                &[json!("Opaque"), json!("kubernetes.io/tls"), json!("example.com/x"), json!("")],
+                &[
+                    json!(5),
+                    json!("kubernetes.io/service-account-token"),
+                    json!("kubernetes.io/basic-auth"),
+                    json!("kubernetes.io/dockerconfigjson"),
+                ],
+            ),
             field("immutable", 0.15, &[json!(true), json!(true), json!(false)], &[json!("yes"), Value::Null]),
             field("datum", 0.04, &[json!({"a": "MQ=="}), json!(1)], &[]),
         ],
@@ -273,7 +291,20 @@ fn widget() -> Kind {
         namespaced: true,
         content: vec![field("spec", 0.95, &good, &bad), field("more", 0.03, &[json!(1), json!({})], &[])],
         fields: &["spec", "status"],
-        pointers: &["/spec/color", "/spec/size", "/spec/ports/0", "/spec/ports/-", "/spec/ports/0/port", "/spec/tags/-", "/spec/labels", "/spec/labels/a", "/spec/policy", "/spec/policy/mode", "/spec/owner", "/status/observedGeneration"],
+        pointers: &[
+            "/spec/color",
+            "/spec/size",
+            "/spec/ports/0",
+            "/spec/ports/-",
+            "/spec/ports/0/port",
+            "/spec/tags/-",
+            "/spec/labels",
+            "/spec/labels/a",
+            "/spec/policy",
+            "/spec/policy/mode",
+            "/spec/owner",
+            "/status/observedGeneration",
+        ],
         values: vec![json!("blue"), json!(3), json!({"name": "z"}), json!("t"), json!({"a": "5"}), json!("Hard"), json!({"mode": "Hard"})],
         status_field: "extra",
         status_values: vec![json!(1)],
@@ -295,7 +326,9 @@ fn credential() -> Kind {
         spec(json!({"clientSecret": {}, "suspend": true, "template": {"labels": {"a": "1"}, "annotations": {"b": "2"}}})),
         spec(json!({"clientCertificate": {"privateKey": {"size": 3072}}, "template": {"additionalFormats": ["PKCS12"]}})),
         spec(json!({"tokenSigningCertificate": {"displayName": "CN=x", "activation": {"soak": "72h"}}})),
-        spec(json!({"clientSecret": {}, "rotation": {"notIssuedBefore": "2026-01-01T00:00:00Z", "windows": [{"schedule": "0 3 * * *", "duration": "2h"}]}})),
+        spec(
+            json!({"clientSecret": {}, "rotation": {"notIssuedBefore": "2026-01-01T00:00:00Z", "windows": [{"schedule": "0 3 * * *", "duration": "2h"}]}}),
+        ),
         spec(json!({"clientSecret": {}, "adoptKeyIDs": ["22222222-2222-4333-8444-555555555555"], "deletionPolicy": "Revoke"})),
     ];
     let bad = [
@@ -305,7 +338,9 @@ fn credential() -> Kind {
         spec(json!({"clientSecret": {}, "secretName": null})),
         spec(json!({"clientSecret": {}, "target": {}})),
         spec(json!({"clientSecret": {}, "target": {"clientID": "x"}})),
-        spec(json!({"clientSecret": {}, "target": {"clientID": "11111111-2222-4333-8444-555555555555", "objectID": "11111111-2222-4333-8444-555555555555"}})),
+        spec(
+            json!({"clientSecret": {}, "target": {"clientID": "11111111-2222-4333-8444-555555555555", "objectID": "11111111-2222-4333-8444-555555555555"}}),
+        ),
         spec(json!({"clientSecret": {}, "tenantRef": {"name": "other"}})),
         spec(json!({"clientSecret": {}, "rotation": {"validity": "5s"}})),
         spec(json!({"clientSecret": {}, "rotation": {"validity": "3 days"}})),
@@ -327,8 +362,24 @@ fn credential() -> Kind {
         namespaced: true,
         content: vec![field("spec", 0.97, &good, &bad)],
         fields: &["spec", "status"],
-        pointers: &["/spec/suspend", "/spec/rotation", "/spec/rotation/validity", "/spec/secretName", "/spec/template/labels", "/spec/adoptKeyIDs/-", "/status/nextSeq", "/spec/clientSecret"],
-        values: vec![json!(true), json!("48h"), json!({"validity": "96h"}), json!("other"), json!({"x": "y"}), json!("33333333-2222-4333-8444-555555555555")],
+        pointers: &[
+            "/spec/suspend",
+            "/spec/rotation",
+            "/spec/rotation/validity",
+            "/spec/secretName",
+            "/spec/template/labels",
+            "/spec/adoptKeyIDs/-",
+            "/status/nextSeq",
+            "/spec/clientSecret",
+        ],
+        values: vec![
+            json!(true),
+            json!("48h"),
+            json!({"validity": "96h"}),
+            json!("other"),
+            json!({"x": "y"}),
+            json!("33333333-2222-4333-8444-555555555555"),
+        ],
         status_field: "credentials",
         status_values: vec![
             json!([{"seq": 1, "id": "aaaaaaaaaa", "origin": "Made", "use": "Current"}]),

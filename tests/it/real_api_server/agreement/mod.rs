@@ -100,7 +100,8 @@ impl Servers {
 
     async fn scenarios(&self) -> Vec<Replayed> {
         let found = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/kube-sim/scenarios/found");
-        let files = fs::read_dir(found).unwrap().map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "yaml"));
+        let files =
+            fs::read_dir(found).unwrap().map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "yaml"));
         let found = files.map(|path| serde_saphyr::from_str::<Scenario>(&fs::read_to_string(path).unwrap()).unwrap());
         let all = Scenario::all().unwrap().into_iter().chain(found).map(|scenario| async move {
             let (unexpected, differences) = self.compare(&scenario).await;
@@ -159,7 +160,8 @@ impl Servers {
         }
         let (steps, first) = best;
         let told = first.map(|first| first.to_string()).unwrap_or_default();
-        let lines: Vec<_> = sequence::scenario("found", &steps)["steps"].as_array().into_iter().flatten().map(|step| format!("- {step}")).collect();
+        let lines: Vec<_> =
+            sequence::scenario("found", &steps)["steps"].as_array().into_iter().flatten().map(|step| format!("- {step}")).collect();
         format!("shrunk: {told}\n--- a scenario file:\nname: found-x\nsteps:\n{}\n---", lines.join("\n"))
     }
 

@@ -24,8 +24,14 @@ pub(super) fn object(kind: &'static Kind) -> BoxedStrategy<Value> {
 /// A part of an object, for a merge patch: a null takes away.
 pub(super) fn merge_patch(kind: &'static Kind) -> BoxedStrategy<Value> {
     let taken = prop::sample::select(kind.fields.to_vec()).prop_map(|field| (field.to_owned(), Value::Null));
-    let metadata = prop::option::weighted(0.4, changes(kind)).prop_map(|found| found.map(|meta| ("metadata".to_owned(), Value::Object(meta))));
-    let parts = (content(kind), metadata, prop::option::weighted(0.2, taken), prop::option::weighted(if kind.has_status { 0.2 } else { 0.02 }, status(kind)));
+    let metadata =
+        prop::option::weighted(0.4, changes(kind)).prop_map(|found| found.map(|meta| ("metadata".to_owned(), Value::Object(meta))));
+    let parts = (
+        content(kind),
+        metadata,
+        prop::option::weighted(0.2, taken),
+        prop::option::weighted(if kind.has_status { 0.2 } else { 0.02 }, status(kind)),
+    );
     let patch = parts.prop_map(|(mut patch, metadata, taken, status)| {
         patch.extend(metadata);
         patch.extend(taken);
@@ -37,7 +43,13 @@ pub(super) fn merge_patch(kind: &'static Kind) -> BoxedStrategy<Value> {
 
 /// A JSON patch.
 pub(super) fn json_patch(kind: &'static Kind) -> BoxedStrategy<Value> {
-    let paths = kind.pointers.iter().chain(&["/metadata/labels", "/metadata/labels/a", "/metadata/resourceVersion", "/metadata/finalizers/-", "/nowhere/x"]);
+    let paths = kind.pointers.iter().chain(&[
+        "/metadata/labels",
+        "/metadata/labels/a",
+        "/metadata/resourceVersion",
+        "/metadata/finalizers/-",
+        "/nowhere/x",
+    ]);
     let path = prop::sample::select(paths.copied().collect::<Vec<_>>());
     let from = path.clone();
     let value = prop_oneof![4 => choice(&kind.values), 1 => choice(&[Value::Null])];
@@ -84,11 +96,12 @@ fn identity(kind: &'static Kind) -> BoxedStrategy<Map<String, Value>> {
 }
 
 fn metadata(kind: &'static Kind) -> BoxedStrategy<Map<String, Value>> {
-    (changes(kind), preconditions(kind)).prop_map(|(mut meta, more)| {
-        meta.extend(more);
-        meta
-    })
-    .boxed()
+    (changes(kind), preconditions(kind))
+        .prop_map(|(mut meta, more)| {
+            meta.extend(more);
+            meta
+        })
+        .boxed()
 }
 
 /// What a client says of the object that it means: uid and version, right, stale, wrong or absent.
@@ -118,7 +131,10 @@ fn changes(kind: &'static Kind) -> BoxedStrategy<Map<String, Value>> {
     let labels = prop::collection::vec((key.clone(), value), 0..3).prop_map(|pairs| Value::Object(pairs.into_iter().collect()));
     let note = prop_oneof![12 => choice(&[json!("1"), json!("- {a: b}\n")]), 1 => choice(&[json!(5), Value::Null])];
     let annotations = prop::collection::vec((key, note), 0..3).prop_map(|pairs| Value::Object(pairs.into_iter().collect()));
-    let finalizer = mostly(&[json!("example.com/f"), json!("example.com/g")], &[json!("plain"), json!("a b/c"), json!(""), json!("foregroundDeletion")]);
+    let finalizer = mostly(
+        &[json!("example.com/f"), json!("example.com/g")],
+        &[json!("plain"), json!("a b/c"), json!(""), json!("foregroundDeletion")],
+    );
     let finalizers = prop::collection::vec(finalizer, 0..3).prop_map(Value::from);
     let owners = prop::collection::vec(owner(), 0..3).prop_map(Value::from);
     let finalizers = prop_oneof![12 => finalizers.boxed(), 1 => choice(&[Value::Null, json!("x"), json!({})])];
@@ -147,7 +163,14 @@ fn owner() -> BoxedStrategy<Value> {
             with("blockOwnerDeletion", json!(true)),
             json!({"apiVersion": "unknown.example/v1", "kind": "Thing", "name": "t", "uid": "00000000-0000-4000-8000-000000000001", "controller": true}),
         ],
-        &[with("name", json!("")), with("uid", json!("")), with("kind", json!("Event")), with("apiVersion", json!("a/b/c")), with("more", json!(1)), json!("x")],
+        &[
+            with("name", json!("")),
+            with("uid", json!("")),
+            with("kind", json!("Event")),
+            with("apiVersion", json!("a/b/c")),
+            with("more", json!(1)),
+            json!("x"),
+        ],
     )
 }
 

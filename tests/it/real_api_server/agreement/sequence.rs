@@ -52,7 +52,10 @@ fn step(kind: &'static Kind) -> BoxedStrategy<Value> {
 }
 
 fn create(kind: &'static Kind) -> BoxedStrategy<Value> {
-    let naming = (name(kind), choice(&[json!("name"), json!("name"), json!("name"), json!("name"), json!("name"), json!("generateName"), json!("none")]));
+    let naming = (
+        name(kind),
+        choice(&[json!("name"), json!("name"), json!("name"), json!("name"), json!("name"), json!("generateName"), json!("none")]),
+    );
     (object(kind), naming, query(kind))
         .prop_map(|(mut body, (name, how), query)| {
             match (body.is_object(), how.as_str()) {
@@ -138,7 +141,9 @@ fn patch(kind: &'static Kind) -> BoxedStrategy<Value> {
     let json = json_patch(kind).prop_map(|body| ("application/json-patch+json", body));
     let other = merge_patch(kind).prop_map(|body| ("application/x-patch", body));
     (prop_oneof![8 => merge, 6 => json, 1 => other], name(kind), query(kind))
-        .prop_map(|((how, body), name, query)| changing(json!({"request": format!("PATCH {}/{name}{query}", kind.path()), "type": how, "body": body})))
+        .prop_map(|((how, body), name, query)| {
+            changing(json!({"request": format!("PATCH {}/{name}{query}", kind.path()), "type": how, "body": body}))
+        })
         .boxed()
 }
 
@@ -150,16 +155,18 @@ fn on_status(kind: &'static Kind) -> BoxedStrategy<Value> {
         }
         ("PUT", "application/json", name, "", object)
     });
-    let merge = (status(kind), name(kind)).prop_map(|(status, name)| ("PATCH", "application/merge-patch+json", name, "", json!({"status": status})));
-    let applied = (status(kind), name(kind), prop::bool::weighted(0.5), prop::bool::weighted(0.1)).prop_map(|(status, name, force, more)| {
-        let mut body = json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": {"name": name}, "status": status});
-        if more {
-            body["metadata"]["labels"] = json!({"a": "9"});
-            body["spec"] = json!({});
-        }
-        let query = if force { "?fieldManager=status&force=true" } else { "?fieldManager=other" };
-        ("PATCH", "application/apply-patch+yaml", name, query, body)
-    });
+    let merge = (status(kind), name(kind))
+        .prop_map(|(status, name)| ("PATCH", "application/merge-patch+json", name, "", json!({"status": status})));
+    let applied =
+        (status(kind), name(kind), prop::bool::weighted(0.5), prop::bool::weighted(0.1)).prop_map(|(status, name, force, more)| {
+            let mut body = json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": {"name": name}, "status": status});
+            if more {
+                body["metadata"]["labels"] = json!({"a": "9"});
+                body["spec"] = json!({});
+            }
+            let query = if force { "?fieldManager=status&force=true" } else { "?fieldManager=other" };
+            ("PATCH", "application/apply-patch+yaml", name, query, body)
+        });
     prop_oneof![2 => whole, 2 => merge, 3 => applied]
         .prop_map(|(method, how, name, query, body)| {
             changing(json!({"request": format!("{method} {}/{name}/status{query}", kind.path()), "type": how, "body": body}))
@@ -214,7 +221,8 @@ fn name(kind: &'static Kind) -> BoxedStrategy<String> {
 /// What a step keeps of the object it got: uid and version of the last one seen, and another object's uid.
 fn changing(mut step: Value) -> Value {
     let first = step["request"].as_str().is_some_and(|request| request.contains("/b"));
-    step["keep"] = if first { json!({"other": "/metadata/uid"}) } else { json!({"uid": "/metadata/uid", "version": "/metadata/resourceVersion"}) };
+    step["keep"] =
+        if first { json!({"other": "/metadata/uid"}) } else { json!({"uid": "/metadata/uid", "version": "/metadata/resourceVersion"}) };
     step
 }
 
@@ -238,9 +246,20 @@ fn selector(kind: &'static Kind) -> BoxedStrategy<String> {
     if !kind.namespaced {
         return prop::sample::select(fields).prop_map(|fields| format!("fieldSelector={fields}")).boxed();
     }
-    fields.extend(["metadata.name!=a", "metadata.namespace=${ns}", "metadata.namespace=default", "metadata.name=a,metadata.name!=b", "spec.nothing=x", "metadata.name"].map(str::to_owned));
+    fields.extend(
+        [
+            "metadata.name!=a",
+            "metadata.namespace=${ns}",
+            "metadata.namespace=default",
+            "metadata.name=a,metadata.name!=b",
+            "spec.nothing=x",
+            "metadata.name",
+        ]
+        .map(str::to_owned),
+    );
     fields.extend(kind.selectors.iter().map(|field| (*field).to_owned()));
-    let labels = ["a", "!a", "a=1", "a!=1", "a%20in%20(1,2)", "a%20notin%20(1)", "a=1,b", "a%20in%20(", "-a=1", "a=b%20c", "a%3E1", "example.com/c"];
+    let labels =
+        ["a", "!a", "a=1", "a!=1", "a%20in%20(1,2)", "a%20notin%20(1)", "a=1,b", "a%20in%20(", "-a=1", "a=b%20c", "a%3E1", "example.com/c"];
     prop_oneof![
         3 => Just(String::new()),
         2 => prop::sample::select(labels.to_vec()).prop_map(|labels| format!("labelSelector={labels}")),

@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -32,6 +35,8 @@ struct Object {
     subresource: String,
     namespace: String,
     name: String,
+    #[serde(rename = "apiGroup")]
+    group: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -48,6 +53,33 @@ impl Requests {
         let user = format!("system:serviceaccount:{OPERATOR}:{}", stage.deployed.service_account());
         let mine = |request: &Recorded| request.user.username == user && since <= request.at && request.at < until;
         Self(recorded(&fs::read_to_string(stage.cluster.audit_log()).unwrap()).into_iter().filter(mine).collect())
+    }
+
+    /// All of them so far.
+    pub(super) fn all(stage: &Stage) -> Self {
+        Self::between(stage, DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC)
+    }
+
+    /// Those that the API server denied.
+    pub(super) fn denied(&self) -> Vec<String> {
+        let is_denied = |request: &&Recorded| request.response_status.as_ref().is_some_and(|status| matches!(status.code, 401 | 403));
+        self.0.iter().filter(is_denied).map(ToString::to_string).collect()
+    }
+
+    /// Those about an object of this name.
+    pub(super) fn about(&self, resource: &str, name: &str) -> Vec<String> {
+        let is_about = |request: &&Recorded| request.object().resource == resource && request.object().name == name;
+        self.0.iter().filter(is_about).map(ToString::to_string).collect()
+    }
+
+    /// What was done, as `verb group/resource/subresource`: whoever did less needs fewer rights.
+    pub(super) fn kinds(&self) -> BTreeSet<String> {
+        let kind = |request: &Recorded| {
+            let Object { resource, subresource, group, .. } = request.object();
+            let subresource = if subresource.is_empty() { subresource } else { format!("/{subresource}") };
+            format!("{} {group}/{resource}{subresource}", request.verb)
+        };
+        self.0.iter().map(kind).collect()
     }
 
     /// What the counts of the protocol leave aside: events, watches, the renewals of the Lease, and the status of the tenant.
@@ -116,7 +148,7 @@ impl Recorded {
 
 impl std::fmt::Display for Recorded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Object { resource, subresource, namespace, name } = self.object();
+        let Object { resource, subresource, namespace, name, .. } = self.object();
         let code = self.response_status.as_ref().map_or(0, |status| status.code);
         write!(f, "{} {:6} {namespace}/{resource}/{name} {subresource} → {code}", self.at.format("%T%.3f"), self.verb)
     }

@@ -11,8 +11,6 @@ mod chaos;
 mod deployed;
 /// The emulator, and who is registered in it.
 mod entra;
-/// Secrets where they do not belong.
-mod leaks;
 /// The operator as a process.
 mod process;
 /// What the output holds, seen as a workload sees it.
@@ -30,6 +28,8 @@ mod client_secret;
 mod counts;
 mod ends;
 mod identities;
+mod leaks;
+mod named;
 mod outputs;
 mod refusals;
 mod replicas;

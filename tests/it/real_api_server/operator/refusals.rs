@@ -148,7 +148,7 @@ async fn a_namespace_that_the_operator_does_not_serve_is_told_so() {
     scene.create_tenant(tenant).await;
     let mut resource = scene.declare_in(UNSERVED, "unserved-payroll", by_client(target.client_id), client_certificate()).await;
     let state = stalled(&mut resource, Reason::ClusterDenied, "unserved-payroll").await;
-    assert!(message(&state, "Stalled").contains("forbidden"), "{state:#}");
+    assert!(message(&state, "Stalled").contains("it does not serve namespace elsewhere"), "{state:#}");
     assert!(scene.entra().writes(&target).is_empty());
     credentials(UNSERVED).api(scene.client.clone()).delete("unserved-payroll", &DeleteParams::default()).await.unwrap();
     assert_promises(&scene, &[&resource]);

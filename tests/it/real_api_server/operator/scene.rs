@@ -7,9 +7,10 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use crate::canary::Canaries;
+
 use super::{
     entra::{Entra, Tenant, by_client},
-    leaks::Leaks,
     process::Operator,
     published::Published,
     stage::{OPERATOR, Stage, TEAM},
@@ -23,7 +24,7 @@ pub(super) const fn credentials(namespace: &str) -> Place<'_> {
 
 const TENANTS: Place<'_> = Place { group: "entra-rotator.io", version: "v1alpha1", kind: "EntraTenant", namespace: None };
 
-const fn core<'a>(kind: &'a str, namespace: &'a str) -> Place<'a> {
+pub(super) const fn core<'a>(kind: &'a str, namespace: &'a str) -> Place<'a> {
     Place { group: "", version: "v1", kind, namespace: Some(namespace) }
 }
 
@@ -207,16 +208,15 @@ impl<'a> Scene<'a> {
     }
 
     /// What the operator and its Secrets know and nobody else may.
-    pub(super) fn leaks(&self, published: &[&Published]) -> Leaks {
+    pub(super) fn leaks(&self, published: &[&Published]) -> Canaries {
         let token = std::fs::read_to_string(&self.stage.kubeconfig).unwrap();
         let token: Value = serde_json::from_str(&token).unwrap();
         let token = token["users"][0]["user"]["token"].as_str().unwrap();
-        let signature = token.rsplit('.').next().unwrap();
-        let leaks = Leaks::default().text("the operator's client secret", &self.tenant.secret).text("the operator's own token", signature);
-        published.iter().fold(leaks, |leaks, published| match published.data().get("AZURE_CLIENT_SECRET") {
-            Some(secret) => leaks.text("a published secret", secret),
-            None => leaks.private_key("a published key", published.text("tls.key")),
-        })
+        let canaries = Canaries::default();
+        canaries.text("the operator's client secret", &self.tenant.secret);
+        canaries.token("the operator's own token", token);
+        published.iter().for_each(|published| canaries.secret_object(&json!(published.secret)));
+        canaries
     }
 }
 

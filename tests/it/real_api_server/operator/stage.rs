@@ -17,7 +17,10 @@ pub(super) const OTHER_TEAM: &str = "crm";
 pub(super) const UNSERVED: &str = "elsewhere";
 
 /// As much in the log as anybody could ask for; helm takes a comma for the end of a value.
-const EVERYTHING: &str = r"logLevel=trace\,kube=trace\,hyper=trace\,hyper_util=trace\,rustls=trace\,reqwest=trace\,tower=trace";
+pub(super) const EVERYTHING: &str = r"logLevel=trace\,kube=trace\,hyper=trace\,hyper_util=trace\,rustls=trace\,reqwest=trace\,tower=trace";
+
+/// Rights in the namespaces of both teams.
+const TEAMS: &str = "rbac.namespaces={payroll,crm}";
 
 /// A cluster with the operator installed, and Entra.
 pub(super) struct Stage {
@@ -42,7 +45,8 @@ impl Stage {
         cluster.kubectl(&["apply", "--server-side", "-k", definitions]).await.unwrap();
         let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"];
         cluster.kubectl(&established).await.unwrap();
-        let stage = Self::set(cluster, &["--set", "crds.enabled=false", "--set", EVERYTHING, "--set", "extraArgs={--late=3s}"]).await;
+        let values = &["--set", TEAMS, "--set", "crds.enabled=false", "--set", EVERYTHING, "--set", "extraArgs={--late=3s}"];
+        let stage = Self::set(cluster, values).await;
         let operator = stage.operator("entra-rotator-0").await;
         (stage, operator)
     }
@@ -55,7 +59,13 @@ impl Stage {
 
     async fn open_alone() -> Mutex<Self> {
         let cluster = ControlPlane::start().await.unwrap();
-        Mutex::new(Self::set(cluster, &["--set", "extraArgs={--late=3s,--lease-duration=6s}"]).await)
+        Mutex::new(Self::set(cluster, &["--set", TEAMS, "--set", "extraArgs={--late=3s,--lease-duration=6s}"]).await)
+    }
+
+    /// A stage for one test, whose operator logs all it can, with these values besides.
+    pub(super) async fn own(values: &'static [&'static str]) -> Self {
+        let cluster = ControlPlane::start().await.unwrap();
+        Self::set(cluster, values).await
     }
 
     async fn set(cluster: ControlPlane, values: &'static [&'static str]) -> Self {
@@ -90,8 +100,7 @@ impl Stage {
 }
 
 async fn install(cluster: &ControlPlane, values: &[&str]) {
-    let namespaces = format!("rbac.namespaces={{{TEAM},{OTHER_TEAM}}}");
     let install = ["install", OPERATOR, CHART, "-n", OPERATOR, "--create-namespace"];
-    let common = ["--set", &namespaces, "--set", "allowCustomEndpoints=true"];
+    let common = ["--set", "allowCustomEndpoints=true"];
     cluster.helm(&[&install[..], &common, values].concat()).await.unwrap();
 }

@@ -102,7 +102,9 @@ async fn a_wrong_secret_is_reported_and_a_right_one_taken_up_at_once() {
     resource.until("a credential", is_settled).await;
     assert_promises(&scene, &[&resource]);
     let log = scene.operator().log();
-    scene.leaks(&[]).text("the wrong secret", &wrong).assert_none_in("the log", &log);
+    let canaries = scene.leaks(&[]);
+    canaries.text("the wrong secret", &wrong);
+    canaries.assert_none_in("the log", &log);
 }
 
 #[tokio::test]
