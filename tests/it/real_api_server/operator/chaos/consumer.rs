@@ -77,6 +77,11 @@ impl Consumer {
     pub(super) fn seen(&self) -> Seen {
         self.seen.borrow().clone()
     }
+
+    /// Leaves out the gaps of this kind so far: for those that nobody can prevent.
+    pub(super) fn forgive(&self, kind: Kind) {
+        self.seen.borrow_mut().gaps.remove(&kind);
+    }
 }
 
 /// Whether what is published is good for what it is for.
