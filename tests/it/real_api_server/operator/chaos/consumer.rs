@@ -33,7 +33,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn gap(&self) -> f64 {
-        self.gaps.values().sum()
+        self.gaps.values().fold(0.0, |sum, gap| sum + gap)
     }
 }
 
@@ -62,20 +62,29 @@ impl Consumer {
         for (at, (resource, output)) in published.iter().enumerate() {
             let in_earnest = (begin..begin + IN_EARNEST).contains(&at);
             let outcome = use_one(world, resource, output, in_earnest).await;
-            let mut seen = self.seen.borrow_mut();
-            seen.uses += 1;
-            seen.sign_ins += usize::from(in_earnest && resource.kind != Kind::Signing);
-            if let Err(why) = outcome {
-                *seen.gaps.entry(resource.kind).or_default() += since;
-                seen.first.get_or_insert_with(|| format!("{}: {why}", resource.name));
-            }
+            self.note(resource, outcome, in_earnest, since);
             // Others have work as well.
             tokio::task::yield_now().await;
         }
     }
 
+    fn note(&self, resource: &Declared, outcome: Result<(), String>, in_earnest: bool, since: f64) {
+        let mut seen = self.seen.borrow_mut();
+        seen.uses += 1;
+        seen.sign_ins += usize::from(in_earnest && resource.kind != Kind::Signing);
+        if let Err(why) = outcome {
+            *seen.gaps.entry(resource.kind).or_default() += since;
+            seen.first.get_or_insert_with(|| format!("{}: {why}", resource.name));
+        }
+    }
+
     pub(super) fn seen(&self) -> Seen {
         self.seen.borrow().clone()
+    }
+
+    /// Leaves out the gaps of this kind so far: for those that nobody can prevent.
+    pub(super) fn forgive(&self, kind: Kind) {
+        self.seen.borrow_mut().gaps.remove(&kind);
     }
 }
 
