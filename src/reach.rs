@@ -86,7 +86,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn resource(output: serde_json::Value) -> ServicePrincipalCredential {
+    fn resource(output: &serde_json::Value) -> ServicePrincipalCredential {
         let mut spec = json!({"target": {"clientID": "11111111-2222-4333-8444-555555555555"}, "tokenSigningCertificate": {}});
         spec.as_object_mut().unwrap().extend(output.as_object().unwrap().clone());
         let object = json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "ServicePrincipalCredential",
@@ -99,8 +99,8 @@ mod tests {
     #[case::its_namespace(Reach::Namespaces(vec!["crm".to_owned(), "payroll".to_owned()]))]
     #[case::itself(Reach::Outputs(vec![output("payroll/other"), output("payroll/api")]))]
     fn an_output_within_reach_is_not_refused(#[case] reach: Reach) {
-        assert_eq!(reach.refusal(&resource(json!({"secretName": "api"}))), None);
-        assert_eq!(reach.refusal(&resource(json!({"configMapName": "api"}))), None);
+        assert_eq!(reach.refusal(&resource(&json!({"secretName": "api"}))), None);
+        assert_eq!(reach.refusal(&resource(&json!({"configMapName": "api"}))), None);
     }
 
     #[rstest]
@@ -109,10 +109,10 @@ mod tests {
     #[case::another_output(Reach::Outputs(vec![output("payroll/ap")]), "it serves listed outputs only")]
     #[case::the_same_name_elsewhere(Reach::Outputs(vec![output("crm/api")]), "it serves listed outputs only")]
     fn an_output_beyond_reach_is_refused_by_its_name(#[case] reach: Reach, #[case] why: &str) {
-        let refusal = reach.refusal(&resource(json!({"secretName": "api"}))).unwrap();
+        let refusal = reach.refusal(&resource(&json!({"secretName": "api"}))).unwrap();
         assert_eq!(refusal.reason, Reason::ClusterDenied);
         assert!(refusal.message.starts_with("The operator has no rights to Secret api") && refusal.message.contains(why), "{refusal:?}");
-        let refusal = reach.refusal(&resource(json!({"configMapName": "api"}))).unwrap();
+        let refusal = reach.refusal(&resource(&json!({"configMapName": "api"}))).unwrap();
         assert!(refusal.message.starts_with("The operator has no rights to ConfigMap api"), "{refusal:?}");
     }
 

@@ -173,7 +173,11 @@ fn without_empty(mut meta: Value) -> Value {
     if let Value::Object(meta) = &mut meta {
         if let Some(Value::Array(owners)) = meta.get_mut("ownerReferences") {
             let mut seen = Vec::new();
-            owners.retain(|owner| !seen.contains(&owner["uid"]) && (seen.push(owner["uid"].clone()) == ()));
+            owners.retain(|owner| {
+                let is_new = !seen.contains(&owner["uid"]);
+                seen.push(owner["uid"].clone());
+                is_new
+            });
         }
         meta.retain(|_, value| *value != json!([]) && *value != json!({}));
     }

@@ -114,7 +114,7 @@ fn run(scenario: &Scenario, arguments: &Arguments, rows: &mut Vec<Row>) -> bool 
             }
         };
         let limits = Limits { states: arguments.states, workers: arguments.workers };
-        let found = search(world.clone(), limits, |figures| show(figures));
+        let found = search(world.clone(), limits, show);
         clear();
         rows.push(Row::of(scenario.name, total, &found));
         if let Some((broken, way)) = found.violation {

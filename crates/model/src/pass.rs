@@ -50,11 +50,9 @@ impl World {
             (Some(entry), Key::Pair(thumbprint, _)) => entry.thumbprint() == Some(*thumbprint),
             _ => true,
         });
-        if !stale {
-            if desk.output.is_some() && desk.output != actual.output.as_ref().map(|output| output.version) {
-                desk.memory.forget_output();
-                desk.output = None;
-            }
+        if !stale && desk.output.is_some() && desk.output != actual.output.as_ref().map(|output| output.version) {
+            desk.memory.forget_output();
+            desk.output = None;
         }
         self.go_on(operator, resource, 0)
     }

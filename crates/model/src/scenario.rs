@@ -140,7 +140,6 @@ pub fn all() -> Vec<Scenario> {
             settled: false,
             bounds: Bounds::of(1, &two),
             small: Bounds::of(0, &[(D::Preempted, 1)]),
-            ..base.clone()
         },
         Scenario {
             name: "secrets",
@@ -152,7 +151,6 @@ pub fn all() -> Vec<Scenario> {
             settled: false,
             bounds: Bounds::of(2, &[two.as_slice(), &[(D::OutputDeleted, 1), (D::SlotDeleted, 1)]].concat()),
             small: Bounds::of(0, &[(D::Preempted, 1)]),
-            ..base.clone()
         },
         Scenario {
             name: "siblings",

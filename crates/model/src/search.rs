@@ -60,7 +60,7 @@ struct Way {
     event: Event,
     digest: u128,
     now: Time,
-    before: Option<Arc<Way>>,
+    before: Option<Arc<Self>>,
 }
 
 impl Way {

@@ -241,10 +241,10 @@ impl Hands {
             Happening::ClockAhead => self.set_clock(TimeDelta::minutes(5), span),
             Happening::ClockBehind => self.set_clock(TimeDelta::minutes(-5), span),
             Happening::ClockDayAhead => self.set_clock(TimeDelta::days(1), span),
-            Happening::Renewed => self.edit(json!({"rotation": {"notIssuedBefore": crate::scenario::stamp(self.entra.now())}})),
+            Happening::Renewed => self.edit(&json!({"rotation": {"notIssuedBefore": crate::scenario::stamp(self.entra.now())}})),
             Happening::Suspended => {
-                self.edit(json!({"suspend": true}));
-                self.later(span, |hands| hands.edit(json!({"suspend": false})));
+                self.edit(&json!({"suspend": true}));
+                self.later(span, |hands| hands.edit(&json!({"suspend": false})));
             }
             Happening::StatusRestored => self.restore(),
         }
@@ -297,9 +297,9 @@ impl Hands {
     }
 
     /// As an apply of a changed manifest does.
-    fn edit(&self, changes: Value) {
+    fn edit(&self, changes: &Value) {
         let Some(mut resource) = self.resource() else { return };
-        json_patch::merge(&mut resource["spec"], &changes);
+        json_patch::merge(&mut resource["spec"], changes);
         let generation = resource["metadata"]["generation"].as_i64().unwrap_or_default();
         resource["metadata"]["generation"] = json!(generation + 1);
         self.cluster.put(resource);

@@ -174,7 +174,8 @@ fn end(world: &World) -> Value {
 /// Which Secret it is, slots without their letter, and which keys and labels it has.
 fn shape(secret: &Value) -> Value {
     let name = string(&secret["metadata"]["name"]);
-    let name = name.strip_suffix("-entra-a").or(name.strip_suffix("-entra-b")).map_or(name.clone(), |of| format!("a slot of {of}"));
+    let slot = ["-entra-a", "-entra-b"].iter().find_map(|end| name.strip_suffix(end)).map(|of| format!("a slot of {of}"));
+    let name = slot.unwrap_or(name);
     let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
     json!({"name": name, "type": secret["type"], "keys": keys(&secret["data"]), "labels": keys(&secret["metadata"]["labels"]),
         "annotations": keys(&secret["metadata"]["annotations"]), "is the output": name == OUTPUT})

@@ -107,7 +107,7 @@ async fn key_ids(stage: &Stage<'_>) -> Vec<String> {
 }
 
 fn assert_untouched(stage: &Stage<'_>, key_ids: &[String]) {
-    let objects = stage.world.resources.iter().map(|resource| resource.object());
+    let objects = stage.world.resources.iter().map(super::world::Declared::object);
     let entries: Vec<_> = objects.flat_map(|object| stage.world.entra.entries(object)).collect();
     let gone: Vec<_> = key_ids.iter().filter(|id| !entries.iter().any(|entry| entry["keyId"] == **id)).collect();
     assert!(gone.is_empty(), "what no ledger holds was removed from Entra: {gone:?}");

@@ -148,8 +148,7 @@ impl Shared {
 
     async fn pump(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_counted: bool) {
         let mut buffer = vec![0; 1 << 16];
-        loop {
-            let Ok(length @ 1..) = from.read(&mut buffer).await else { break };
+        while let Ok(length @ 1..) = from.read(&mut buffer).await {
             self.until_moving().await;
             let number = is_counted.then(|| self.messages.fetch_add(1, Ordering::SeqCst) + 1);
             number.inspect(|number| self.spring(*number, Side::Before));

@@ -274,7 +274,7 @@ async fn disturb(scenarios: &[Scenario], stage: &Stage<'_>) {
         }
         stage.disturbed();
     }
-    pending().await
+    pending::<()>().await;
 }
 
 impl Scenario {
