@@ -187,9 +187,7 @@ impl Shared {
                 state.create(&call, body()).map(|done| written(&state, done))
             }
             Verb::Update => state.replace(&call, body()).map(|done| written(&state, done)),
-            Verb::Patch => {
-                state.patch(&call, body(), how.unwrap_or(PatchType::Merge)).map(|done| written(&state, done))
-            }
+            Verb::Patch => state.patch(&call, body(), how.unwrap_or(PatchType::Merge)).map(|done| written(&state, done)),
             Verb::Delete => {
                 let deleted = state.delete(&call, &body())?;
                 Ok(answer_deletion(&kind, &view, deleted, &state))
@@ -205,7 +203,8 @@ impl Shared {
 fn find(state: &State, request: &RequestInfo) -> Result<Arc<Kind>, Failure> {
     let found = state.catalogue.find(&request.group, &request.version, &request.resource);
     let is_builtin = |kind: &&Arc<Kind>| !kind.is_custom() && kind.group == request.group && kind.version == request.version;
-    let unknown = || if state.catalogue.all().any(|kind| is_builtin(&kind)) { Failure::no_such_resource() } else { Failure::no_such_path() };
+    let unknown =
+        || if state.catalogue.all().any(|kind| is_builtin(&kind)) { Failure::no_such_resource() } else { Failure::no_such_path() };
     let kind = found.ok_or_else(unknown)?;
     match request.subresource.as_deref() {
         None => {}

@@ -105,7 +105,11 @@ impl Requirement {
 
 fn number(text: &str) -> Result<i64, Failure> {
     let text = text.trim();
-    let refused = || Failure::bad_request(format!("unable to parse requirement: values[0]: Invalid value: {text:?}: for 'Gt', 'Lt' operators, the value must be an integer"));
+    let refused = || {
+        Failure::bad_request(format!(
+            "unable to parse requirement: values[0]: Invalid value: {text:?}: for 'Gt', 'Lt' operators, the value must be an integer"
+        ))
+    };
     text.parse().map_err(|_| refused())
 }
 

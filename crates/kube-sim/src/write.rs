@@ -307,7 +307,8 @@ fn check_applied_type(call: &Call<'_>, config: &Value) -> Result<(), Failure> {
 }
 
 fn patch_json(object: &mut Value, patch: Value) -> Result<(), Failure> {
-    let rejected = || Failure::new(422, "Invalid", "the server rejected our request due to an error in our request").with_details(json!({}));
+    let rejected =
+        || Failure::new(422, "Invalid", "the server rejected our request due to an error in our request").with_details(json!({}));
     let is_list = patch.as_array().is_some_and(|steps| steps.iter().all(Value::is_object));
     let patch: json_patch::Patch = serde_json::from_value(patch).map_err(|error| match is_list {
         true => rejected(),
