@@ -1,4 +1,3 @@
-mod agreement;
 mod chart;
 mod crds;
 mod examples;
