@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::effects;
 use crate::fault::Fault;
 use crate::happening::Happening;
 use crate::plan::{Disturbance, Plan};
@@ -22,17 +21,14 @@ pub fn singles(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
     effects.flat_map(|at| Disturbance::all().map(move |what| Plan::undisturbed(workflow).and(at, what))).collect()
 }
 
-/// For every write a fault and a happening, and for every other effect one of them, all in turn: all effects and all disturbances occur, in a small part of the time.
+/// For every effect a fault or a happening, in turn: all effects and all disturbances occur, in a small part of the time.
 pub fn selection(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
     let shift = workflow::ALL.iter().position(|one| one.name == workflow.name).unwrap_or_default();
-    let both = |(at, name): (usize, &String)| {
-        let fault = Disturbance::Fault(Fault::ALL[(at + shift) % Fault::ALL.len()]);
-        let happening = Disturbance::Happening(Happening::ALL[(at + 3 * shift) % Happening::ALL.len()]);
-        let chosen = if !effects::is_beside(name) { vec![fault, happening] } else { vec![if at % 2 == 0 { fault } else { happening }] };
-        chosen.into_iter().map(move |what| Plan::undisturbed(workflow).and(at, what))
+    let chosen = |at: usize| match at % 2 {
+        0 => Disturbance::Fault(Fault::ALL[(at / 2 + shift) % Fault::ALL.len()]),
+        _ => Disturbance::Happening(Happening::ALL[(at / 2 + 3 * shift) % Happening::ALL.len()]),
     };
-    let effects = reference.get(workflow.name).map_or(&[][..], |outcome| &outcome.effects);
-    effects.iter().enumerate().flat_map(both).collect()
+    (0..length(workflow, reference)).map(|at| Plan::undisturbed(workflow).and(at, chosen(at))).collect()
 }
 
 /// Every two of the faults that leave most behind, the second one at any effect up to ten after the first; and each of them where replicas are behind.

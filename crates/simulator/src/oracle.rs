@@ -92,6 +92,8 @@ impl Oracle {
     /// # Panics
     /// If a promise is broken now.
     pub fn check(&self, after: &str) {
+        // What was published while nobody looked was not seen to begin.
+        *self.shown.lock().unwrap() = Shown::default();
         self.judge(after).unwrap();
     }
 

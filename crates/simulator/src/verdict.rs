@@ -38,7 +38,13 @@ pub fn of(plan: &Plan, reference: &Outcome) -> Result<Outcome, Broken> {
 
 /// Whether something happened that stays: what others hold, or a slot that nobody needs until something is to be healed from it.
 fn leaves_traces(plan: &Plan) -> bool {
-    let stays =
-        [Happening::StrangerAdds, Happening::StrangerRemoves, Happening::AnotherSigns, Happening::StatusRestored, Happening::SlotsDeleted];
+    let stays = [
+        Happening::StrangerAdds,
+        Happening::StrangerRemoves,
+        Happening::AnotherSigns,
+        Happening::StatusRestored,
+        Happening::SlotsDeleted,
+        Happening::SecretsDeleted,
+    ];
     plan.turns.iter().any(|(_, what)| matches!(what, Disturbance::Happening(happening) if stays.contains(happening)))
 }
