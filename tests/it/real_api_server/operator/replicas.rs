@@ -62,8 +62,6 @@ async fn a_second_replica_waits_and_takes_over_as_soon_as_the_first_is_told_to_s
 #[tokio::test]
 async fn a_lease_of_five_minutes_that_is_given_up_is_taken_without_waiting_for_its_end() {
     let stage = Stage::alone().await;
-    // Of a replica of another test: the first one here would have to wait for its end.
-    stage.cluster.kubectl(&["delete", "lease", "entra-rotator", "-n", OPERATOR, "--ignore-not-found"]).await.unwrap();
     let mut lease = lease(&stage).await;
     let first = Operator::start_by(&mut with_long_lease(&stage, "entra-rotator-a")).await;
     lease.until("the first one", |lease| is_held_by(lease, "entra-rotator-a")).await;

@@ -51,10 +51,13 @@ impl Stage {
         (stage, operator)
     }
 
-    /// The stage for tests that start and end operators themselves, or uninstall them; one at a time.
+    /// The stage for tests that start and end operators themselves, or uninstall them; one at a time. Nobody holds the Lease:
+    /// a replica of the test before would else have to be waited for, as long as its Lease lasts.
     pub(super) async fn alone() -> MutexGuard<'static, Self> {
         static ALONE: OnceCell<Mutex<Stage>> = OnceCell::const_new();
-        ALONE.get_or_init(Self::open_alone).await.lock().await
+        let stage = ALONE.get_or_init(Self::open_alone).await.lock().await;
+        stage.cluster.kubectl(&["delete", "lease", OPERATOR, "-n", OPERATOR, "--ignore-not-found"]).await.unwrap();
+        stage
     }
 
     async fn open_alone() -> Mutex<Self> {
