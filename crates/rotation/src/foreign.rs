@@ -16,6 +16,9 @@ use crate::time::whole;
 /// More than a status should list.
 const NAMED: usize = 16;
 
+/// Of whichever resource a mark is.
+const ANYBODY: &str = "";
+
 /// So many numbers before and after the next one are looked for among the names of strangers.
 const AROUND: u32 = 32;
 
@@ -40,11 +43,11 @@ fn is_ours(ledger: &Ledger, memory: &Memory, view: &Credential) -> bool {
     view.key_id.as_ref().is_some_and(known) || view.display_name.as_deref().is_some_and(|name| is_named(ledger, name))
 }
 
-/// Before its keyId is in the ledger, a credential is ours by its name.
+/// Before its keyId is in the ledger, a credential is ours by its name. Afterwards another one of that name is a second one, of a request that arrived twice.
 fn is_named(ledger: &Ledger, name: &str) -> bool {
     let signing = |entry: &Entry| entry.signing().is_some_and(|signing| signing.display_name.as_deref() == Some(name));
     let marked = |entry: &Entry| name.strip_prefix(MARK).is_some_and(|mark| mark.ends_with(entry.id.as_str()));
-    ledger.entries.iter().any(|entry| signing(entry) || marked(entry))
+    ledger.entries.iter().filter(|entry| entry.key_ids.is_empty()).any(|entry| signing(entry) || marked(entry))
 }
 
 /// Credentials that carry this operator's mark and stand in no ledger that this process knows: of a restored cluster, a clone, or a resource that is gone.
@@ -52,25 +55,34 @@ fn is_named(ledger: &Ledger, name: &str) -> bool {
 fn unrecorded(ledger: &Ledger, policy: &Policy, memory: &Memory, strangers: &[&Credential]) -> BTreeSet<KeyId> {
     let Some(now) = memory.history().read_at() else { return BTreeSet::new() };
     let settled = |view: &&&Credential| view.start.is_none_or(|start| start <= now - policy.late.settled());
-    let forgotten = forgotten(ledger, policy);
-    let marked = |view: &&&Credential| {
-        let name = view.display_name.as_deref().unwrap_or_default();
-        let by_name = name.starts_with(MARK) || forgotten.iter().any(|id| name.ends_with(id.as_str()));
-        let certificate = || view.key_id.and_then(|id| memory.history().certificate(&id));
-        by_name
-            || certificate().is_some_and(|facts| facts.der.windows(CERTIFICATE_MARK.len()).any(|part| part == CERTIFICATE_MARK.as_bytes()))
-    };
+    let marked = |view: &&&Credential| is_marked(ledger, policy, memory, view, ANYBODY);
     let ids = strangers.iter().filter(settled).filter(marked).filter_map(|view| view.key_id);
     ids.filter(|id| !memory.is_others(id)).take(NAMED).collect()
 }
 
-/// The ids around the next number of this resource: the only mark of a signing certificate that Entra made. A status from a backup knows fewer than were given.
-fn forgotten(ledger: &Ledger, policy: &Policy) -> Vec<EntryId> {
-    if !policy.is_signing() {
-        return Vec::new();
-    }
-    let numbers = ledger.next_seq.saturating_sub(AROUND)..ledger.next_seq.saturating_add(AROUND);
-    numbers.map(|seq| EntryId::derive(&policy.uid, seq)).collect()
+/// Credentials that carry a mark of this resource and stand in no ledger: of a request that arrived twice, or forgotten by a restored status.
+pub(crate) fn unclaimed(case: &Case<'_>) -> BTreeSet<KeyId> {
+    let (ledger, policy, memory) = (case.ledger, case.policy, case.memory);
+    let strangers = memory.history().entries().iter().filter(|view| !is_ours(ledger, memory, view));
+    let ids = strangers.filter(|view| is_marked(ledger, policy, memory, view, &policy.uid)).filter_map(|view| view.key_id);
+    ids.filter(|id| !memory.is_others(id)).take(NAMED).collect()
+}
+
+/// Whether a credential carries our mark, of the resource with this uid.
+fn is_marked(ledger: &Ledger, policy: &Policy, memory: &Memory, view: &Credential, uid: &str) -> bool {
+    let name = view.display_name.as_deref().unwrap_or_default();
+    let certificate = || view.key_id.and_then(|id| memory.history().certificate(&id));
+    name.strip_prefix(MARK).is_some_and(|rest| rest.starts_with(uid))
+        || is_forgotten(ledger, policy, name)
+        || certificate().is_some_and(|facts| facts.contains(&format!("{CERTIFICATE_MARK}{uid}")))
+}
+
+/// Whether a name ends with an id of a number around the next one of this resource: the only mark of a signing certificate that Entra made. A status from a
+/// backup knows fewer than were given.
+fn is_forgotten(ledger: &Ledger, policy: &Policy, name: &str) -> bool {
+    let Some(id) = EntryId::at_the_end_of(name).filter(|_| policy.is_signing()) else { return false };
+    let mut numbers = ledger.next_seq.saturating_sub(AROUND)..ledger.next_seq.saturating_add(AROUND);
+    numbers.any(|seq| EntryId::derive(&policy.uid, seq) == id)
 }
 
 /// After a whole-list update of ours, what it kept must go on being listed: until the next audit, as what goes later was taken away by somebody.

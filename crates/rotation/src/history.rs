@@ -92,6 +92,13 @@ pub struct History {
     last_with_keys: Option<Time>,
 }
 
+impl CertificateFacts {
+    /// Whether this text stands anywhere in the certificate, as a SAN URI does.
+    pub(crate) fn contains(&self, text: &str) -> bool {
+        self.der.windows(text.len()).any(|part| part == text.as_bytes())
+    }
+}
+
 impl Directory {
     /// The preferred thumbprint, if it is one.
     pub fn preferred_thumbprint(&self) -> Option<Thumbprint> {
@@ -203,7 +210,7 @@ impl History {
         let certificate = || self.certificate(listed.key_id.as_ref()?);
         name == id.password_name(uid)
             || name.strip_suffix(id.as_str()).is_some_and(|rest| rest.ends_with('-'))
-            || certificate().is_some_and(|facts| facts.der.windows(uri.len()).any(|part| part == uri.as_bytes()))
+            || certificate().is_some_and(|facts| facts.contains(&uri))
     }
 
     /// The keyIds of the latest read that hold this certificate, by its bytes.

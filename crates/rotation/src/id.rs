@@ -28,6 +28,11 @@ impl EntryId {
         Self(text.chars().take(LENGTH).collect())
     }
 
+    /// The id that a name ends with, if it could be one.
+    pub(crate) fn at_the_end_of(name: &str) -> Option<Self> {
+        name.get(name.len().checked_sub(LENGTH)?..)?.parse().ok()
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -43,6 +43,13 @@ fn pass_the_door(case: &Case<'_>, current: &Entry, entry: &Entry) -> Check {
     if entry.origin == Origin::Foreign {
         return note(Fact::Dropped(entry.id.clone()));
     }
+    if let Some(end) = entry.not_after.filter(|end| case.now < *end && self_rolling::is_nameless(case, entry)) {
+        return if gone(case, entry) == Conclusion::Confirmed {
+            note(Fact::Retired(entry.id.clone(), None))
+        } else {
+            wait(end, Wait::Settling)
+        };
+    }
     let (kind, kept) = may_remove(case, Some(current), entry)?;
     if removable(case, entry).is_empty() {
         return if case.pursue(gone(case, entry), Wait::Settling)? { note(Fact::Retired(entry.id.clone(), None)) } else { misplaced(case) };
@@ -167,8 +174,8 @@ fn unnamed(case: &Case<'_>, entry: &Entry) -> Option<Fact> {
 
 fn certified(case: &Case<'_>, entry: &Entry, thumbprint: Thumbprint) -> BTreeSet<KeyId> {
     let history = case.memory.history();
-    let mark = entry.id.san_uri(&case.policy.uid).into_bytes();
-    let marked = |id: &KeyId| history.certificate(id).is_some_and(|facts| facts.der.windows(mark.len()).any(|part| part == mark));
+    let mark = entry.id.san_uri(&case.policy.uid);
+    let marked = |id: &KeyId| history.certificate(id).is_some_and(|facts| facts.contains(&mark));
     history.holders(thumbprint).into_iter().filter(marked).collect()
 }
 

@@ -6,13 +6,12 @@ use entra_types::KeyId;
 
 use crate::case::{Act, Case, Fact, Licence, Look, Mutation, Wait};
 use crate::check::{Check, act, all, look, note, stop, wait};
-use crate::client_certificate;
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Use};
 use crate::memory::{Attempt, Made};
 use crate::op::{OpState, Removal};
 use crate::removal::{is_absent, names_to_learn, quiet_list, removable};
-use crate::schedule;
 use crate::time::Time;
+use crate::{client_certificate, foreign, schedule};
 
 /// Keeps the finalizer as `spec` asks for it, from before the first write on.
 pub(crate) fn anchor(case: &Case<'_>) -> Check {
@@ -31,7 +30,7 @@ pub(crate) fn leave(case: &Case<'_>, deleted_at: Time) -> Check {
     let patience = deleted_at + case.policy.late.late() * 2;
     let own: Vec<&Entry> = case.ledger.entries.iter().filter(|entry| entry.origin != Origin::Foreign).collect();
     if own.is_empty() {
-        return act(Act::SetFinalizer(false));
+        return let_go(case);
     }
     if let Some(refusal) = &case.policy.refusal {
         return if case.now >= patience { let_go(case) } else { stop(patience, Wait::Refused(refusal.clone())) };
@@ -69,7 +68,7 @@ fn stays(case: &Case<'_>, entry: &Entry) -> bool {
 
 /// The resource goes; whatever Entra still lists of it is named.
 fn let_go(case: &Case<'_>) -> Check {
-    let mut left = BTreeSet::new();
+    let mut left = foreign::unclaimed(case);
     for entry in case.ledger.entries.iter().filter(|entry| entry.origin != Origin::Foreign) {
         left.extend(&entry.key_ids);
         if entry.key_ids.is_empty() {

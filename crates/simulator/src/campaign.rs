@@ -149,12 +149,10 @@ impl Report {
         let row = self.rows.entry(plan.workflow).or_default();
         row.plans += 1;
         let Some(outcome) = outcome else { return };
-        row.taken += outcome.turns_taken;
         row.longest = row.longest.max(outcome.settled_after);
-        for (at, what) in &plan.turns {
-            if *at < outcome.effects.len() {
-                *self.faults.entry(what.name()).or_default() += 1;
-            }
+        for (_, what) in outcome.taken(plan) {
+            row.taken += 1;
+            *self.faults.entry(what.name()).or_default() += 1;
         }
     }
 

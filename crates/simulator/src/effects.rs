@@ -14,7 +14,7 @@ pub struct Effects(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    record: Mutex<Vec<String>>,
+    record: Mutex<Vec<(Instant, String)>>,
     turns: Mutex<BTreeMap<usize, Vec<Turn>>>,
     outages: Mutex<BTreeMap<Side, Outage>>,
     watcher: Mutex<Option<Arc<Watcher>>>,
@@ -72,7 +72,18 @@ impl Effects {
 
     /// All effects so far by name, in order. The number of an effect is its place here.
     pub fn record(&self) -> Vec<String> {
-        self.0.record.lock().unwrap().clone()
+        self.0.record.lock().unwrap().iter().map(|(_, name)| name.clone()).collect()
+    }
+
+    /// All effects so far with their numbers, from the one of number `first` on, and the time since that one, for people to read.
+    pub fn story(&self, first: usize) -> Vec<String> {
+        let record = self.0.record.lock().unwrap();
+        let effects = record.get(first..).unwrap_or_default();
+        let line = |(number, (at, name)): (usize, &(Instant, String))| {
+            let seconds = at.duration_since(effects[0].0).as_secs();
+            format!("{number:>4} {:>4}:{:02}:{:02} {name}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+        };
+        effects.iter().enumerate().map(line).collect()
     }
 
     /// How many effects there were so far.
@@ -122,7 +133,7 @@ impl Effects {
         }
         let number = {
             let mut record = self.0.record.lock().unwrap();
-            record.push(name.to_owned());
+            record.push((Instant::now(), name.to_owned()));
             record.len() - 1
         };
         let turns = self.0.turns.lock().unwrap().remove(&number).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The operator's real reconcilers against a simulated cluster and a simulated Entra, in one thread, with time that jumps from event to event.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod by_hand;
 pub mod campaign;
 pub mod effects;
 pub mod fault;

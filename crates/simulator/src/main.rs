@@ -66,9 +66,9 @@ fn replay(plan: &Plan) -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let workflow = workflow::find(plan.workflow).expect("a plan names a workflow that exists");
     let verdict = trial::run(&Plan::undisturbed(workflow)).and_then(|undisturbed| verdict::of(plan, &undisturbed));
+    trial::told(plan).1.iter().for_each(|line| println!("{line}"));
     match verdict {
         Ok(outcome) => {
-            outcome.effects.iter().enumerate().for_each(|(number, name)| println!("{number:>4} {name}"));
             println!("{plan}: every promise was kept; {} writes to Graph", outcome.graph_writes);
             ExitCode::SUCCESS
         }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entra_emulator::Lag;
 use serde_json::{Value, json};
 
-use crate::effects::{self, Turn};
+use crate::effects::{self, Effects, Turn};
 use crate::happening::{Hands, Happening};
 use crate::oracle::{self, Oracle};
 use crate::plan::{Disturbance, Plan};
@@ -26,10 +27,16 @@ pub struct Outcome {
     pub end: Value,
     /// Writes to Graph.
     pub graph_writes: usize,
-    /// Turns of the plan that were taken: the others name effects that never came.
-    pub turns_taken: usize,
     /// From the end of the last disturbance, or from the beginning, to the end of the course.
     pub settled_after: TimeDelta,
+}
+
+impl Outcome {
+    /// What of a plan was done: the other turns name effects that never came.
+    pub fn taken<'a>(&self, plan: &'a Plan) -> impl Iterator<Item = &'a (usize, Disturbance)> {
+        let effects = self.effects.len();
+        plan.turns.iter().filter(move |(at, _)| *at < effects)
+    }
 }
 
 /// Why a plan did not keep its promises.
@@ -50,9 +57,16 @@ const PACE: Duration = Duration::from_secs(300);
 /// # Errors
 /// With what is wrong, where a promise is broken.
 pub fn run(plan: &Plan) -> Result<Outcome, Broken> {
+    told(plan).0
+}
+
+/// The same, with every effect of the course, however it ended, for people to read.
+pub fn told(plan: &Plan) -> (Result<Outcome, Broken>, Vec<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let attempt = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(carry_out(plan))));
-    attempt.map_err(|panic| Broken(words_of(panic.as_ref())))
+    let (effects, first) = (Effects::default(), Arc::default());
+    let attempt = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(carry_out(plan, &effects, &first))));
+    let story = effects.story(first.load(Ordering::SeqCst));
+    (attempt.map_err(|panic| Broken(words_of(panic.as_ref()))), story)
 }
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
@@ -60,16 +74,17 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_else(|| "a panic without words".to_owned())
 }
 
-async fn carry_out(plan: &Plan) -> Outcome {
+async fn carry_out(plan: &Plan, effects: &Effects, first: &AtomicUsize) -> Outcome {
     let workflow = workflow::find(plan.workflow).expect("a known workflow");
-    let world = World::empty(&Setup { more_replicas: plan.replicas, ..workflow.setup() }).await;
-    world.drive(PACE, course(&world, workflow, plan)).await
+    let world = World::empty(&Setup { more_replicas: plan.replicas, effects: effects.clone(), ..workflow.setup() }).await;
+    world.drive(PACE, course(&world, workflow, plan, first)).await
 }
 
-async fn course(world: &World, workflow: &Workflow, plan: &Plan) -> Outcome {
+async fn course(world: &World, workflow: &Workflow, plan: &Plan, begin: &AtomicUsize) -> Outcome {
     let oracle = Oracle::watch(world);
     workflow.prepare(world).await;
     let (first, written) = (world.effects.count(), world.writes().len());
+    begin.store(first, Ordering::SeqCst);
     let ends = script(world, &oracle, plan, first);
     let lags = |minutes: u32| vec![Duration::ZERO, Duration::from_secs(u64::from(minutes) * 60)];
     world.entra.set_lag(Lag { graph: lags(plan.lag), sign_in: lags(plan.lag), metadata: lags(plan.lag) });
@@ -77,16 +92,9 @@ async fn course(world: &World, workflow: &Workflow, plan: &Plan) -> Outcome {
     workflow.run(world, &oracle).await;
     let settled_at = world.now();
     let effects = world.effects.record().split_off(first);
-    let turns_taken = plan.turns.iter().filter(|(at, _)| *at < effects.len()).count();
     let last = *ends.lock().unwrap();
     settle(world, workflow, plan, &oracle, last).await;
-    Outcome {
-        end: end(world),
-        graph_writes: world.writes().len() - written,
-        turns_taken,
-        settled_after: settled_at - last.unwrap_or(began),
-        effects,
-    }
+    Outcome { end: end(world), graph_writes: world.writes().len() - written, settled_after: settled_at - last.unwrap_or(began), effects }
 }
 
 /// When the last disturbance so far is over.
@@ -176,7 +184,9 @@ fn shape(secret: &Value) -> Value {
     let name = string(&secret["metadata"]["name"]);
     let slot = ["-entra-a", "-entra-b"].iter().find_map(|end| name.strip_suffix(end)).map(|of| format!("a slot of {of}"));
     let name = slot.unwrap_or(name);
-    let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
+    // What a person wrote for an adoption goes with whatever replaces their Secret.
+    let is_ours = |key: &&String| !key.ends_with("/adopt-by");
+    let keys = |value: &Value| value.as_object().map(|map| map.keys().filter(is_ours).cloned().collect::<Vec<_>>());
     json!({"name": name, "type": secret["type"], "keys": keys(&secret["data"]), "labels": keys(&secret["metadata"]["labels"]),
         "annotations": keys(&secret["metadata"]["annotations"]), "is the output": name == OUTPUT})
 }

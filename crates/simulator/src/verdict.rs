@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use crate::fault::Fault;
 use crate::happening::Happening;
 use crate::plan::{Disturbance, Plan};
 use crate::trial::{self, Broken, Outcome};
@@ -36,7 +37,8 @@ pub fn of(plan: &Plan, reference: &Outcome) -> Result<Outcome, Broken> {
     Ok(outcome)
 }
 
-/// Whether something happened that stays: what others hold, or a slot that nobody needs until something is to be healed from it.
+/// Whether something happened that stays: what others hold, a second credential that nobody removes, or a slot that nobody needs until something is to be
+/// healed from it.
 fn leaves_traces(plan: &Plan) -> bool {
     let stays = [
         Happening::StrangerAdds,
@@ -46,5 +48,8 @@ fn leaves_traces(plan: &Plan) -> bool {
         Happening::SlotsDeleted,
         Happening::SecretsDeleted,
     ];
-    plan.turns.iter().any(|(_, what)| matches!(what, Disturbance::Happening(happening) if stays.contains(happening)))
+    plan.turns.iter().any(|(_, what)| match what {
+        Disturbance::Happening(happening) => stays.contains(happening),
+        Disturbance::Fault(fault) => *fault == Fault::DeliveredTwice,
+    })
 }

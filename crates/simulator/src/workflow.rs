@@ -1,18 +1,16 @@
 //! What a resource goes through: each course of events that a plan disturbs.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use data_encoding::BASE64;
-use entra_emulator::NewSecret;
+use chrono::TimeDelta;
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
-use keys::{Certificate, CertificateRequest};
 use serde_json::{Value, json};
 
+use crate::by_hand;
 use crate::happening::{Hands, Happening};
 use crate::oracle::Oracle;
 use crate::scenario::{certificate, secret, secret_of_service_principal, signing, stamp};
-use crate::setup::{Kind, Setup};
-use crate::world::{NAME, NAMESPACE, OUTPUT, World};
+use crate::setup::Setup;
+use crate::world::{NAMESPACE, World};
 
 /// One course of events.
 pub struct Workflow {
@@ -140,7 +138,7 @@ impl Workflow {
                         .await;
                 }
                 Course::SelfRoll => {
-                    hand_over(world).await;
+                    by_hand::hand_over(world, TimeDelta::days(8), &certificate()).await;
                     world.rest().await;
                     // What was made by hand stays until its end, as nobody knows what Entra calls it.
                     world.renew().await;
@@ -227,7 +225,7 @@ async fn repair(world: &World, oracle: &Oracle) {
 }
 
 async fn adopt(world: &World) {
-    let key_id = by_hand(world);
+    let key_id = by_hand::credential(world);
     let listed = |world: &World| world.listed().iter().any(|entry| entry["keyId"] == key_id.as_str());
     assert!(listed(world));
     world.edit(json!({"spec": {"adoptKeyIDs": [key_id]}})).await;
@@ -267,44 +265,6 @@ async fn withdraw(world: &World) {
     world.wait_until(LIMIT, "a wait for approval", waits).await;
     world.wait_until(TimeDelta::days(14), "the withdrawal", |world| world.entries().len() == 1).await;
     world.wait_until(LIMIT, "a pause", |world| world.condition("Ready").starts_with("True/")).await;
-}
-
-/// Somebody makes a credential of the world's kind by hand, and gives the keyId by which it is called.
-fn by_hand(world: &World) -> String {
-    let end = world.now() + TimeDelta::days(100);
-    match world.kind {
-        Kind::ClientSecret => {
-            let secret = NewSecret { text: "made by hand".to_owned(), display_name: Some("old".to_owned()), start: None, end };
-            world.entra.add_secret(world.object, secret).unwrap().to_string()
-        }
-        Kind::ClientCertificate => world.entra.add_certificate(world.object, &self_signed(world.now(), end)).unwrap().to_string(),
-        Kind::Signing => {
-            let made = world.entra.add_signing_certificate(world.object, "CN=old", Some(end)).unwrap();
-            made["keyId"].as_str().unwrap().to_owned()
-        }
-    }
-}
-
-fn self_signed(now: DateTime<Utc>, not_after: DateTime<Utc>) -> Certificate {
-    let name = "made by hand".to_owned();
-    let request = CertificateRequest { common_name: name, san_uris: vec![], not_before: now, not_after, serial: [9; 16] };
-    Certificate::self_signed(&keys::fixtures::key(7), &request).unwrap()
-}
-
-/// Somebody has put a certificate on the application and into the Secret, and declares that it rolls itself from here on.
-async fn hand_over(world: &World) {
-    let seed = self_signed(world.now(), world.now() + TimeDelta::days(8));
-    world.entra.add_certificate(world.object, &seed).unwrap();
-    let encoded = |text: &str| BASE64.encode(text.as_bytes());
-    let key = keys::fixtures::key(7).to_pkcs8_pem();
-    world.cluster.put(json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-        "metadata": {"name": OUTPUT, "namespace": NAMESPACE, "annotations": {"entra-rotator.io/adopt-by": NAME}},
-        "data": {"tls.crt": encoded(&seed.pem()), "tls.key": encoded(key.expose()),
-            "AZURE_CLIENT_ID": encoded(&world.target.client_id.to_string())}}));
-    let mut spec = certificate();
-    spec["clientCertificate"]["signInAs"] = json!("Self");
-    spec["target"] = json!({"objectID": world.target.application.to_string(), "object": "Application"});
-    world.declare(&spec).await;
 }
 
 fn revoking(mut spec: Value) -> Value {

@@ -1,36 +1,13 @@
 //! Taking over what somebody else made: credentials, Secrets, and what a resource that is gone left behind.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use entra_emulator::NewSecret;
-use keys::{Certificate, CertificateRequest};
+use chrono::TimeDelta;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use simulator::by_hand;
 use simulator::oracle::Oracle;
 use simulator::scenario::{at_rest, at_rest_in, certificate, secret, signing};
-use simulator::world::{Kind, NAME, NAMESPACE, OUTPUT, Setup, World};
-
-/// Somebody makes a credential of the world's kind by hand, and gives the keyId by which it is called.
-fn by_hand(world: &World) -> String {
-    let end = world.now() + TimeDelta::days(100);
-    match world.kind {
-        Kind::ClientSecret => {
-            let secret = NewSecret { text: "made by hand".to_owned(), display_name: Some("old".to_owned()), start: None, end };
-            world.entra.add_secret(world.object, secret).unwrap().to_string()
-        }
-        Kind::ClientCertificate => world.entra.add_certificate(world.object, &self_signed(world.now(), end)).unwrap().to_string(),
-        Kind::Signing => {
-            let made = world.entra.add_signing_certificate(world.object, "CN=old", Some(end)).unwrap();
-            made["keyId"].as_str().unwrap().to_owned()
-        }
-    }
-}
-
-fn self_signed(now: DateTime<Utc>, not_after: DateTime<Utc>) -> Certificate {
-    let name = "made by hand".to_owned();
-    let request = CertificateRequest { common_name: name, san_uris: vec![], not_before: now, not_after, serial: [9; 16] };
-    Certificate::self_signed(&keys::fixtures::key(7), &request).unwrap()
-}
+use simulator::world::{NAME, NAMESPACE, OUTPUT, Setup, World};
 
 fn lists(world: &World, key_id: &str) -> bool {
     world.listed().iter().any(|entry| entry["keyId"] == key_id)
@@ -43,7 +20,7 @@ fn lists(world: &World, key_id: &str) -> bool {
 #[tokio::test(start_paused = true)]
 async fn what_is_adopted_is_removed_once_ours_is_published_and_its_overlap_over(#[case] spec: Value) {
     let (world, oracle) = at_rest_in(Setup { allow_adoption: true, ..Setup::of(spec) }).await;
-    let key_id = by_hand(&world);
+    let key_id = by_hand::credential(&world);
     world.edit(json!({"spec": {"adoptKeyIDs": [key_id]}})).await;
     world.run_for(TimeDelta::minutes(30)).await;
     assert!(lists(&world, &key_id), "not before its overlap");
@@ -60,7 +37,7 @@ async fn what_is_adopted_is_removed_once_ours_is_published_and_its_overlap_over(
 #[tokio::test(start_paused = true)]
 async fn nothing_is_adopted_without_a_grant_for_it(#[case] spec: Value) {
     let (world, oracle) = at_rest(spec).await;
-    let (key_id, writes) = (by_hand(&world), world.writes().len());
+    let (key_id, writes) = (by_hand::credential(&world), world.writes().len());
     world.edit(json!({"spec": {"adoptKeyIDs": [key_id]}})).await;
     world.run_for(TimeDelta::hours(12)).await;
     assert_eq!(world.condition("Stalled"), "True/AdoptionNotGranted", "{:#}", world.resource()["status"]);

@@ -1,40 +1,22 @@
 //! `signInAs: Self`: neither the operator nor the application may do anything in Graph, and the certificate is rolled all the same.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use data_encoding::BASE64;
+use chrono::TimeDelta;
 use entra_emulator::{Effect, Fault, Match, Operation};
-use keys::{Certificate, CertificateRequest};
+use keys::Certificate;
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use simulator::by_hand;
 use simulator::oracle::Oracle;
-use simulator::world::{NAME, NAMESPACE, OUTPUT, Setup, World};
-
-fn spec(world: &World) -> Value {
-    json!({"clientCertificate": {"signInAs": "Self"}, "rotation": {"validity": "240h", "renewBefore": "120h", "overlap": "2h"},
-        "target": {"objectID": world.target.application.to_string(), "object": "Application"}})
-}
+use simulator::scenario::certificate;
+use simulator::world::{Setup, World};
 
 /// A world in which somebody has put a certificate on the application and into the Secret.
 async fn handed_over(life: TimeDelta) -> (World, Certificate) {
-    let setup = Setup { powerless: true, ..Setup::of(json!({"clientCertificate": {}})) };
+    let setup = Setup { powerless: true, ..Setup::of(certificate()) };
     let world = World::empty(&setup).await;
-    let seed = seed(world.now(), life);
-    world.entra.add_certificate(world.object, &seed).unwrap();
-    let encoded = |text: &str| BASE64.encode(text.as_bytes());
-    let key = keys::fixtures::key(6).to_pkcs8_pem();
-    world.cluster.put(json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-        "metadata": {"name": OUTPUT, "namespace": NAMESPACE, "annotations": {"entra-rotator.io/adopt-by": NAME}},
-        "data": {"tls.crt": encoded(&seed.pem()), "tls.key": encoded(key.expose()),
-            "AZURE_CLIENT_ID": encoded(&world.target.client_id.to_string())}}));
-    world.declare(&spec(&world)).await;
+    let seed = by_hand::hand_over(&world, life, &certificate()).await;
     (world, seed)
-}
-
-fn seed(now: DateTime<Utc>, life: TimeDelta) -> Certificate {
-    let (not_before, not_after) = (now - TimeDelta::hours(1), now + life);
-    let request = CertificateRequest { common_name: "by hand".to_owned(), san_uris: vec![], not_before, not_after, serial: [7; 16] };
-    Certificate::self_signed(&keys::fixtures::key(6), &request).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,6 +31,21 @@ async fn an_application_rolls_its_own_certificate_without_any_permission() {
     assert!(world.current()["seq"].as_u64() >= Some(3), "{:#}", world.resource()["status"]);
     oracle.check("three rotations");
     assert!(world.writes().iter().all(|write| [Operation::AddKey, Operation::RemoveKey].contains(write)), "{:?}", world.writes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_name_in_entra_is_left_to_its_end_without_looking_again_and_again() {
+    let (world, seed) = handed_over(TimeDelta::days(8)).await;
+    world.run_until(TimeDelta::days(8), "the first one of its own", |world| world.text("tls.crt") != seed.pem()).await;
+    world.run_for(TimeDelta::hours(6)).await;
+    let uses = || world.entries().iter().map(|entry| entry["use"].clone()).collect::<Vec<_>>();
+    assert_eq!(uses(), ["Previous", "Current"], "{:#}", world.resource()["status"]);
+    let before = world.effects.count();
+    world.run_for(TimeDelta::days(1)).await;
+    let sign_ins = world.effects.record().split_off(before).iter().filter(|name| name.contains("login/token")).count();
+    assert!(sign_ins <= 40, "{sign_ins} sign-ins in a day");
+    world.run_until(TimeDelta::days(8), "its end", |world| world.entries().len() == 1).await;
+    assert!(world.writes().iter().all(|write| *write == Operation::AddKey), "{:?}", world.writes());
 }
 
 #[rstest]
@@ -66,11 +63,9 @@ async fn being_locked_out_is_foreseen_and_told_and_mended_by_a_person(#[case] ef
 
 #[tokio::test(start_paused = true)]
 async fn without_a_certificate_to_begin_with_a_person_is_asked_for_one() {
-    let setup = Setup { powerless: true, ..Setup::of(json!({"clientCertificate": {}})) };
-    let world = World::empty(&setup).await;
-    let mut spec = spec(&world);
-    spec["target"] = json!({"clientID": world.target.client_id.to_string()});
-    world.declare(&spec).await;
+    let mut spec = certificate();
+    spec["clientCertificate"]["signInAs"] = json!("Self");
+    let world = World::begin(Setup { powerless: true, ..Setup::of(spec) }).await;
     world.run_for(TimeDelta::hours(6)).await;
     assert_eq!(world.condition("Stalled"), "True/SelfCredentialExpired", "{:#}", world.resource()["status"]);
     assert!(world.writes().is_empty());

@@ -42,10 +42,15 @@ fn record(case: &Case<'_>, group: &Group) -> Check {
     }
 }
 
-/// Rule 4 for signing certificates: Current signs, is valid, and the entry to remove could not sign in its place.
+/// Rule 4 for signing certificates: Current signs, is valid, and the entry to remove could not sign in its place. Where nothing valid is preferred, that holds
+/// as long as Entra has nothing but Current to sign with.
 pub(crate) fn is_confirmed_signer(case: &Case<'_>, current: &Entry, leaving: &Entry) -> Check {
     match case.memory.history().signer(case.now) {
-        Signer::Preferred(group) if group.thumbprint == current.thumbprint() && group.thumbprint != leaving.thumbprint() => Ok(()),
+        Signer::Preferred(group) | Signer::Only(group)
+            if group.thumbprint == current.thumbprint() && group.thumbprint != leaving.thumbprint() =>
+        {
+            Ok(())
+        }
         _ => wait(case.now + case.policy.late.late() / 3, Wait::Settling),
     }
 }
