@@ -117,7 +117,7 @@ impl Held {
                 let tenant = tenant.parse().map_err(|_| format!("{tenant:?} is no tenant id"))?;
                 let Seams { clock, ids, .. } = Seams::real();
                 let graph = Graph::new(wire.clone(), endpoints, tenant, (**sign_in).clone(), Environment::new(clock, ids));
-                graph.sign_in(sign_in).await.map_err(|failure| failure.to_string())
+                graph.sign_in(sign_in).await.map(drop).map_err(|failure| failure.to_string())
             }
             Self::Bundle(trusted) => {
                 let signer = stage.emulator.signer(stage.directory.saml.service_principal);

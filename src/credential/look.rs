@@ -196,7 +196,7 @@ impl Pass<'_> {
         };
         let answer = self.granted()?.signed_in.graph.sign_in(&credential).await;
         let result = match answer {
-            Ok(()) => SignInResult::Accepted,
+            Ok(_) => SignInResult::Accepted,
             Err(failure) => match failure.category {
                 Category::CredentialRefused => SignInResult::Refused,
                 Category::CannotProve => SignInResult::CannotProve,

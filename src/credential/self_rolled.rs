@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use entra::{Category, Graph, Name, Proof as GraphProof};
 use entra_types::{ClientId, CredentialList, KeyId, ObjectId};
 use rotation::{Detail, Directory, EntryId, Origin};
@@ -13,15 +14,18 @@ use super::pass::Pass;
 use super::trouble::Upset;
 
 impl Pass<'_> {
-    /// Signs in with every certificate of the ledger whose key is at hand; before there is a ledger, with the one that the output holds.
+    /// Signs in with every certificate of the ledger whose key is at hand; before there is a ledger, with the one that the output holds. The token endpoint tells
+    /// the time as Graph does for others.
     pub(super) async fn read_accepted(&mut self, detail: Detail) -> Result<(), Upset> {
         let Some(client_id) = self.own_client_id().await? else {
             return Err(Upset::Own("its clientID is neither in spec.target nor under AZURE_CLIENT_ID in the output".to_owned()));
         };
         let (mut listed, mut certificates) = (Vec::new(), BTreeMap::new());
-        let mut readable = None;
+        let (mut readable, mut date) = (None, None);
         for (id, pair) in self.own_pairs().await? {
-            if !self.is_accepted(client_id, &pair).await? {
+            let accepted = self.accepted(client_id, &pair).await?;
+            date = accepted.flatten().or(date);
+            if accepted.is_none() {
                 continue;
             }
             let key_id = self.own_key_id(&id, &pair);
@@ -39,7 +43,7 @@ impl Pass<'_> {
             notification_addresses: std::collections::BTreeSet::new(),
         };
         let now = self.context.now();
-        self.desk.memory.saw_directory(directory, certificates, detail, None, now);
+        self.desk.memory.saw_directory(directory, certificates, detail, date, now);
         self.learn_names();
         Ok(())
     }
@@ -57,11 +61,12 @@ impl Pass<'_> {
         Ok(pairs)
     }
 
-    async fn is_accepted(&self, client_id: ClientId, pair: &KeyPair) -> Result<bool, Upset> {
+    /// `None` if it is refused, else the time that the answer tells.
+    async fn accepted(&self, client_id: ClientId, pair: &KeyPair) -> Result<Option<Option<DateTime<Utc>>>, Upset> {
         let credential = pair.sign_in(client_id);
         match self.granted()?.signed_in.graph.sign_in(&credential).await {
-            Ok(()) => Ok(true),
-            Err(failure) if failure.category == Category::CredentialRefused => Ok(false),
+            Ok(date) => Ok(Some(date)),
+            Err(failure) if failure.category == Category::CredentialRefused => Ok(None),
             Err(failure) => Err(Upset::Entra(failure)),
         }
     }

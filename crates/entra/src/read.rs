@@ -1,5 +1,6 @@
 //! Calls that change nothing.
 
+use chrono::{DateTime, Utc};
 use entra_types::ClientId;
 use keys::Certificate;
 
@@ -32,14 +33,14 @@ impl Graph {
         .await
     }
 
-    /// Tries a credential: signs in with it, uncached. Success proves it at one instance of the token endpoint, not at all of them.
+    /// Tries a credential: signs in with it, uncached. Success proves it at one instance of the token endpoint, not at all of them, and tells the time there.
     ///
     /// # Errors
     /// [`CredentialRefused`](crate::Category::CredentialRefused) when it is the credential's fault,
     /// [`CannotProve`](crate::Category::CannotProve) when it is not, [`ClockSkew`](crate::Category::ClockSkew),
     /// [`TenantNotFound`](crate::Category::TenantNotFound) and those of any call.
-    pub async fn sign_in(&self, sign_in: &SignIn) -> Result<(), Failure> {
-        self.ask_for_token(Operation::SignIn, sign_in).await.map(drop)
+    pub async fn sign_in(&self, sign_in: &SignIn) -> Result<Option<DateTime<Utc>>, Failure> {
+        self.ask_for_token(Operation::SignIn, sign_in).await.map(|token| token.date)
     }
 
     /// The certificates that the federation metadata of an application lists for signing, each once. The document may list inactive ones, or may not.

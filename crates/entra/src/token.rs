@@ -27,6 +27,8 @@ pub(crate) struct Token {
     pub(crate) identity: Identity,
     pub(crate) fetched: DateTime<Utc>,
     usable_until: DateTime<Utc>,
+    /// When the answer was given, by the clock of whoever gave it.
+    pub(crate) date: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +41,10 @@ struct TokenAnswer {
 }
 
 impl Token {
+    pub(crate) fn dated(self, date: Option<DateTime<Utc>>) -> Self {
+        Self { date, ..self }
+    }
+
     /// Reads an answer with a token. It tells who we are, where that is not known before.
     pub(crate) fn read(body: &[u8], client_id: Option<ClientId>, now: DateTime<Utc>) -> Result<Self, String> {
         let answer: TokenAnswer = serde_json::from_slice(body).map_err(|_| "it holds no access_token".to_owned())?;
@@ -50,6 +56,7 @@ impl Token {
             identity: Identity::of_token(client_id.or_else(told), token.expose())?,
             fetched: now,
             usable_until: now + life - MARGIN.min(life / 2),
+            date: None,
         })
     }
 

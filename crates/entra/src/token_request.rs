@@ -51,7 +51,10 @@ impl Graph {
         let (now, jti) = (self.environment.clock.now(), self.environment.ids.uuid());
         let form = evidence.form(client_id, &url, &self.endpoints.graph_scope(), now, jti);
         let form = form.map_err(|error| call.unsent(Category::InvalidRequest, Retry::OnChange, error.to_string()))?;
-        self.ask_unsigned(&call, &Content::form(url, form), |answer| Token::read(answer.bytes(), Some(client_id), now)).await
+        self.ask_unsigned(&call, &Content::form(url, form), |answer| {
+            Ok(Token::read(answer.bytes(), Some(client_id), now)?.dated(answer.date()))
+        })
+        .await
     }
 
     async fn ask_instance_metadata(&self, call: Call, service: &InstanceMetadata, client_id: Option<ClientId>) -> Result<Token, Failure> {

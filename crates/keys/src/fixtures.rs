@@ -19,6 +19,20 @@ const PEM: [&str; 8] = [
 static KEYS: LazyLock<[PrivateKey; 8]> =
     LazyLock::new(|| PEM.map(|text| PrivateKey::from_pkcs8_pem(text).expect("a fixture is a valid key")));
 
+const LONGER_PEM: [&str; 3] =
+    [include_str!("../fixtures/key-3072-0.pem"), include_str!("../fixtures/key-3072-1.pem"), include_str!("../fixtures/key-3072-2.pem")];
+
+static LONGER_KEYS: LazyLock<[PrivateKey; 3]> =
+    LazyLock::new(|| LONGER_PEM.map(|text| PrivateKey::from_pkcs8_pem(text).expect("a fixture is a valid key")));
+
+/// The test key of 3072 bits with this number, modulo three.
+///
+/// # Panics
+/// If a fixture file is broken.
+pub fn longer_key(number: usize) -> PrivateKey {
+    LONGER_KEYS[number % LONGER_KEYS.len()].clone()
+}
+
 /// The test key with this number, modulo eight.
 ///
 /// # Panics

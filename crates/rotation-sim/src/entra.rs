@@ -289,6 +289,17 @@ impl World {
         self.remember();
     }
 
+    /// A person removes everything that the object lists besides what is not ours and what these entries of the ledger hold.
+    pub fn somebody_removes_all_but(&mut self, kept: &[EntryId]) {
+        let ids: Vec<_> = self.ledger.entries.iter().filter(|entry| kept.contains(&entry.id)).flat_map(|entry| &entry.key_ids).collect();
+        let ids: Vec<_> = ids.into_iter().map(|id| json!(id.to_string())).collect();
+        let foreign = self.foreign.clone();
+        let stays = |entry: &Value| foreign.contains(entry) || ids.contains(&entry["keyId"]);
+        self.entra.keys.retain(stays);
+        self.entra.passwords.retain(stays);
+        self.remember();
+    }
+
     /// A signing certificate that somebody else uploads.
     pub fn somebody_adds_a_signing_certificate(&mut self, end: Time) -> Thumbprint {
         let asked = Signing { display_name: Some("CN=by hand".to_owned()), end_date_time: Some(text(end)), ..Signing::default() };

@@ -35,10 +35,10 @@ pub(crate) fn has_another_size(case: &Case<'_>, current: &Entry) -> bool {
 
 pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Check {
     let id = case.ledger.next_id(&case.policy.uid, case.memory);
-    let Some(slot) = staging::free_slot(case) else { return wait(case.now + case.policy.late.late(), Wait::Busy) };
     if case.policy.is_self_rolled() && proof(case).is_none() {
         return self_rolling::locked_out(case, "No certificate of this resource is accepted any more.");
     }
+    let Some(slot) = staging::free_slot(case) else { return wait(case.now + case.policy.late.late(), Wait::Busy) };
     let Some(fresh) = case.memory.fresh_key().filter(|fresh| fresh.entry == id) else { return look(Look::FreshKey(id)) };
     let kind = if proof(case).is_some() { OpKind::AddKey } else { OpKind::AddByUpdate };
     note(Fact::Claimed(Claim {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use entra_types::KeyId;
+use entra_types::{Credential, KeyId};
 
-use crate::case::{Case, Look, Wait};
-use crate::check::{Check, look, wait};
+use crate::case::{Case, Fact, Look, Wait};
+use crate::check::{Check, look, note, wait};
 use crate::history::Conclusion;
 use crate::ledger::{Detail as EntryDetail, Entry};
 use crate::memory::{PROOFS, SignIns};
+use crate::policy::Kind;
 use crate::schedule;
 
 /// Whether the token endpoint refused the credential three times over LATE, for reasons about the credential.
@@ -28,6 +29,9 @@ pub(crate) fn prove(case: &Case<'_>, upcoming: &Entry) -> Check {
     if ins.accepted.len() >= PROOFS && spread >= Some(late.proof_spread()) {
         return Ok(());
     }
+    if ins.refused.first().is_some_and(|first| *first + late.late() / 3 <= case.now) {
+        doubt(case, upcoming)?;
+    }
     let overdue = case.now >= schedule::deadline(case.ledger, upcoming, late);
     if overdue && ins.unprovable >= 3 && ins.refused.is_empty() {
         return sighted(case, upcoming);
@@ -40,6 +44,23 @@ pub(crate) fn prove(case: &Case<'_>, upcoming: &Entry) -> Check {
     match ins.last {
         Some((_, last)) if case.now < last + pause => wait(last + pause, Wait::Proving),
         _ => look(Look::SignIn(upcoming.id.clone())),
+    }
+}
+
+/// What goes on being refused may be gone again: a person removed it, or another update of the list took it away. A certificate is then added anew, which who
+/// calls this sees by its thumbprint; a secret cannot be.
+fn doubt(case: &Case<'_>, upcoming: &Entry) -> Check {
+    if case.looked_at().is_none_or(|read| read + case.policy.late.late() / 3 <= case.now) {
+        return look(Look::Directory(case.detail()));
+    }
+    if case.policy.kind != Kind::ClientSecret {
+        return Ok(());
+    }
+    let key_ids = names(case, upcoming);
+    let listed = |views: &[Credential]| views.iter().any(|view| view.key_id.is_some_and(|id| key_ids.contains(&id)));
+    match case.memory.history().conclude(case.policy.late.late(), |_, views| !listed(views)) {
+        Conclusion::Confirmed => note(Fact::Abandoned(upcoming.id.clone())),
+        Conclusion::Denied | Conclusion::LookAgain(_) => Ok(()),
     }
 }
 

@@ -304,19 +304,18 @@ fn next_audit(case: &Case<'_>) -> Time {
     schedule::audit(case.looked_at(), case.memory.born(), case.policy)
 }
 
-/// A pass that came so far without a failure has outlived the last one, once something was read or written again.
+/// A pass that came so far without a failure has outlived the last one, once something was read or written again. Read in this very pass, that is so whatever
+/// the clock told that the failure was recorded by.
 fn report_recovery(case: &Case<'_>) -> Check {
     let Some(failed) = case.ledger.rotation.last_failure.as_ref().map(|failure| failure.time) else { return Ok(()) };
-    let refused = |entry: &Entry| case.op(entry) == Some(OpState::Refused);
-    let alive = case.memory.history().read_at().is_some_and(|read| read > failed);
-    if alive && !case.ledger.entries.iter().any(refused) { note(Fact::Recovered) } else { look_again_after_failure(case, failed) }
-}
-
-/// Once a pass: the clock that the failure was recorded by may be ahead of ours.
-fn look_again_after_failure(case: &Case<'_>, failed: Time) -> Check {
     let history = case.memory.history();
-    let looked = case.memory.is_live(history.tick(case.detail())) || history.read_at().is_some_and(|read| read > failed);
-    if looked { Ok(()) } else { look(Look::Directory(case.detail())) }
+    let has_looked = case.memory.is_live(history.tick(case.detail())) || history.read_at().is_some_and(|read| read > failed);
+    let refused = |entry: &Entry| case.op(entry) == Some(OpState::Refused);
+    match (has_looked, case.ledger.entries.iter().any(refused)) {
+        (false, _) => look(Look::Directory(case.detail())),
+        (true, true) => Ok(()),
+        (true, false) => note(Fact::Recovered),
+    }
 }
 
 fn at_rest(case: &Case<'_>) -> Rest {

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::id;
 use crate::ledger::{Entry, Ledger};
 use crate::policy::Policy;
-use crate::time::{Lateness, Time};
+use crate::time::{Lateness, TOLERATED_SKEW, Time};
 
 /// Issues since the last publication that need no waiting in between.
 const FREE_ISSUES: u32 = 3;
@@ -29,10 +29,15 @@ pub fn deadline(ledger: &Ledger, upcoming: &Entry, late: Lateness) -> Time {
 }
 
 /// When the next attempt after a failure may be made. Once the deadline of Current has passed, our own patience ends at LATE/3: often enough to be in time,
-/// seldom enough not to press. What the other side asked for is obeyed all the same.
+/// seldom enough not to press. What the other side asked for is obeyed all the same. A failure of the future was recorded by a clock that was wrong: nothing waits
+/// for its time.
 pub(crate) fn next_attempt(ledger: &Ledger, policy: &Policy, now: Time) -> Option<Time> {
     let until = ledger.rotation.next_attempt?;
-    let (Some(failure), Some(current)) = (&ledger.rotation.last_failure, ledger.current()) else { return Some(until) };
+    let failure = ledger.rotation.last_failure.as_ref();
+    if failure.is_some_and(|failure| failure.time > now + TOLERATED_SKEW) {
+        return None;
+    }
+    let (Some(failure), Some(current)) = (failure, ledger.current()) else { return Some(until) };
     let ours = backoff(ledger.rotation.failures, policy.late, &policy.uid) + TimeDelta::seconds(1);
     let asked = until > failure.time + ours;
     if asked || now < deadline(ledger, current, policy.late) {
@@ -84,7 +89,8 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::ledger::{Rotation, Use};
+    use crate::ledger::{Failure, Rotation, Use};
+    use crate::reason::Reason;
     use crate::sample::{at, certificate, entry, signing};
 
     fn hours(h: i64) -> TimeDelta {
@@ -150,6 +156,18 @@ mod tests {
     #[test]
     fn without_a_current_credential_the_deadline_is_late_after_the_issue() {
         assert_eq!(deadline(&Ledger::default(), &entry(2, Use::Next), Lateness::default()), at(15));
+    }
+
+    #[rstest]
+    #[case::a_moment_ago(-1, 59, Some(59))]
+    #[case::by_a_clock_a_little_ahead(2, 60, Some(60))]
+    #[case::by_a_clock_that_was_a_day_ahead(24 * 60, 25 * 60, None)]
+    #[case::by_a_clock_that_was_a_year_ahead(365 * 24 * 60, 365 * 24 * 60 + 1, None)]
+    fn a_failure_of_the_future_holds_nothing_up(#[case] failed: i64, #[case] attempt: i64, #[case] expected: Option<i64>) {
+        let failure = Failure { time: at(60 + failed), reason: Reason::ClockSkew, message: "It failed.".to_owned() };
+        let rotation = Rotation { last_failure: Some(failure), failures: 1, next_attempt: Some(at(60 + attempt)), ..Rotation::default() };
+        let ledger = Ledger { rotation, ..Ledger::default() };
+        assert_eq!(next_attempt(&ledger, &certificate(), at(60)), expected.map(|minutes| at(60 + minutes)));
     }
 
     #[rstest]

@@ -2,15 +2,23 @@
 
 use crate::case::{Act, Case, Fact, Look, Wait};
 use crate::check::{Check, act, look, note, stop};
+use crate::history::Conclusion;
 use crate::ledger::{Entry, SlotName, Use};
 use crate::memory::{Held, Output, Slot};
 use crate::proving;
 use crate::reason::{Reason, Refusal};
+use crate::rules::gone;
 
-/// A slot that no entry of the ledger claims.
+/// A slot that no entry of the ledger claims, or only one that has no use for it any more.
 pub(crate) fn free_slot(case: &Case<'_>) -> Option<SlotName> {
     let ledger = case.ledger.caught_up(case.policy, case.memory);
-    SlotName::ALL.into_iter().find(|name| ledger.entries.iter().all(|entry| entry.slot() != Some(*name)))
+    let claims = |entry: &Entry, name| entry.slot() == Some(name) && !(is_worthless(case, entry) && case.memory.slot(name) == Some(None));
+    SlotName::ALL.into_iter().find(|name| !ledger.entries.iter().any(|entry| claims(entry, *name)))
+}
+
+/// The key of a certificate in use that is gone, where an application rolls itself: the slots of those before are kept for what they can prove.
+fn is_worthless(case: &Case<'_>, entry: &Entry) -> bool {
+    case.policy.is_self_rolled() && entry.r#use == Use::Current && gone(case, entry) == Conclusion::Confirmed
 }
 
 /// The key lies in its slot before it is of use to anybody. `in_memory`: this process still has it, should the slot be empty.
@@ -50,7 +58,8 @@ pub(crate) fn clear_slot(case: &Case<'_>, entry: &Entry) -> Check {
     let spent = match entry.r#use {
         Use::Abandoned => true,
         Use::Previous | Use::Retiring => superseded && !case.policy.is_self_rolled(),
-        Use::Next | Use::Current => false,
+        Use::Current => is_worthless(case, entry) && case.ledger.upcoming().is_none() && free_slot(case).is_none(),
+        Use::Next => false,
     };
     if spent { delete_slot(case, entry) } else { Ok(()) }
 }
@@ -58,6 +67,9 @@ pub(crate) fn clear_slot(case: &Case<'_>, entry: &Entry) -> Check {
 /// A slot of Current that was deleted is made again from the output: of a secret once that has shown that it works, of a key if it belongs to the certificate.
 pub(crate) fn restore_slot(case: &Case<'_>, current: &Entry) -> Check {
     let (Some(name), Some(_)) = (current.slot(), current.published_at) else { return Ok(()) };
+    if is_worthless(case, current) {
+        return Ok(());
+    }
     if case.policy.is_self_rolled() && case.memory.slot(name).is_none() {
         return look(Look::Slot(name));
     }

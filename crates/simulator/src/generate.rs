@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::edit::Edit;
+use crate::effects;
 use crate::fault::Fault;
 use crate::happening::Happening;
 use crate::plan::{Disturbance, Plan};
@@ -18,17 +20,28 @@ const COMBINED: [Fault; 4] = [Fault::CrashBefore, Fault::CrashAfter, Fault::Answ
 /// Everything that can disturb a course, at every one of its effects.
 pub fn singles(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
     let effects = 0..length(workflow, reference);
-    effects.flat_map(|at| Disturbance::all().map(move |what| Plan::undisturbed(workflow).and(at, what))).collect()
+    effects.flat_map(|at| Disturbance::of(workflow.kind()).map(move |what| Plan::undisturbed(workflow).and(at, what))).collect()
 }
 
-/// For every effect a fault or a happening, in turn: all effects and all disturbances occur, in a small part of the time.
+/// For every effect a fault, a happening and an edit, in turn; of the ones beside the protocol, such as sign-ins, one of the three. All effects and all
+/// disturbances occur, in a small part of the time.
 pub fn selection(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
     let shift = workflow::ALL.iter().position(|one| one.name == workflow.name).unwrap_or_default();
-    let chosen = |at: usize| match at % 2 {
-        0 => Disturbance::Fault(Fault::ALL[(at / 2 + shift) % Fault::ALL.len()]),
-        _ => Disturbance::Happening(Happening::ALL[(at / 2 + 3 * shift) % Happening::ALL.len()]),
+    let edits: Vec<Edit> = Edit::all().filter(|edit| edit.suits(workflow.kind())).collect();
+    let chosen = |at: usize| {
+        [
+            Disturbance::Fault(Fault::ALL[(at + shift) % Fault::ALL.len()]),
+            Disturbance::Happening(Happening::ALL[(at + 3 * shift) % Happening::ALL.len()]),
+            Disturbance::Edit(edits[(at + 5 * shift) % edits.len()]),
+        ]
     };
-    (0..length(workflow, reference)).map(|at| Plan::undisturbed(workflow).and(at, chosen(at))).collect()
+    let names = reference.get(workflow.name).map(|outcome| outcome.effects.as_slice()).unwrap_or_default();
+    let of = |(at, name): (usize, &String)| {
+        let chosen = chosen(at).into_iter().enumerate();
+        let fits = move |number: usize| !effects::is_beside(name) || number == at % 3;
+        chosen.filter(move |(number, _)| fits(*number)).map(move |(_, what)| Plan::undisturbed(workflow).and(at, what)).collect::<Vec<_>>()
+    };
+    names.iter().enumerate().flat_map(of).collect()
 }
 
 /// Every two of the faults that leave most behind, the second one at any effect up to ten after the first; and each of them where replicas are behind.
@@ -50,12 +63,12 @@ pub fn pairs(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
 pub fn random(seed: u64, reference: &Reference) -> Plan {
     let mut random = fastrand::Rng::with_seed(seed);
     let workflow = &workflow::ALL[random.usize(..workflow::ALL.len())];
-    let all: Vec<Disturbance> = Disturbance::all().collect();
+    let all: Vec<Disturbance> = Disturbance::of(workflow.kind()).collect();
     let range = length(workflow, reference) * 3 / 2;
     let mut turns: Vec<_> = (0..random.usize(2..=5)).map(|_| (random.usize(..range), all[random.usize(..all.len())])).collect();
     turns.sort_unstable();
     let lag = [0, 0, 2, 10][random.usize(..4)];
-    let replicas = [Replicas::None, Replicas::None, Replicas::StandingBy, Replicas::Unelected][random.usize(..4)];
+    let replicas = Replicas::ALL[random.usize(..Replicas::ALL.len())];
     Plan { lag, replicas, turns, ..Plan::undisturbed(workflow) }
 }
 

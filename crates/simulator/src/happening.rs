@@ -11,6 +11,7 @@ use kube_sim::KubeSim;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use crate::edit::{self, Edit};
 use crate::effects::{Effects, Outage, Side};
 use crate::setup::Kind;
 use crate::world::{NAME, NAMESPACE, OUTPUT, Skewed, World, credentials};
@@ -44,6 +45,8 @@ pub enum Happening {
     StrangerRemoves,
     /// A person removes what is published in the portal.
     OursRemoved,
+    /// A person removes what is to be published next in the portal.
+    NextRemoved,
     /// A person has another certificate sign, if anything is signed here.
     AnotherSigns,
     /// The operator's clock is five minutes ahead for two hours.
@@ -58,11 +61,15 @@ pub enum Happening {
     Suspended,
     /// The status is as it was at the beginning of the course: a backup was restored.
     StatusRestored,
+    /// The grant on the EntraTenant is taken back for an hour.
+    GrantWithdrawn,
+    /// A newer version of the operator has worked on the resource, and is taken back after an hour.
+    Upgraded,
 }
 
 impl Happening {
     /// Everything that may happen.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::GraphDown,
         Self::LoginDown,
         Self::ClusterDown,
@@ -76,6 +83,7 @@ impl Happening {
         Self::StrangerAdds,
         Self::StrangerRemoves,
         Self::OursRemoved,
+        Self::NextRemoved,
         Self::AnotherSigns,
         Self::ClockAhead,
         Self::ClockBehind,
@@ -83,6 +91,8 @@ impl Happening {
         Self::Renewed,
         Self::Suspended,
         Self::StatusRestored,
+        Self::GrantWithdrawn,
+        Self::Upgraded,
     ];
 
     /// How a plan names it.
@@ -101,6 +111,7 @@ impl Happening {
             Self::StrangerAdds => "stranger-adds",
             Self::StrangerRemoves => "stranger-removes",
             Self::OursRemoved => "ours-removed",
+            Self::NextRemoved => "next-removed",
             Self::AnotherSigns => "another-signs",
             Self::ClockAhead => "clock-ahead",
             Self::ClockBehind => "clock-behind",
@@ -108,6 +119,8 @@ impl Happening {
             Self::Renewed => "renewed",
             Self::Suspended => "suspended",
             Self::StatusRestored => "status-restored",
+            Self::GrantWithdrawn => "grant-withdrawn",
+            Self::Upgraded => "upgraded",
         }
     }
 
@@ -120,7 +133,7 @@ impl Happening {
     pub(crate) fn lasts(self) -> TimeDelta {
         match self {
             Self::GraphDown | Self::LoginDown | Self::ClusterDown => TimeDelta::hours(3),
-            Self::ClusterSilent | Self::Suspended => TimeDelta::hours(1),
+            Self::ClusterSilent | Self::Suspended | Self::GrantWithdrawn | Self::Upgraded => TimeDelta::hours(1),
             Self::ClockAhead | Self::ClockBehind | Self::ClockDayAhead => TimeDelta::hours(2),
             Self::Storm => TimeDelta::minutes(20),
             _ => TimeDelta::zero(),
@@ -132,6 +145,7 @@ impl Happening {
 #[derive(Clone)]
 pub struct Hands {
     cluster: KubeSim,
+    neighbour: Option<KubeSim>,
     entra: Emulator,
     kind: Kind,
     object: ObjectId,
@@ -148,6 +162,8 @@ pub struct Strangers {
     held: Mutex<Vec<Held>>,
     number: AtomicU64,
     excused: Mutex<bool>,
+    shortened: Mutex<bool>,
+    forbidden: Mutex<Option<(DateTime<Utc>, DateTime<Utc>)>>,
     restored: Mutex<Option<DateTime<Utc>>>,
 }
 
@@ -187,6 +203,20 @@ impl Strangers {
         self.restored.lock().unwrap().is_some_and(|at| now - at < TimeDelta::minutes(2))
     }
 
+    /// Whether a person asked for credentials that live less long, or stay for less time, than they did.
+    pub(crate) fn is_shortened(&self) -> bool {
+        *self.shortened.lock().unwrap()
+    }
+
+    fn shorten(&self, shortened: bool) {
+        *self.shortened.lock().unwrap() |= shortened;
+    }
+
+    /// Whether the operator may write anything at all now.
+    pub(crate) fn are_writes_forbidden_at(&self, now: DateTime<Utc>) -> bool {
+        self.forbidden.lock().unwrap().is_some_and(|(from, until)| from < now && now < until)
+    }
+
     pub(crate) fn excuse(&self, excused: bool) {
         *self.excused.lock().unwrap() = excused;
     }
@@ -197,6 +227,7 @@ impl Hands {
     pub fn on(world: &World, strangers: &Arc<Strangers>) -> Self {
         Self {
             cluster: world.cluster.clone(),
+            neighbour: world.neighbour.clone(),
             entra: world.entra.clone(),
             kind: world.kind,
             object: world.object,
@@ -236,6 +267,7 @@ impl Hands {
             Happening::StrangerAdds => self.add(),
             Happening::StrangerRemoves => self.remove(),
             Happening::OursRemoved => self.remove_ours(),
+            Happening::NextRemoved => self.remove_next(),
             Happening::AnotherSigns if self.kind == Kind::Signing => self.choose_another(),
             Happening::AnotherSigns => {}
             Happening::ClockAhead => self.set_clock(TimeDelta::minutes(5), span),
@@ -247,7 +279,62 @@ impl Hands {
                 self.later(span, |hands| hands.edit(&json!({"suspend": false})));
             }
             Happening::StatusRestored => self.restore(),
+            Happening::GrantWithdrawn => self.withdraw_grant(span),
+            Happening::Upgraded => {
+                self.set_protocol(2);
+                self.forbid(span);
+                self.later(span, |hands| hands.set_protocol(1));
+            }
         }
+    }
+
+    /// Changes the spec, and brings back after an hour what stood there before.
+    pub fn edit_for_a_while(&self, edit: Edit) {
+        let Some(resource) = self.resource() else { return };
+        let before = resource["spec"].clone();
+        self.strangers.shorten(edit.shortens());
+        self.edit(&edit.patch());
+        self.later(edit::STANDS.to_std().unwrap_or_default(), move |hands| {
+            let now = hands.resource().unwrap_or_default();
+            hands.edit(&edit.back(&before, &now["spec"]));
+        });
+    }
+
+    /// From a minute from now on, when all that was on its way has arrived, nothing may be written.
+    fn forbid(&self, span: Duration) {
+        let from = self.entra.now() + TimeDelta::minutes(1);
+        *self.strangers.forbidden.lock().unwrap() = Some((from, self.entra.now() + TimeDelta::from_std(span).unwrap_or_default()));
+    }
+
+    fn withdraw_grant(&self, span: Duration) {
+        let Some(mut tenant) = self.cluster.get(TENANTS, "", "default") else { return };
+        let grants = tenant["spec"]["grants"].take();
+        if grants.as_array().is_none_or(Vec::is_empty) {
+            // Withdrawn already.
+            return;
+        }
+        self.set_grants(tenant, json!([]));
+        self.forbid(span);
+        self.later(span, move |hands| {
+            let tenant = hands.cluster.get(TENANTS, "", "default").unwrap_or_default();
+            hands.set_grants(tenant, grants);
+        });
+    }
+
+    fn set_grants(&self, mut tenant: Value, grants: Value) {
+        tenant["spec"]["grants"] = grants;
+        let generation = tenant["metadata"]["generation"].as_i64().unwrap_or_default();
+        tenant["metadata"]["generation"] = json!(generation + 1);
+        self.cluster.put(tenant);
+    }
+
+    fn set_protocol(&self, number: u32) {
+        let Some(mut resource) = self.resource() else { return };
+        if !resource["status"].is_object() {
+            return;
+        }
+        resource["status"]["protocol"] = json!(number);
+        self.cluster.put(resource);
     }
 
     fn later(&self, span: Duration, then: impl FnOnce(&Self) + Send + 'static) {
@@ -344,6 +431,23 @@ impl Hands {
         }
     }
 
+    /// Whatever of ours is listed that is not published, nor was.
+    fn remove_next(&self) {
+        let own = self.resource().unwrap_or_default();
+        let others = self.neighbour.iter().flat_map(|cluster| cluster.list(crate::oracle::RESOURCE, Some(NAMESPACE)));
+        let entries = others.flat_map(|resource| crate::oracle::entries(&resource));
+        let known: Vec<Value> = entries
+            .chain(crate::oracle::entries(&own).into_iter().filter(|entry| entry["use"] != "Next"))
+            .flat_map(|entry| entry["keyIDs"].as_array().cloned().unwrap_or_default())
+            .collect();
+        let strangers = self.strangers.held();
+        let listed = self.entra.object(self.object).map(|object| credentials(&object)).unwrap_or_default();
+        let is_next = |entry: &&Value| !known.contains(&entry["keyId"]) && !strangers.iter().any(|held| held.entry == **entry);
+        for id in listed.iter().filter(is_next).filter_map(|entry| entry["keyId"].as_str()?.parse().ok()) {
+            self.entra.remove_credential(self.object, id).unwrap();
+        }
+    }
+
     fn choose_another(&self) {
         let end = self.entra.now() + TimeDelta::days(3);
         let Ok(made) = self.entra.add_signing_certificate(self.object, "CN=another", Some(end)) else { return };
@@ -354,6 +458,8 @@ impl Hands {
         }
     }
 }
+
+const TENANTS: &str = "entratenants.entra-rotator.io";
 
 const SLOTS: [&str; 2] = ["payroll-credential-entra-a", "payroll-credential-entra-b"];
 

@@ -3,6 +3,7 @@
 
 pub mod by_hand;
 pub mod campaign;
+pub mod edit;
 pub mod effects;
 pub mod fault;
 pub mod generate;

@@ -29,6 +29,7 @@ pub const RESOURCE: &str = "serviceprincipalcredentials.entra-rotator.io";
 #[derive(Clone)]
 pub struct Oracle {
     cluster: KubeSim,
+    neighbour: Option<KubeSim>,
     entra: Emulator,
     operator: Registered,
     target: Registered,
@@ -58,7 +59,7 @@ impl Oracle {
     pub fn resume(&self, world: &World) {
         let watching = self.clone();
         world.effects.watch(move |moment, name| match moment {
-            Moment::Before => watching.is_licensed(name),
+            Moment::Before => watching.is_licensed(name).and_then(|()| watching.is_allowed(name)),
             Moment::After => watching.judge(name),
         });
     }
@@ -72,6 +73,7 @@ impl Oracle {
         }
         Self {
             cluster: world.cluster.clone(),
+            neighbour: world.neighbour.clone(),
             entra: world.entra.clone(),
             operator: world.operator,
             target: world.target,
@@ -107,12 +109,15 @@ impl Oracle {
         self.cluster.get(RESOURCE, NAMESPACE, NAME)
     }
 
+    /// The ledgers' entries of every cluster.
+    fn all_entries(&self) -> Vec<Value> {
+        let clusters = std::iter::once(&self.cluster).chain(&self.neighbour);
+        clusters.flat_map(|cluster| cluster.list(RESOURCE, Some(NAMESPACE))).flat_map(|resource| entries(&resource)).collect()
+    }
+
     /// The output, as long as its resource stands for it.
     fn published(&self) -> Option<Value> {
-        let resource = self.resource()?;
-        let secret = self.cluster.get("secrets", NAMESPACE, OUTPUT).or_else(|| self.cluster.get("configmaps", NAMESPACE, OUTPUT))?;
-        let is_ours = !secret["metadata"]["annotations"]["entra-rotator.io/entry"].is_null();
-        (resource["metadata"]["deletionTimestamp"].is_null() && is_ours).then_some(secret)
+        published_in(&self.cluster)
     }
 
     /// # Panics
@@ -128,7 +133,7 @@ impl Oracle {
             // Entra's names for its certificates are not all known to it.
             return;
         }
-        let all: Vec<Value> = self.cluster.list(RESOURCE, Some(NAMESPACE)).iter().flat_map(self::entries).collect();
+        let all = self.all_entries();
         let recorded: BTreeSet<&str> =
             all.iter().flat_map(|entry| entry["keyIDs"].as_array().into_iter().flatten()).filter_map(Value::as_str).collect();
         for entry in self.ours() {
@@ -142,13 +147,29 @@ impl Oracle {
         }
     }
 
-    /// What the object holds besides what others have.
+    /// What the object holds besides what others have, and another cluster's operator.
     pub fn ours(&self) -> Vec<Value> {
         let strangers = self.strangers.held();
-        let foreign = |entry: &Value| strangers.iter().any(|held| held.object == self.object && held.entry == *entry);
+        let neighbours: Vec<Value> = self
+            .neighbour
+            .iter()
+            .flat_map(|cluster| cluster.list(RESOURCE, Some(NAMESPACE)))
+            .flat_map(|resource| entries(&resource))
+            .collect();
+        let foreign = |entry: &Value| {
+            strangers.iter().any(|held| held.object == self.object && held.entry == *entry)
+                || neighbours.iter().any(|one| one["keyIDs"].as_array().is_some_and(|ids| ids.contains(&entry["keyId"])))
+        };
         let object = self.entra.object(self.object).expect("the target");
         credentials(&object).into_iter().filter(|entry| !foreign(entry)).collect()
     }
+}
+
+fn published_in(cluster: &KubeSim) -> Option<Value> {
+    let resource = cluster.get(RESOURCE, NAMESPACE, NAME)?;
+    let secret = cluster.get("secrets", NAMESPACE, OUTPUT).or_else(|| cluster.get("configmaps", NAMESPACE, OUTPUT))?;
+    let is_ours = !secret["metadata"]["annotations"]["entra-rotator.io/entry"].is_null();
+    (resource["metadata"]["deletionTimestamp"].is_null() && is_ours).then_some(secret)
 }
 
 /// The ledger's entries.

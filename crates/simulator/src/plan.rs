@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::edit::Edit;
 use crate::fault::Fault;
 use crate::happening::Happening;
+use crate::setup::{Kind, Replicas};
 use crate::workflow::{self, Workflow};
 
 /// What disturbs a course at one effect.
@@ -14,6 +16,8 @@ pub enum Disturbance {
     Fault(Fault),
     /// Something happens right before it is served.
     Happening(Happening),
+    /// A person edits the resource right before it is served, and takes that back after an hour.
+    Edit(Edit),
 }
 
 /// One course of events, disturbed.
@@ -24,7 +28,7 @@ pub struct Plan {
     /// By how many minutes the slowest replica of Graph and of the token endpoint is behind.
     pub lag: u32,
     /// A second replica from the start: none, one that stands by, or one that leads as well.
-    pub replicas: crate::setup::Replicas,
+    pub replicas: Replicas,
     /// What disturbs it at the effect of which number.
     pub turns: Vec<(usize, Disturbance)>,
 }
@@ -51,19 +55,28 @@ impl Disturbance {
         match self {
             Self::Fault(fault) => fault.name(),
             Self::Happening(happening) => happening.name(),
+            Self::Edit(edit) => edit.name(),
         }
     }
 
     /// Everything that can disturb a course.
     pub fn all() -> impl Iterator<Item = Self> {
-        Fault::ALL.into_iter().map(Self::Fault).chain(Happening::ALL.into_iter().map(Self::Happening))
+        Fault::ALL.into_iter().map(Self::Fault).chain(Happening::ALL.into_iter().map(Self::Happening)).chain(Edit::all().map(Self::Edit))
+    }
+
+    /// Everything that can disturb a course of a resource of this kind.
+    pub fn of(kind: Kind) -> impl Iterator<Item = Self> {
+        Self::all().filter(move |what| match what {
+            Self::Edit(edit) => edit.suits(kind),
+            Self::Fault(_) | Self::Happening(_) => true,
+        })
     }
 }
 
 impl Plan {
     /// Nothing disturbs it.
     pub fn undisturbed(workflow: &Workflow) -> Self {
-        Self { workflow: workflow.name, lag: 0, replicas: crate::setup::Replicas::None, turns: Vec::new() }
+        Self { workflow: workflow.name, lag: 0, replicas: Replicas::None, turns: Vec::new() }
     }
 
     /// The same, disturbed at one effect more.
@@ -71,6 +84,23 @@ impl Plan {
     pub fn and(mut self, at: usize, what: Disturbance) -> Self {
         self.turns.push((at, what));
         self
+    }
+}
+
+impl Plan {
+    /// Whether this is to happen at any effect.
+    pub fn has(&self, what: Happening) -> bool {
+        self.turns.iter().any(|(_, turn)| *turn == Disturbance::Happening(what))
+    }
+
+    /// Whether somebody asks for what was made to stay in Entra.
+    pub(crate) fn retains(&self) -> bool {
+        self.turns.iter().any(|(_, what)| matches!(what, Disturbance::Edit(edit) if edit.patch()["deletionPolicy"] == "Retain"))
+    }
+
+    /// Whether somebody takes away what nobody but a person can bring back: what signs, or the only key of an application that rolls itself.
+    pub fn takes_away(&self) -> bool {
+        self.has(Happening::OursRemoved) || self.has(Happening::SecretsDeleted)
     }
 }
 
@@ -106,7 +136,7 @@ impl Plan {
         }
         match word.split_once('=')? {
             ("lag", minutes) => self.lag = minutes.parse().ok()?,
-            ("replicas", name) => self.replicas = crate::setup::Replicas::ALL.into_iter().find(|one| one.name() == Some(name))?,
+            ("replicas", name) => self.replicas = Replicas::ALL.into_iter().find(|one| one.name() == Some(name))?,
             _ => return None,
         }
         Some(self)

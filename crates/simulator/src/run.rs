@@ -11,6 +11,7 @@ use entra_rotator::seams::{KeySource, Seams};
 use entra_rotator::serve::Health;
 use entra_rotator::settings::Settings;
 use futures::future::join_all;
+use kube_sim::KubeSim;
 use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::time::Instant;
@@ -42,7 +43,9 @@ impl World {
     /// Runs the operator, all its replicas, while something takes its course: what ends is started again after a second.
     pub async fn drive<T>(&self, pace: Duration, course: impl Future<Output = T>) -> T {
         let (stop, stopped) = watch::channel(false);
-        let operators = join_all(self.replicas.iter().map(|settings| self.supervise(settings, stopped.clone())));
+        let own = self.replicas.iter().map(|settings| self.supervise(&self.cluster, settings, stopped.clone()));
+        let others = self.neighbour.iter().map(|cluster| self.supervise(cluster, &self.replicas[0], stopped.clone()));
+        let operators = join_all(own.chain(others));
         let mut operators = std::pin::pin!(operators);
         let outcome = tokio::select! {
             biased;
@@ -74,10 +77,10 @@ impl World {
         }
     }
 
-    async fn supervise(&self, settings: &Settings, stopped: watch::Receiver<bool>) {
+    async fn supervise(&self, cluster: &KubeSim, settings: &Settings, stopped: watch::Receiver<bool>) {
         while !*stopped.borrow() {
             let process = Process::new(&self.effects);
-            let mut running = tokio::spawn(self.operator(settings, &process, stopped.clone()));
+            let mut running = tokio::spawn(self.operator(cluster, settings, &process, stopped.clone()));
             tokio::select! {
                 biased;
                 () = process.crashed() => {
@@ -93,11 +96,12 @@ impl World {
 
     fn operator(
         &self,
+        cluster: &KubeSim,
         settings: &Settings,
         process: &Process,
         stop: watch::Receiver<bool>,
     ) -> impl Future<Output = Result<(), Error>> + Send + 'static {
-        let client = kube::Client::new(process.layer(self.cluster.service()), "default");
+        let client = kube::Client::new(process.layer(cluster.service()), "default");
         let seams = Seams {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             ids: Arc::clone(&self.ids) as Arc<dyn Ids>,

@@ -52,11 +52,13 @@ pub enum Replicas {
     StandingBy,
     /// One that leads as well, as if there were no Lease.
     Unelected,
+    /// The operator of another cluster, where somebody declared the same resource.
+    OtherCluster,
 }
 
 impl Replicas {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::None, Self::StandingBy, Self::Unelected];
+    pub const ALL: [Self; 4] = [Self::None, Self::StandingBy, Self::Unelected, Self::OtherCluster];
 
     /// How a plan names it.
     pub fn name(self) -> Option<&'static str> {
@@ -64,6 +66,7 @@ impl Replicas {
             Self::None => None,
             Self::StandingBy => Some("standing-by"),
             Self::Unelected => Some("unelected"),
+            Self::OtherCluster => Some("other-cluster"),
         }
     }
 }
@@ -83,7 +86,7 @@ impl Setup {
             ..settings()
         };
         match self.more_replicas {
-            Replicas::None => vec![settings()],
+            Replicas::None | Replicas::OtherCluster => vec![settings()],
             Replicas::StandingBy => ["operator-0", "operator-1"].map(|identity| named(identity, "entra-rotator", TEN_MINUTES)).into(),
             Replicas::Unelected => {
                 [("operator-0", "entra-rotator"), ("operator-1", "another")].map(|(me, lease)| named(me, lease, SIX_HOURS)).into()

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entra_emulator::Lag;
 use serde_json::{Value, json};
 
+use crate::edit;
 use crate::effects::{self, Effects, Turn};
 use crate::happening::{Hands, Happening};
 use crate::oracle::{self, Oracle};
@@ -111,6 +112,7 @@ fn script(world: &World, oracle: &Oracle, plan: &Plan, first: usize) -> Ends {
         let span = match what {
             Disturbance::Fault(fault) => fault.lasts(),
             Disturbance::Happening(happening) => happening.lasts(),
+            Disturbance::Edit(_) => edit::STANDS,
         };
         let note = move || {
             let mut last = ended.lock().unwrap();
@@ -122,6 +124,10 @@ fn script(world: &World, oracle: &Oracle, plan: &Plan, first: usize) -> Ends {
             Disturbance::Happening(happening) => {
                 let hands = hands.clone();
                 Turn::Call(Box::new(move || hands.happen(happening)))
+            }
+            Disturbance::Edit(edit) => {
+                let hands = hands.clone();
+                Turn::Call(Box::new(move || hands.edit_for_a_while(edit)))
             }
         };
         world.effects.at(at, turn);
@@ -135,13 +141,17 @@ async fn settle(world: &World, workflow: &Workflow, plan: &Plan, oracle: &Oracle
     let left = last.map_or(TimeDelta::zero(), |last| last - world.now()).max(TimeDelta::zero());
     tokio::time::sleep(left.to_std().unwrap() + AUDIT).await;
     if workflow.ends_with_nothing() {
-        // What a restored status has forgotten carries our mark and is in no ledger: it is never removed.
-        if !plan.turns.iter().any(|(_, what)| *what == Disturbance::Happening(Happening::StatusRestored)) {
+        // What a restored status has forgotten carries our mark and is in no ledger: it is never removed. Nor is what somebody asked to retain.
+        if !plan.has(Happening::StatusRestored) && !plan.retains() {
             nothing_is_left(world, oracle);
         }
     } else {
-        world.wait_until(TimeDelta::days(4), "rest in the end", |world| world.is_at_rest() || workflow.ends_withdrawn()).await;
-        oracle.has_settled(world);
+        let awaits_a_person = |world: &World| plan.takes_away() && (world.awaits_a_person() || workflow.ends_withdrawn());
+        let is_over = |world: &World| world.is_at_rest() || workflow.ends_withdrawn() || awaits_a_person(world);
+        world.wait_until(TimeDelta::days(4), "rest in the end", is_over).await;
+        if !awaits_a_person(world) {
+            oracle.has_settled(world);
+        }
     }
     let before = world.effects.count();
     tokio::time::sleep(SILENCE).await;

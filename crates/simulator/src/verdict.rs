@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use crate::fault::Fault;
 use crate::happening::Happening;
 use crate::plan::{Disturbance, Plan};
+use crate::setup::{Kind, Replicas};
 use crate::trial::{self, Broken, Outcome};
 use crate::workflow;
 
@@ -20,7 +21,7 @@ const EXPLAINED: usize = 4;
 /// With what is wrong, where a promise is broken.
 pub fn of(plan: &Plan, reference: &Outcome) -> Result<Outcome, Broken> {
     let outcome = trial::run(plan)?;
-    let explained = reference.graph_writes + EXPLAINED * plan.turns.len() + if plan.lag > 0 { EXPLAINED } else { 0 };
+    let explained = reference.graph_writes + EXPLAINED * causes(plan);
     if outcome.graph_writes > explained {
         return Err(Broken(format!(
             "{} writes to Graph, undisturbed {}: at most {explained} are explained",
@@ -28,18 +29,33 @@ pub fn of(plan: &Plan, reference: &Outcome) -> Result<Outcome, Broken> {
         )));
     }
     let is_deleted = workflow::find(plan.workflow).is_some_and(workflow::Workflow::ends_with_nothing);
-    if !leaves_traces(plan) && !is_deleted && outcome.end != reference.end {
+    let awaits_a_person = outcome.end["conditions"]["Stalled"].as_str().is_some_and(|stalled| stalled.starts_with("True/"));
+    if !leaves_traces(plan) && !is_deleted && !awaits_a_person && outcome.end != reference.end {
         return Err(Broken(format!("it ends as {:#}, undisturbed as {:#}", outcome.end, reference.end)));
     }
-    if outcome.settled_after > BOUND && !workflow::find(plan.workflow).is_some_and(workflow::Workflow::is_long) {
+    if outcome.settled_after > bound(plan) && !workflow::find(plan.workflow).is_some_and(workflow::Workflow::is_long) {
         return Err(Broken(format!("it came to rest {} h after the last disturbance", outcome.settled_after.num_hours())));
     }
     Ok(outcome)
 }
 
+/// How many times something may have to be begun anew. An edit that is taken back counts twice, and so do two clusters.
+fn causes(plan: &Plan) -> usize {
+    let turns: usize = plan.turns.iter().map(|(_, what)| if matches!(what, Disturbance::Edit(_)) { 2 } else { 1 }).sum();
+    turns + usize::from(plan.lag > 0) + if plan.replicas == Replicas::OtherCluster { 2 } else { 0 }
+}
+
+/// What somebody else chose to sign with is good for three days.
+fn bound(plan: &Plan) -> TimeDelta {
+    if plan.has(Happening::AnotherSigns) { BOUND + TimeDelta::days(3) } else { BOUND }
+}
+
 /// Whether something happened that stays: what others hold, a second credential that nobody removes, or a slot that nobody needs until something is to be
 /// healed from it.
 fn leaves_traces(plan: &Plan) -> bool {
+    if plan.replicas == Replicas::OtherCluster {
+        return true;
+    }
     let stays = [
         Happening::StrangerAdds,
         Happening::StrangerRemoves,
@@ -47,9 +63,14 @@ fn leaves_traces(plan: &Plan) -> bool {
         Happening::StatusRestored,
         Happening::SlotsDeleted,
         Happening::SecretsDeleted,
+        Happening::NextRemoved,
     ];
+    let kind = workflow::find(plan.workflow).map(workflow::Workflow::kind);
     plan.turns.iter().any(|(_, what)| match what {
+        // What signs then, or stays of what nobody knows the name of, is another one.
+        Disturbance::Happening(Happening::OursRemoved) => kind == Some(Kind::Signing),
         Disturbance::Happening(happening) => stays.contains(happening),
         Disturbance::Fault(fault) => *fault == Fault::DeliveredTwice,
+        Disturbance::Edit(_) => true,
     })
 }

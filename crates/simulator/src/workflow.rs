@@ -9,7 +9,7 @@ use crate::by_hand;
 use crate::happening::{Hands, Happening};
 use crate::oracle::Oracle;
 use crate::scenario::{certificate, secret, secret_of_service_principal, signing, stamp};
-use crate::setup::Setup;
+use crate::setup::{Kind, Setup};
 use crate::world::{NAMESPACE, World};
 
 /// One course of events.
@@ -38,6 +38,8 @@ enum Course {
     Revocation,
     /// The resource is deleted in the middle of a rotation, with all it made.
     Deletion,
+    /// The same, by the end of its namespace.
+    EndOfNamespace,
     /// The certificate before is pinned, and let go again.
     PinAndBack,
     /// Nobody approves, and the successor is withdrawn at the deadline.
@@ -54,6 +56,7 @@ pub const ALL: &[Workflow] = &[
     of("secret.adoption", "A client secret made by hand is adopted, replaced and removed.", secret, Course::Adoption),
     of("secret.revocation", "All client secrets issued so far are revoked.", secret, Course::Revocation),
     of("secret.deletion", "A resource that revokes is deleted in the middle of a rotation.", revoked_secret, Course::Deletion),
+    of("secret.end-of-namespace", "A namespace is deleted in the middle of a rotation.", revoked_secret, Course::EndOfNamespace),
     of(
         "secret-of-service-principal.rotation",
         "A client secret of a service principal is replaced.",
@@ -76,6 +79,7 @@ pub const ALL: &[Workflow] = &[
     of("certificate.adoption", "A client certificate made by hand is adopted, replaced and removed.", certificate, Course::Adoption),
     of("certificate.revocation", "All client certificates issued so far are revoked.", certificate, Course::Revocation),
     of("certificate.deletion", "A resource that revokes is deleted in the middle of a rotation.", revoked_certificate, Course::Deletion),
+    of("certificate.end-of-namespace", "A namespace is deleted in the middle of a rotation.", revoked_certificate, Course::EndOfNamespace),
     of("certificate.self-roll", "An application rolls its own certificate, without any permission.", certificate, Course::SelfRoll),
     of("signing.first-issue", "A token signing certificate is made where there was none.", signing, Course::FirstIssue),
     of("signing.rotation", "A token signing certificate is announced, activated, and the old one removed.", signing, Course::Rotation),
@@ -83,6 +87,7 @@ pub const ALL: &[Workflow] = &[
     of("signing.adoption", "A token signing certificate made by hand is adopted, replaced and removed.", signing, Course::Adoption),
     of("signing.revocation", "All token signing certificates issued so far are revoked.", signing, Course::Revocation),
     of("signing.deletion", "A resource that revokes is deleted in the middle of a rollover.", revoked_signing, Course::Deletion),
+    of("signing.end-of-namespace", "A namespace is deleted in the middle of a rollover.", revoked_signing, Course::EndOfNamespace),
     of("signing.pin-and-back", "The old signing certificate is pinned in its overlap, and let go again.", long_overlap, Course::PinAndBack),
     of("signing.withdrawal", "Nobody approves a successor, and it is withdrawn.", withdrawn, Course::Withdrawal),
     of("own-key.first-issue", "A signing key of our own is brought by one update of the lists.", own_key, Course::FirstIssue),
@@ -105,6 +110,11 @@ pub fn find(name: &str) -> Option<&'static Workflow> {
 }
 
 impl Workflow {
+    /// What is kept in it.
+    pub(crate) fn kind(&self) -> Kind {
+        Kind::of(&(self.spec)())
+    }
+
     /// The world in which it takes place.
     pub fn setup(&self) -> Setup {
         let setup = Setup::of((self.spec)());
@@ -113,7 +123,7 @@ impl Workflow {
 
     /// Whether the resource is gone in the end.
     pub fn ends_with_nothing(&self) -> bool {
-        self.course == Course::Deletion
+        matches!(self.course, Course::Deletion | Course::EndOfNamespace)
     }
 
     /// Whether it takes days, undisturbed as well.
@@ -138,11 +148,9 @@ impl Workflow {
                         .await;
                 }
                 Course::SelfRoll => {
-                    by_hand::hand_over(world, TimeDelta::days(8), &certificate()).await;
-                    world.rest().await;
+                    by_hand::hand_over(world, TimeDelta::days(2), &certificate()).await;
                     // What was made by hand stays until its end, as nobody knows what Entra calls it.
-                    world.renew().await;
-                    world.wait_until(TimeDelta::days(12), "one of its own alone", |world| world.newest() > 0 && world.is_at_rest()).await;
+                    world.wait_until(TimeDelta::days(3), "one of its own alone", |world| world.newest() > 0 && world.is_at_rest()).await;
                 }
                 _ => {
                     world.declare(&(self.spec)()).await;
@@ -161,11 +169,21 @@ impl Workflow {
                     world.declare(&(self.spec)()).await;
                     world.rest().await;
                 }
-                Course::Rotation | Course::SelfRoll => rotate(world).await,
+                Course::Rotation => rotate(world).await,
+                Course::SelfRoll => roll(world).await,
                 Course::Repair => repair(world, oracle).await,
                 Course::Adoption => adopt(world).await,
                 Course::Revocation => revoke(world).await,
-                Course::Deletion => delete(world).await,
+                Course::Deletion => {
+                    half_way(world).await;
+                    world.delete().await;
+                    end(world).await;
+                }
+                Course::EndOfNamespace => {
+                    half_way(world).await;
+                    world.delete_namespace().await;
+                    end(world).await;
+                }
                 Course::PinAndBack => pin_and_back(world).await,
                 Course::Withdrawal => withdraw(world).await,
             }
@@ -189,6 +207,11 @@ impl World {
             && self.condition("Rotating") == "False/AtRest"
             && self.condition("Reconciling").starts_with("False/")
             && self.entries().len() == 1
+    }
+
+    /// An application that rolls itself, and that Entra accepts no certificate from any more; or nobody knows who should sign.
+    pub(crate) fn awaits_a_person(&self) -> bool {
+        ["True/SelfCredentialExpired", "True/SeveralPossibleSigners"].contains(&self.condition("Stalled").as_str())
     }
 
     fn newest(&self) -> u64 {
@@ -218,6 +241,14 @@ async fn rotate(world: &World) {
     world.wait_until(LIMIT, "a successor at rest", |world| world.newest() > before && world.is_at_rest()).await;
 }
 
+/// The same, unless a person takes away the only certificate with which the application could go on.
+async fn roll(world: &World) {
+    let before = world.newest();
+    world.renew().await;
+    let is_over = |world: &World| (world.newest() > before && world.is_at_rest()) || world.awaits_a_person();
+    world.wait_until(LIMIT, "a successor at rest", is_over).await;
+}
+
 async fn repair(world: &World, oracle: &Oracle) {
     let before = world.newest();
     Hands::on(world, oracle.strangers()).happen(Happening::OursRemoved);
@@ -229,7 +260,9 @@ async fn adopt(world: &World) {
     let listed = |world: &World| world.listed().iter().any(|entry| entry["keyId"] == key_id.as_str());
     assert!(listed(world));
     world.edit(json!({"spec": {"adoptKeyIDs": [key_id]}})).await;
-    world.wait_until(LIMIT, "the end of what was adopted", |world| !listed(world) && world.is_at_rest()).await;
+    // Where somebody takes ours away meanwhile, it may be what signs.
+    let signs = |world: &World| world.current()["keyIDs"].as_array().is_some_and(|ids| ids.iter().any(|id| id == key_id.as_str()));
+    world.wait_until(LIMIT, "the end of what was adopted", |world| (!listed(world) || signs(world)) && world.is_at_rest()).await;
 }
 
 async fn revoke(world: &World) {
@@ -238,11 +271,14 @@ async fn revoke(world: &World) {
     world.wait_until(LIMIT, "a successor alone", |world| world.newest() > before && world.is_at_rest()).await;
 }
 
-async fn delete(world: &World) {
+/// Into the middle of a rotation.
+async fn half_way(world: &World) {
     world.renew().await;
     world.wait_until(LIMIT, "two credentials", |world| world.entries().len() >= 2).await;
     tokio::time::sleep(std::time::Duration::from_secs(1_800)).await;
-    world.delete().await;
+}
+
+async fn end(world: &World) {
     world.wait_until(LIMIT, "the end", |world| world.find_resource().is_none()).await;
 }
 
@@ -255,7 +291,8 @@ async fn pin_and_back(world: &World) {
     pin(first["thumbprint"].clone()).await;
     world.wait_until(LIMIT, "the way back", |world| is_first(world) && world.condition("Ready").starts_with("True/")).await;
     pin(Value::Null).await;
-    world.wait_until(TimeDelta::days(8), "a fresh one at rest", |world| !is_first(world) && world.is_at_rest()).await;
+    let is_over = |world: &World| (!is_first(world) && world.is_at_rest()) || world.awaits_a_person();
+    world.wait_until(TimeDelta::days(8), "a fresh one at rest", is_over).await;
 }
 
 async fn withdraw(world: &World) {
@@ -263,8 +300,10 @@ async fn withdraw(world: &World) {
     world.renew().await;
     let waits = |world: &World| world.condition("Rotating") == "True/AwaitingApproval";
     world.wait_until(LIMIT, "a wait for approval", waits).await;
-    world.wait_until(TimeDelta::days(14), "the withdrawal", |world| world.entries().len() == 1).await;
-    world.wait_until(LIMIT, "a pause", |world| world.condition("Ready").starts_with("True/")).await;
+    // Where somebody takes ours away meanwhile, it ends and a person is waited for.
+    let ended = |world: &World| world.condition("Ready") == "False/Expired" && waits(world);
+    world.wait_until(TimeDelta::days(14), "the withdrawal", |world| world.entries().len() == 1 || ended(world)).await;
+    world.wait_until(LIMIT, "a pause", |world| world.condition("Ready").starts_with("True/") || ended(world)).await;
 }
 
 fn revoking(mut spec: Value) -> Value {

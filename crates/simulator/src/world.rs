@@ -11,7 +11,7 @@ use entra_rotator::settings::Settings;
 use entra_types::{Cloud, ObjectId};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use keys::{KeyError, KeySize, PrivateKey};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::effects::Effects;
 use crate::process::Process;
 pub use crate::setup::{Kind, Setup};
-use crate::setup::{place, register};
+use crate::setup::{Replicas, place, register};
 
 /// The tenant in which everything is.
 pub const TENANT: &str = "cccccccc-0000-4000-8000-000000000001";
@@ -41,6 +41,8 @@ pub const NAME: &str = "payroll";
 pub struct World {
     /// The API server.
     pub cluster: KubeSim,
+    /// That of another cluster, whose operator keeps the same resource for the same target.
+    pub neighbour: Option<KubeSim>,
     /// Entra.
     pub entra: Emulator,
     /// The application whose credentials are kept.
@@ -106,8 +108,9 @@ impl Ids for Counted {
 pub(crate) struct Fixtures(AtomicUsize);
 
 impl KeySource for Fixtures {
-    fn generate(&self, _: KeySize) -> BoxFuture<'static, Result<PrivateKey, KeyError>> {
-        let key = keys::fixtures::key(self.0.fetch_add(1, Ordering::SeqCst));
+    fn generate(&self, size: KeySize) -> BoxFuture<'static, Result<PrivateKey, KeyError>> {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        let key = if size == KeySize::Rsa2048 { keys::fixtures::key(number) } else { keys::fixtures::longer_key(number) };
         async move { Ok(key) }.boxed()
     }
 }
@@ -136,7 +139,8 @@ impl World {
     /// A world without the resource.
     pub async fn empty(setup: &Setup) -> Self {
         let started = Started { wall: "2026-01-01T00:00:00Z".parse().unwrap(), monotonic: Instant::now() };
-        let cluster = cluster(started);
+        let neighbour = (setup.more_replicas == Replicas::OtherCluster).then(|| cluster(started, 2));
+        let cluster = cluster(started, 1);
         let entra =
             Emulator::builder().time(TokioTime::starting_at(started.wall)).cloud(setup.cloud.unwrap_or(Cloud::Global)).build().unwrap();
         let (operator, target) = register(&entra, started.wall, setup);
@@ -144,6 +148,7 @@ impl World {
         let on_service_principal = kind == Kind::Signing || setup.spec["target"]["object"] == "ServicePrincipal";
         let world = Self {
             cluster,
+            neighbour,
             entra,
             target,
             object: if on_service_principal { target.service_principal } else { target.application },
@@ -156,18 +161,25 @@ impl World {
             keys: Arc::new(Fixtures(AtomicUsize::new(0))),
             started,
         };
-        world.populate(&operator, setup).await;
+        for cluster in world.clusters() {
+            world.populate(cluster, &operator, setup).await;
+        }
         world
     }
 
-    async fn populate(&self, operator: &Registered, setup: &Setup) {
+    /// Every cluster there is.
+    pub fn clusters(&self) -> impl Iterator<Item = &KubeSim> {
+        std::iter::once(&self.cluster).chain(&self.neighbour)
+    }
+
+    async fn populate(&self, cluster: &KubeSim, operator: &Registered, setup: &Setup) {
         for namespace in ["entra-rotator", NAMESPACE] {
-            self.cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
+            cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
         }
         let secret: Secret = serde_json::from_value(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "sign-in"},
             "stringData": {"AZURE_CLIENT_SECRET": SECRET}}))
         .unwrap();
-        let secrets: Api<Secret> = Api::namespaced(self.cluster.client(), "entra-rotator");
+        let secrets: Api<Secret> = Api::namespaced(cluster.client(), "entra-rotator");
         secrets.create(&PostParams::default(), &secret).await.unwrap();
         let (client, object) = (self.target.client_id.to_string(), self.object.to_string());
         let adoption = if setup.allow_adoption { "Always" } else { "Never" };
@@ -177,13 +189,12 @@ impl World {
             "grants": [{"name": "payroll", "namespaces": [NAMESPACE], "clientIDs": [client], "objectIDs": [object],
                 "credentials": ["ClientCertificate", "ClientSecret", "TokenSigningCertificate"], "allowAdoption": adoption}]});
         spec.as_object_mut().unwrap().extend(place(setup.cloud));
-        self.create(
-            json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "EntraTenant", "metadata": {"name": "default"}, "spec": spec}),
-        )
-        .await;
+        let tenant =
+            json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "EntraTenant", "metadata": {"name": "default"}, "spec": spec});
+        create(cluster, tenant).await;
     }
 
-    /// Creates the resource. Its target is named by clientID unless the spec names the object.
+    /// Creates the resource, in every cluster. Its target is named by clientID unless the spec names the object.
     pub async fn declare(&self, spec: &Value) {
         let mut spec = spec.clone();
         if spec["target"]["objectID"].is_null() {
@@ -193,36 +204,34 @@ impl World {
             spec["secretName"] = json!(OUTPUT);
             spec.as_object_mut().unwrap().remove("configMapName");
         }
-        self.create(json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "ServicePrincipalCredential",
-            "metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec}))
-            .await;
+        for cluster in self.clusters() {
+            let resource = json!({"apiVersion": "entra-rotator.io/v1alpha1", "kind": "ServicePrincipalCredential",
+                "metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec});
+            create(cluster, resource).await;
+        }
     }
 
     /// Creates an object of our own kinds as a user would.
     pub async fn create(&self, object: Value) {
-        let api = self.ours(object["kind"].as_str().unwrap(), object["metadata"]["namespace"].as_str());
-        let object: DynamicObject = serde_json::from_value(object).unwrap();
-        api.create(&PostParams::default(), &object).await.unwrap();
+        create(&self.cluster, object).await;
     }
 
     /// Edits the resource as `kubectl patch --type=merge` does.
     pub async fn edit(&self, patch: Value) {
-        let api = self.ours("ServicePrincipalCredential", Some(NAMESPACE));
+        let api = ours(&self.cluster, "ServicePrincipalCredential", Some(NAMESPACE));
         api.patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
     /// Deletes the resource as `kubectl delete --wait=false` does.
     pub async fn delete(&self) {
-        let api = self.ours("ServicePrincipalCredential", Some(NAMESPACE));
+        let api = ours(&self.cluster, "ServicePrincipalCredential", Some(NAMESPACE));
         api.delete(NAME, &DeleteParams::default()).await.unwrap();
     }
 
-    fn ours(&self, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("entra-rotator.io", "v1alpha1", kind));
-        match namespace {
-            Some(namespace) => Api::namespaced_with(self.cluster.client(), namespace, &resource),
-            None => Api::all_with(self.cluster.client(), &resource),
-        }
+    /// Deletes the namespace as `kubectl delete namespace --wait=false` does.
+    pub async fn delete_namespace(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.cluster.client());
+        namespaces.delete(NAMESPACE, &DeleteParams::default()).await.unwrap();
     }
 
     /// LATE, for the operators of this world.
@@ -298,8 +307,23 @@ pub fn credentials(object: &Value) -> Vec<Value> {
     ["keyCredentials", "passwordCredentials"].iter().flat_map(|list| object[list].as_array().cloned().unwrap_or_default()).collect()
 }
 
-fn cluster(started: Started) -> KubeSim {
-    let builder = KubeSim::builder().clock(move || started.now());
+async fn create(cluster: &KubeSim, object: Value) {
+    let api = ours(cluster, object["kind"].as_str().unwrap(), object["metadata"]["namespace"].as_str());
+    let object: DynamicObject = serde_json::from_value(object).unwrap();
+    api.create(&PostParams::default(), &object).await.unwrap();
+}
+
+fn ours(cluster: &KubeSim, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("entra-rotator.io", "v1alpha1", kind));
+    match namespace {
+        Some(namespace) => Api::namespaced_with(cluster.client(), namespace, &resource),
+        None => Api::all_with(cluster.client(), &resource),
+    }
+}
+
+/// A cluster with our definitions, whose uids follow from the seed.
+fn cluster(started: Started, seed: u64) -> KubeSim {
+    let builder = KubeSim::builder().seed(seed).clock(move || started.now());
     CRDS.into_iter().fold(builder, kube_sim::Builder::crd_yaml).build().unwrap()
 }
 

@@ -91,6 +91,21 @@ fn a_lock_out_is_said_and_nothing_is_written() {
 }
 
 #[test]
+fn a_key_that_a_person_removes_in_its_overlap_is_replaced_with_the_help_of_the_one_before() {
+    let mut world = seeded(6, 3);
+    let is_second = |fact: &Fact| matches!(fact, Fact::Published(id) if *id == EntryId::derive(UID, 2));
+    world.run_until_note(is_second);
+    world.run_for(TimeDelta::minutes(30));
+    let (current, previous) = (world.ledger.current().unwrap().clone(), world.ledger.all(Use::Previous).next().unwrap().clone());
+    world.gap_excused = true;
+    world.somebody_removes_all_but(std::slice::from_ref(&previous.id));
+    world.run_for(hours(12));
+    let next = world.ledger.current().unwrap();
+    assert!(next.id != current.id && next.published_at.is_some(), "{:#?}", world.effects);
+    assert!(world.certificates_listed().contains(&next.thumbprint().unwrap()));
+}
+
+#[test]
 fn revoke_keeps_the_last_key() {
     let mut world = seeded(6, 6);
     world.policy.revoke_on_delete = true;

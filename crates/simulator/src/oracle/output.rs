@@ -15,10 +15,21 @@ use crate::setup::Kind;
 #[derive(Default)]
 pub(super) struct Shown {
     now: Option<Value>,
-    /// Consumers may hold it until then.
-    before: Option<(Value, DateTime<Utc>)>,
+    before: Option<Before>,
+    /// The resourceVersion of the output whose parts were found to belong together: that costs more than all else, and does not change by itself.
+    whole: Option<Value>,
     /// The certificate that Entra preferred and signed with.
     signer: Option<Thumbprint>,
+}
+
+/// What was published before, which consumers may hold still.
+#[derive(Clone)]
+struct Before {
+    output: Value,
+    /// When something else was published.
+    replaced: DateTime<Utc>,
+    /// Through the shortest overlap that anybody asked for since.
+    until: DateTime<Utc>,
 }
 
 /// Entries of a use that is never published.
@@ -27,16 +38,32 @@ const UNPUBLISHED: [&str; 2] = ["Next", "Abandoned"];
 impl Oracle {
     /// S1, S2 and S10.
     pub(super) fn is_published_well(&self) -> Result<(), String> {
+        self.neighbours_works()?;
         let Some(output) = self.published() else { return Ok(()) };
-        belongs_together(&output, self.kind)?;
+        self.is_whole(&output)?;
         self.is_promoted(&output)?;
         self.note(&output)?;
         match self.works(&output) {
             Ok(()) => self.strangers.excuse(self.strangers.is_excused() && !self.is_mended(&output)),
-            Err(_) if self.strangers.is_excused() => return Ok(()),
+            Err(_) if self.strangers.is_excused() || (self.neighbour.is_some() && self.kind == Kind::Signing) => return Ok(()),
             Err(gap) => return Err(gap),
         }
         self.replaced_one_works()
+    }
+
+    /// S1 for the other cluster. Who announces a signing certificate in one cluster does not announce it in another: there nobody can promise anything.
+    fn neighbours_works(&self) -> Result<(), String> {
+        let output = self.neighbour.as_ref().and_then(super::published_in).filter(|_| self.kind != Kind::Signing);
+        output.map_or(Ok(()), |output| self.works(&output).map_err(|gap| format!("in the other cluster: {gap}")))
+    }
+
+    fn is_whole(&self, output: &Value) -> Result<(), String> {
+        let version = &output["metadata"]["resourceVersion"];
+        if self.shown.lock().unwrap().whole.as_ref() != Some(version) {
+            belongs_together(output, self.kind)?;
+            self.shown.lock().unwrap().whole = Some(version.clone());
+        }
+        Ok(())
     }
 
     /// Whether Entra accepts what is published, or signs with nothing else.
@@ -55,6 +82,11 @@ impl Oracle {
 
     fn trusts_all_signers(&self, output: &Value) -> Result<(), String> {
         let signers: BTreeSet<Thumbprint> = self.entra.possible_signers(self.object).iter().map(Certificate::thumbprint).collect();
+        let resource = self.resource().unwrap_or_default();
+        let may_end = resource["spec"]["tokenSigningCertificate"]["activation"]["onDeadline"] == "Withdraw";
+        if signers.is_empty() && !may_end {
+            return Err("Entra signs with nothing".to_owned());
+        }
         let trusted: BTreeSet<Thumbprint> = certificates(&text(output, "signing-bundle.crt")).iter().map(Certificate::thumbprint).collect();
         if signers.is_subset(&trusted) {
             return Ok(());
@@ -74,7 +106,9 @@ impl Oracle {
 
     /// After a person took away what was published: something else is there.
     fn is_mended(&self, output: &Value) -> bool {
-        self.is_current(output) && (self.kind != Kind::Signing || self.entra.signer(self.object).is_some())
+        let told = &output["metadata"]["annotations"]["entra-rotator.io/thumbprint"];
+        let signs = || self.entra.signer(self.object).is_some_and(|signer| *told == signer.thumbprint().to_string());
+        self.is_current(output) && (self.kind != Kind::Signing || signs())
     }
 
     fn is_current(&self, output: &Value) -> bool {
@@ -95,11 +129,11 @@ impl Oracle {
         let at = self.entra.now();
         // Those who ask for revocation have the old one go at once; whoever has another one sign asks for its end.
         let resource = self.resource().unwrap_or_default();
-        let is_asked_for =
-            !resource["spec"]["rotation"]["revokeIssuedBefore"].is_null() || self.kind == Kind::Signing || self.strangers.is_excused();
-        let overlap = resource["status"]["policy"]["overlap"].as_str().and_then(hours).unwrap_or_default();
-        // The ledger counts in whole seconds.
-        shown.before = old.filter(|_| !is_asked_for).map(|end| (now, end.min(at + overlap - TimeDelta::seconds(1))));
+        let is_asked_for = !resource["spec"]["rotation"]["revokeIssuedBefore"].is_null()
+            || self.kind == Kind::Signing
+            || self.strangers.is_excused()
+            || self.strangers.is_shortened();
+        shown.before = old.filter(|_| !is_asked_for).map(|end| Before { output: now, replaced: at, until: end });
         match (old, new) {
             (Some(old), Some(new)) if new < old && !is_asked_for => {
                 Err(format!("what is published ends at {new}, what it replaces at {old}"))
@@ -109,13 +143,19 @@ impl Oracle {
     }
 
     fn replaced_one_works(&self) -> Result<(), String> {
-        let before = self.shown.lock().unwrap().before.clone();
-        match before {
-            Some((output, until)) if self.entra.now() < until && !self.strangers.is_excused() => {
-                self.works(&output).map_err(|gap| format!("within the overlap, until {until}, of what was published before: {gap}"))
-            }
-            _ => Ok(()),
-        }
+        let resource = self.resource().unwrap_or_default();
+        let overlap = resource["status"]["policy"]["overlap"].as_str().and_then(hours).unwrap_or_default();
+        let before = {
+            let mut shown = self.shown.lock().unwrap();
+            let now = self.entra.now();
+            // The ledger counts in whole seconds.
+            let shortened =
+                |before: Before| Before { until: before.until.min(before.replaced + overlap - TimeDelta::seconds(1)), ..before };
+            shown.before = shown.before.take().map(shortened).filter(|before| now < before.until && !self.strangers.is_excused());
+            shown.before.clone()
+        };
+        let Some(Before { output, until, .. }) = before else { return Ok(()) };
+        self.works(&output).map_err(|gap| format!("within the overlap, until {until}, of what was published before: {gap}"))
     }
 
     /// S3: the certificate that signs stays, as long as Entra prefers it and it is valid.
