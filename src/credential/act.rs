@@ -87,6 +87,7 @@ impl Pass<'_> {
     }
 
     async fn delete_slot(&mut self, slot: SlotName, uid: &str) -> Acted {
+        self.confirm().await?;
         let name = slots::name(self.resource.spec.output().name(), slot);
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
@@ -111,6 +112,7 @@ impl Pass<'_> {
         };
         let Some(entry) = self.ledger.entry(&projection.entry) else { return Ok(()) };
         let object = self.layout().object(entry, data);
+        self.confirm().await?;
         match self.write_output(object).await {
             Ok(written) => {
                 self.see_output(Some(&written));

@@ -102,6 +102,7 @@ impl Pass<'_> {
         let secret = slots::name(self.resource.spec.output().name(), name);
         let secrets = self.context.secrets(&self.namespace());
         let found = ask(format!("read Secret {secret}"), secrets.get_opt(&secret)).await.map_err(Upset::Cluster)?;
+        self.is_confirmed = false;
         self.see_slot(name, found.as_ref());
         Ok(())
     }
@@ -160,6 +161,7 @@ impl Pass<'_> {
             }
         };
         let found = found.map_err(Upset::Cluster)?;
+        self.is_confirmed = false;
         self.see_output(found.as_ref());
         Ok(found.map(|object| object.data()))
     }

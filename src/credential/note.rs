@@ -10,6 +10,7 @@ use tracing::{debug, info};
 
 use super::cluster::ask;
 use super::pass::{Cut, Pass};
+use super::trouble::Upset;
 use super::{events, status};
 use crate::api::v1alpha1::{Lenient, ServicePrincipalCredentialStatus};
 
@@ -67,8 +68,27 @@ impl Pass<'_> {
         let written = written.map_err(|error| if error.is_conflict() { Cut::Conflict } else { Cut::Cluster(error) })?;
         self.resource = Arc::new(written);
         self.desk.written = Some(Arc::clone(&self.resource));
+        self.is_confirmed = true;
         self.sample();
         events::publish_changes(self.context, &before, &self.resource);
+        Ok(())
+    }
+
+    /// Looks whether the resource still is what this pass works with. Output and slots were looked at later: by an older ledger, what another process published
+    /// since would be taken back, and its slot deleted as a stranger's.
+    pub(super) async fn confirm(&mut self) -> Result<(), Upset> {
+        if self.is_confirmed {
+            return Ok(());
+        }
+        let name = self.resource.name_any();
+        let resources = self.context.resources(&self.namespace());
+        let found = ask(format!("read ServicePrincipalCredential {name}"), resources.get_opt(&name)).await.map_err(Upset::Cluster)?;
+        let Some(live) = found else { return Err(Upset::Overtaken) };
+        if live.metadata.resource_version != self.resource.metadata.resource_version {
+            self.desk.written = Some(Arc::new(live));
+            return Err(Upset::Overtaken);
+        }
+        self.is_confirmed = true;
         Ok(())
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct Pass<'a> {
     pub(super) names: Option<Names>,
     pub(super) app: AppKey,
     pub(super) started: Instant,
+    /// Whether the resource was written, or read live, since the output or a slot was looked at.
+    pub(super) is_confirmed: bool,
 }
 
 /// How a pass ends.
@@ -120,8 +122,8 @@ impl Pass<'_> {
             self.context.tenants.suspect(&self.resource.spec.tenant_ref.name, failure);
         }
         let Some(trouble) = trouble(upset, self.policy.late) else {
-            // Another pass has time again; one without the Lease only waits for the process to end.
-            return Ok(End::After(if matches!(upset, Upset::OutOfTime) { Duration::ZERO } else { SOON * 5 }));
+            // Another pass has time again, or decides on what is there now; one without the Lease only waits for the process to end.
+            return Ok(End::After(if matches!(upset, Upset::NotLeader) { SOON * 5 } else { Duration::ZERO }));
         };
         warn!(reason = %trouble.reason, message = trouble.message, "failed");
         self.context.metrics.failed(trouble.reason);

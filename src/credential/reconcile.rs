@@ -105,7 +105,8 @@ async fn pass(context: &Context, desk: &mut Desk, resource: Arc<ServicePrincipal
     let app = wanted.app(tenant_id, known);
     let Some(_lock) = context.registry.try_lock(app) else { return BUSY };
     let names = names(&context.tenants, &resource, tenant_id, known);
-    let pass = Pass { context, desk, resource, policy, ledger, granted: granted.ok(), names, app, started: Instant::now() };
+    let pass =
+        Pass { context, desk, resource, policy, ledger, granted: granted.ok(), names, app, started: Instant::now(), is_confirmed: false };
     pass.share();
     let End::After(wait) = pass.run().await;
     wait

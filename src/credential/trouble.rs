@@ -21,6 +21,8 @@ pub(crate) enum Upset {
     NotLeader,
     /// Too little of the pass is left for another act.
     OutOfTime,
+    /// Somebody else wrote the resource meanwhile.
+    Overtaken,
     /// What stays in Entra could not be listed on the EntraTenant.
     Books(String),
     /// An application that rolls itself cannot be worked with.
@@ -106,7 +108,7 @@ pub(crate) fn trouble(upset: &Upset, late: Lateness) -> Option<Trouble> {
             Some(Trouble { reason: Reason::SelfCredentialExpired, message, wait: Some(late.late() * 4) })
         }
         Upset::Proof(message) => Some(Trouble { reason: Reason::ProofNotUsable, message: message.clone(), wait: None }),
-        Upset::NotLeader | Upset::OutOfTime => None,
+        Upset::NotLeader | Upset::OutOfTime | Upset::Overtaken => None,
     }
 }
 

@@ -42,6 +42,7 @@ impl World {
         }
         let desk = Arc::make_mut(&mut process.desks[resource]);
         desk.memory.begin_pass();
+        desk.is_confirmed = false;
         if !stale {
             desk.known = Arc::clone(&actual.record);
         }
@@ -70,6 +71,11 @@ impl World {
             Step::Act(act) => match self.act(operator, resource, act, course)? {
                 Done::Well => false,
                 Done::NotLeader => return self.stand_down(operator),
+                Done::Overtaken => {
+                    self.desk_mut(operator, resource).known = Arc::clone(&self.resources[resource].record);
+                    self.end_pass(operator, resource, self.now);
+                    return Ok(());
+                }
                 Done::Failed(trouble) => {
                     let step = Step::Note(Fact::Failed(trouble.clone()));
                     self.operators[operator].pass = Some(Pass { resource, step, decided: self.now, steps, trouble: Some(trouble) });
@@ -137,6 +143,7 @@ impl World {
             return;
         }
         let desk = self.desk_mut(operator, resource);
+        desk.is_confirmed = false;
         desk.wake = wake;
         let ledger = &desk.known.ledger;
         let wanted = ledger.upcoming().or_else(|| ledger.current().filter(|current| current.published_at.is_none()));
@@ -183,6 +190,7 @@ impl World {
         }
         let desk = self.desk_mut(operator, resource);
         desk.memory.settle(&written.ledger);
+        desk.is_confirmed = true;
         true
     }
 
@@ -250,6 +258,7 @@ impl World {
         let (view, now) = (self.resources[resource].view(), self.now);
         let version = self.resources[resource].output.as_ref().map(|output| output.version);
         let desk = self.desk_mut(operator, resource);
+        desk.is_confirmed = false;
         desk.output = version;
         desk.memory.saw_output(view, vec![], now);
     }
@@ -259,6 +268,7 @@ impl World {
         let (slot, now) = (self.resources[resource].slot(name), self.now);
         let staged = self.resources[resource].slots.get(&name).cloned();
         let desk = self.desk_mut(operator, resource);
+        desk.is_confirmed = false;
         if let Some(staged) = staged
             && let Some(entry) = desk.known.ledger.entry(&staged.entry)
         {
@@ -319,12 +329,22 @@ impl World {
     fn act(&mut self, operator: usize, resource: usize, act: Act, course: Course) -> Result<Done, Broken> {
         match act {
             Act::PostSlot(entry, name) => self.post_slot(operator, resource, &entry, name),
+            Act::DeleteSlot(..) | Act::Publish(_) if !self.confirm(operator, resource) => return Ok(Done::Overtaken),
             Act::DeleteSlot(name, uid) => self.delete_slot(operator, resource, name, &uid),
             Act::Publish(projection) => self.publish(operator, resource, &projection)?,
             Act::Send(entry, mutation) => return self.send(operator, resource, &entry, &mutation, course),
             Act::SetFinalizer(_) | Act::LetGo(_) => return Err(Broken::new("no resource of this world is deleted")),
         }
         Ok(Done::Well)
+    }
+
+    /// The resource is looked at after the output and the slots, unless it was written since.
+    fn confirm(&mut self, operator: usize, resource: usize) -> bool {
+        let actual = self.resources[resource].record.version;
+        let is_unlooked = self.setup.defect == Some(Defect::ResourceNotLookedAt);
+        let desk = self.desk_mut(operator, resource);
+        desk.is_confirmed |= desk.known.version == actual || is_unlooked;
+        desk.is_confirmed
     }
 
     fn post_slot(&mut self, operator: usize, resource: usize, entry: &EntryId, name: SlotName) {
@@ -400,6 +420,8 @@ pub(crate) enum Done {
     Well,
     /// The Lease is somebody else's.
     NotLeader,
+    /// The resource is not what the pass works with.
+    Overtaken,
     /// It is to be noted, and the pass ends.
     Failed(Trouble),
 }

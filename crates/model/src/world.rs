@@ -189,6 +189,8 @@ pub struct Desk {
     pub keyring: BTreeMap<EntryId, Key>,
     /// The version of the output that it saw last.
     pub output: Option<u32>,
+    /// Whether it wrote the resource, or read it live, since it looked at the output or a slot.
+    pub is_confirmed: bool,
     /// When its next pass is due.
     pub wake: Time,
 }
@@ -299,7 +301,7 @@ impl Resource {
 impl Desk {
     /// Of a process that has just begun, or has just heard of the resource.
     pub fn new(known: Arc<Record>, now: Time) -> Self {
-        Self { memory: Memory::new(now), known, keyring: BTreeMap::new(), output: None, wake: now }
+        Self { memory: Memory::new(now), known, keyring: BTreeMap::new(), output: None, is_confirmed: false, wake: now }
     }
 }
 
@@ -452,7 +454,7 @@ impl Desk {
     fn digest(&self, resource: &Resource, world: &World, is_in_pass: bool, lives: &BTreeSet<KeyId>, state: &mut Digest) {
         let actual = &resource.record;
         let is_fresh = self.known.version == actual.version;
-        (is_fresh, world.on_grid(self.wake).max(world.now), &self.keyring).hash(state);
+        (is_fresh, self.is_confirmed, world.on_grid(self.wake).max(world.now), &self.keyring).hash(state);
         if !is_fresh {
             self.known.digest(state);
             let same = |nonce: &str| actual.nonces().any(|other| other == nonce);

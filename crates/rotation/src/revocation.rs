@@ -56,14 +56,19 @@ fn last_step(own: &[&Entry], deleted_at: Time) -> Time {
     own.iter().filter_map(|entry| Some(entry.op.as_ref()?.at)).fold(deleted_at, Time::max)
 }
 
-/// What may not go: the certificate that signs, and the last key of an application that rolls itself.
+/// What may not go: the certificate that signs, the last key of an application that rolls itself, and what nobody could tell there to be gone.
 fn stays(case: &Case<'_>, entry: &Entry) -> bool {
     let is_signer = || case.memory.history().possible_signers(case.now).iter().any(|signer| Some(*signer) == entry.thumbprint());
     match entry.detail {
         EntryDetail::TokenSigning(_) => is_signer(),
-        EntryDetail::ClientCertificate { .. } => case.policy.is_self_rolled() && entry.r#use == Use::Current,
+        EntryDetail::ClientCertificate { .. } => case.policy.is_self_rolled() && (entry.r#use == Use::Current || !is_at_hand(case, entry)),
         EntryDetail::ClientSecret { .. } => false,
     }
+}
+
+/// Whether the key may be had with which an application that rolls itself shows that a certificate is accepted still.
+fn is_at_hand(case: &Case<'_>, entry: &Entry) -> bool {
+    entry.slot().is_some_and(|name| case.memory.slot(name).is_none_or(|slot| slot.is_some()))
 }
 
 /// The resource goes; whatever Entra still lists of it is named.

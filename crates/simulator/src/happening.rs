@@ -443,8 +443,13 @@ impl Hands {
         let strangers = self.strangers.held();
         let listed = self.entra.object(self.object).map(|object| credentials(&object)).unwrap_or_default();
         let is_next = |entry: &&Value| !known.contains(&entry["keyId"]) && !strangers.iter().any(|held| held.entry == **entry);
+        let signer = self.entra.signer(self.object).map(|signer| signer.thumbprint());
         for id in listed.iter().filter(is_next).filter_map(|entry| entry["keyId"].as_str()?.parse().ok()) {
-            self.entra.remove_credential(self.object, id).unwrap();
+            // One certificate has several, which may go together.
+            drop(self.entra.remove_credential(self.object, id));
+        }
+        if signer.is_some() && self.entra.signer(self.object).map(|signer| signer.thumbprint()) != signer {
+            self.strangers.excuse(true);
         }
     }
 

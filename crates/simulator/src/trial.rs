@@ -139,7 +139,9 @@ fn script(world: &World, oracle: &Oracle, plan: &Plan, first: usize) -> Ends {
 async fn settle(world: &World, workflow: &Workflow, plan: &Plan, oracle: &Oracle, last: Option<DateTime<Utc>>) {
     world.entra.set_lag(Lag::default());
     let left = last.map_or(TimeDelta::zero(), |last| last - world.now()).max(TimeDelta::zero());
-    tokio::time::sleep(left.to_std().unwrap() + AUDIT).await;
+    // One audit after the other has to show that a certificate is gone, before it leaves the bundle.
+    let audits = if plan.has(Happening::NextRemoved) { 4 } else { 1 };
+    tokio::time::sleep(left.to_std().unwrap() + AUDIT * audits).await;
     if workflow.ends_with_nothing() {
         // What a restored status has forgotten carries our mark and is in no ledger: it is never removed. Nor is what somebody asked to retain.
         if !plan.has(Happening::StatusRestored) && !plan.retains() {

@@ -209,9 +209,9 @@ impl World {
             && self.entries().len() == 1
     }
 
-    /// An application that rolls itself, and that Entra accepts no certificate from any more; or nobody knows who should sign.
+    /// An application that rolls itself, and that Entra accepts no certificate from any more; or nobody knows who should sign, or somebody named one that is gone.
     pub(crate) fn awaits_a_person(&self) -> bool {
-        ["True/SelfCredentialExpired", "True/SeveralPossibleSigners"].contains(&self.condition("Stalled").as_str())
+        ["True/SelfCredentialExpired", "True/SeveralPossibleSigners", "True/PinNotUsable"].contains(&self.condition("Stalled").as_str())
     }
 
     fn newest(&self) -> u64 {
@@ -289,7 +289,8 @@ async fn pin_and_back(world: &World) {
     let is_first = |world: &World| world.current()["thumbprint"] == first["thumbprint"];
     world.wait_until(LIMIT, "the successor", |world| !world.current().is_null() && !is_first(world)).await;
     pin(first["thumbprint"].clone()).await;
-    world.wait_until(LIMIT, "the way back", |world| is_first(world) && world.condition("Ready").starts_with("True/")).await;
+    let is_back = |world: &World| (is_first(world) && world.condition("Ready").starts_with("True/")) || world.awaits_a_person();
+    world.wait_until(LIMIT, "the way back", is_back).await;
     pin(Value::Null).await;
     let is_over = |world: &World| (!is_first(world) && world.is_at_rest()) || world.awaits_a_person();
     world.wait_until(TimeDelta::days(8), "a fresh one at rest", is_over).await;

@@ -140,7 +140,7 @@ impl World {
     pub async fn empty(setup: &Setup) -> Self {
         let started = Started { wall: "2026-01-01T00:00:00Z".parse().unwrap(), monotonic: Instant::now() };
         let neighbour = (setup.more_replicas == Replicas::OtherCluster).then(|| cluster(started, 2));
-        let cluster = cluster(started, 1);
+        let cluster = cluster(started, 0);
         let entra =
             Emulator::builder().time(TokioTime::starting_at(started.wall)).cloud(setup.cloud.unwrap_or(Cloud::Global)).build().unwrap();
         let (operator, target) = register(&entra, started.wall, setup);
