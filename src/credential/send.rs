@@ -39,10 +39,10 @@ impl Pass<'_> {
         if !permission.holds() {
             return self.void(&op, Ok(()));
         }
-        self.granted()?;
+        let address = self.granted()?.address;
         self.desk.memory.answered(&op.nonce, Answer::Unknown);
         info!(entry = %id, write = op.kind.as_str(), "sending");
-        let answer = call.transmit(&sender.only_while(permission.clone()), &self.granted()?.address).await;
+        let answer = call.transmit(&sender.only_while(permission.clone()), &address).await;
         if is_unsent(&answer) && !permission.holds() {
             info!(entry = %id, write = op.kind.as_str(), "not sent: it took too long to get so far");
             return self.void(&op, Ok(()));

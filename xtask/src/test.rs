@@ -1,6 +1,10 @@
 //! `cargo xtask test`: every test there is.
 
-use std::process::Command;
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::{Child, Command},
+};
 
 use crate::{cargo, clients, dependencies, report::Report, run as run_command, tools::Tools, try_command};
 
@@ -48,6 +52,8 @@ fn steps(options: &Options, report: &mut Report) -> Result<(), String> {
     report.run("documentation", || told(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings")))?;
     report.run("dependencies", dependencies::check)?;
     report.run("advisories", look_for_advisories)?;
+    // Most of it is waiting, and so is most of what follows.
+    let demonstration = if options.no_try { None } else { Some(Demonstration::begin()?) };
     if let Some(tools) = tools {
         let mut folder = String::new();
         report.run("wait for the control plane", || tools.folder().map(|built| folder = built))?;
@@ -55,10 +61,40 @@ fn steps(options: &Options, report: &mut Report) -> Result<(), String> {
         report.run("install clients", || clients::install().map(|installed| folder = installed.display().to_string()))?;
         report.run("real clients", || integration(REAL_CLIENTS, "ENTRA_ROTATOR_CLIENTS", &folder))?;
     }
-    if !options.no_try {
-        report.run("demonstration", || told(&mut try_command(&[])))?;
+    if let Some(demonstration) = demonstration {
+        report.run("wait for the demonstration", || demonstration.end())?;
     }
     Ok(())
+}
+
+/// `cargo xtask try`, which goes on beside other steps and tells its story at the end. Given up with them, should they fail.
+struct Demonstration {
+    process: Child,
+    story: PathBuf,
+}
+
+impl Demonstration {
+    fn begin() -> Result<Self, String> {
+        let story = crate::root().join("target/demonstration.log");
+        let file = File::create(&story).map_err(|error| format!("cannot write {}: {error}", story.display()))?;
+        let errors = file.try_clone().map_err(|error| format!("cannot write {}: {error}", story.display()))?;
+        let process = try_command(&[]).stdout(file).stderr(errors).spawn();
+        Ok(Self { process: process.map_err(|error| format!("cannot run cargo: {error}"))?, story })
+    }
+
+    fn end(mut self) -> Result<(), String> {
+        let status = self.process.wait().map_err(|error| format!("cannot wait for cargo: {error}"))?;
+        eprintln!("{}", fs::read_to_string(&self.story).unwrap_or_default());
+        if status.success() { Ok(()) } else { Err(format!("cargo ended with {status}. To repeat it: cargo xtask try")) }
+    }
+}
+
+impl Drop for Demonstration {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
 }
 
 const CARGO_STEPS: [(&str, &[&str]); 5] = [

@@ -18,8 +18,8 @@ use serde_json::Value;
 use self::output::Shown;
 pub use self::output::{certificates, text};
 use crate::effects::Moment;
-use crate::happening::Strangers;
 use crate::setup::Kind;
+use crate::strangers::Strangers;
 use crate::world::{NAME, NAMESPACE, OUTPUT, Skewed, World, credentials};
 
 /// The resource by which everything is licensed.
@@ -100,7 +100,7 @@ impl Oracle {
     }
 
     fn judge(&self, after: &str) -> Result<(), String> {
-        let verdict = self.strangers_are_untouched().and_then(|()| self.is_published_well());
+        let verdict = self.strangers_are_untouched().and_then(|()| self.signer_stays()).and_then(|()| self.is_published_well());
         verdict.map_err(|what| format!("{what}, after {after} at {}", self.entra.now()))
     }
 
@@ -168,8 +168,13 @@ impl Oracle {
 fn published_in(cluster: &KubeSim) -> Option<Value> {
     let resource = cluster.get(RESOURCE, NAMESPACE, NAME)?;
     let secret = cluster.get("secrets", NAMESPACE, OUTPUT).or_else(|| cluster.get("configmaps", NAMESPACE, OUTPUT))?;
-    let is_ours = !secret["metadata"]["annotations"]["entra-rotator.io/entry"].is_null();
+    let is_ours = !annotation(&secret, "entry").is_null();
     (resource["metadata"]["deletionTimestamp"].is_null() && is_ours).then_some(secret)
+}
+
+/// What an output tells by an annotation of ours.
+fn annotation<'a>(output: &'a Value, name: &str) -> &'a Value {
+    &output["metadata"]["annotations"][format!("entra-rotator.io/{name}")]
 }
 
 /// The ledger's entries.

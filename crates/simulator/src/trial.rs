@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 use crate::edit;
 use crate::effects::{self, Effects, Turn};
-use crate::happening::{Hands, Happening};
+use crate::hands::Hands;
+use crate::happening::Happening;
 use crate::oracle::{self, Oracle};
 use crate::plan::{Disturbance, Plan};
-use crate::setup::Setup;
+use crate::setup::{Kind, Setup};
 use crate::workflow::{self, Workflow};
 use crate::world::{NAMESPACE, OUTPUT, World, credentials};
 
@@ -139,8 +140,8 @@ fn script(world: &World, oracle: &Oracle, plan: &Plan, first: usize) -> Ends {
 async fn settle(world: &World, workflow: &Workflow, plan: &Plan, oracle: &Oracle, last: Option<DateTime<Utc>>) {
     world.entra.set_lag(Lag::default());
     let left = last.map_or(TimeDelta::zero(), |last| last - world.now()).max(TimeDelta::zero());
-    // One audit after the other has to show that a certificate is gone, before it leaves the bundle.
-    let audits = if plan.has(Happening::NextRemoved) { 4 } else { 1 };
+    // To a new process three audits have to show that a certificate is gone, before it leaves the bundle.
+    let audits = if workflow.kind() == Kind::Signing && !workflow.ends_withdrawn() { 4 } else { 1 };
     tokio::time::sleep(left.to_std().unwrap() + AUDIT * audits).await;
     if workflow.ends_with_nothing() {
         // What a restored status has forgotten carries our mark and is in no ledger: it is never removed. Nor is what somebody asked to retain.

@@ -6,7 +6,8 @@ use futures::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
 use crate::by_hand;
-use crate::happening::{Hands, Happening};
+use crate::hands::Hands;
+use crate::happening::Happening;
 use crate::oracle::Oracle;
 use crate::scenario::{certificate, secret, secret_of_service_principal, signing, stamp};
 use crate::setup::{Kind, Setup};
@@ -89,7 +90,7 @@ pub const ALL: &[Workflow] = &[
     of("signing.deletion", "A resource that revokes is deleted in the middle of a rollover.", revoked_signing, Course::Deletion),
     of("signing.end-of-namespace", "A namespace is deleted in the middle of a rollover.", revoked_signing, Course::EndOfNamespace),
     of("signing.pin-and-back", "The old signing certificate is pinned in its overlap, and let go again.", long_overlap, Course::PinAndBack),
-    of("signing.withdrawal", "Nobody approves a successor, and it is withdrawn.", withdrawn, Course::Withdrawal),
+    of("signing.withdrawal", "Nobody approves a successor, and it is withdrawn.", signing, Course::Withdrawal),
     of("own-key.first-issue", "A signing key of our own is brought by one update of the lists.", own_key, Course::FirstIssue),
     of("own-key.rotation", "A signing key of our own is replaced.", own_key, Course::Rotation),
     of(
@@ -143,9 +144,7 @@ impl Workflow {
                 Course::FirstIssue => {}
                 Course::FirstIssueByProof => {
                     world.declare_prover().await;
-                    world
-                        .wait_until(TimeDelta::hours(6), "the proof", |world| !world.entra.calls().is_empty() && prover_is_ready(world))
-                        .await;
+                    world.wait_until(TimeDelta::hours(6), "the proof", prover_is_ready).await;
                 }
                 Course::SelfRoll => {
                     by_hand::hand_over(world, TimeDelta::days(2), &certificate()).await;
@@ -331,10 +330,6 @@ fn long_overlap() -> Value {
 }
 
 /// Without the approval: the first one would wait for it as well.
-fn withdrawn() -> Value {
-    signing()
-}
-
 fn withdrawn_at_the_deadline() -> Value {
     let mut spec = signing();
     spec["tokenSigningCertificate"]["activation"] = json!({"soak": "2h", "approval": "Required", "onDeadline": "Withdraw"});

@@ -7,8 +7,8 @@ use entra::Clock as _;
 use entra_emulator::{Mutation, Operation};
 use serde_json::Value;
 
-use super::{Oracle, RESOURCE, entries};
-use crate::happening::Held;
+use super::{Oracle, RESOURCE, annotation, entries};
+use crate::strangers::Held;
 use crate::world::{NAMESPACE, credentials};
 
 /// The writes that replace whole lists, as the ledger names them.
@@ -30,7 +30,7 @@ impl Oracle {
             }
             self.strangers.forget(&held);
         }
-        self.signer_stays()
+        Ok(())
     }
 
     fn is_unpreventable(&self, held: &Held) -> bool {
@@ -120,7 +120,7 @@ impl Oracle {
         }
         let output = resource["spec"]["secretName"].as_str().and_then(|name| cluster.get("secrets", NAMESPACE, name));
         let output = output.unwrap_or_default();
-        let is_shown = output["metadata"]["annotations"]["entra-rotator.io/entry"] == entry["id"];
+        let is_shown = *annotation(&output, "entry") == entry["id"];
         match resource["metadata"]["deletionTimestamp"].is_null() && is_shown {
             true => Err(format!("{key} was removed while it was published")),
             false => Ok(()),

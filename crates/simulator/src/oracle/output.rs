@@ -8,7 +8,7 @@ use entra_types::Thumbprint;
 use keys::{Certificate, PrivateKey};
 use serde_json::Value;
 
-use super::{Oracle, entries};
+use super::{Oracle, annotation, entries};
 use crate::setup::Kind;
 
 /// What was published last, and what was before it.
@@ -45,6 +45,7 @@ impl Oracle {
         self.note(&output)?;
         match self.works(&output) {
             Ok(()) => self.strangers.excuse(self.strangers.is_excused() && !self.is_mended(&output)),
+            Err(_) if self.strangers.is_removed(annotation(&output, "key-id")) => return Ok(()),
             Err(_) if self.strangers.is_excused() || (self.neighbour.is_some() && self.kind == Kind::Signing) => return Ok(()),
             Err(gap) => return Err(gap),
         }
@@ -97,7 +98,7 @@ impl Oracle {
     /// Published is what the ledger calls Current, or called so a moment ago.
     fn is_promoted(&self, output: &Value) -> Result<(), String> {
         let resource = self.resource().unwrap_or_default();
-        let id = &output["metadata"]["annotations"]["entra-rotator.io/entry"];
+        let id = annotation(output, "entry");
         match entries(&resource).iter().find(|entry| entry["id"] == *id) {
             Some(entry) if UNPUBLISHED.iter().any(|name| entry["use"] == *name) => Err(format!("{} is published", entry["use"])),
             _ => Ok(()),
@@ -106,20 +107,20 @@ impl Oracle {
 
     /// After a person took away what was published: something else is there.
     fn is_mended(&self, output: &Value) -> bool {
-        let told = &output["metadata"]["annotations"]["entra-rotator.io/thumbprint"];
+        let told = annotation(output, "thumbprint");
         let signs = || self.entra.signer(self.object).is_some_and(|signer| *told == signer.thumbprint().to_string());
         self.is_current(output) && (self.kind != Kind::Signing || signs())
     }
 
     fn is_current(&self, output: &Value) -> bool {
-        let id = &output["metadata"]["annotations"]["entra-rotator.io/entry"];
+        let id = annotation(output, "entry");
         entries(&self.resource().unwrap_or_default()).iter().any(|entry| entry["id"] == *id && entry["use"] == "Current")
     }
 
     /// Remembers what is published. What consumers hold still is accepted through the overlap, and its successor ends later, unless somebody asked for less.
     fn note(&self, output: &Value) -> Result<(), String> {
         let mut shown = self.shown.lock().unwrap();
-        let entry = |output: &Value| output["metadata"]["annotations"]["entra-rotator.io/entry"].clone();
+        let entry = |output: &Value| annotation(output, "entry").clone();
         let Some(now) = shown.now.take().filter(|now| entry(now) != entry(output)) else {
             shown.now = Some(output.clone());
             return Ok(());
@@ -188,7 +189,7 @@ fn belongs_together(output: &Value, kind: Kind) -> Result<(), String> {
     }
     let certificate = Certificate::from_pem(&text(output, "tls.crt")).map_err(|error| error.to_string())?;
     let key = PrivateKey::from_pkcs8_pem(&text(output, "tls.key")).map_err(|error| error.to_string())?;
-    let told = &output["metadata"]["annotations"]["entra-rotator.io/thumbprint"];
+    let told = annotation(output, "thumbprint");
     if !key.matches(&certificate) {
         return Err("the published key is not that of the published certificate".to_owned());
     }
@@ -199,7 +200,7 @@ fn belongs_together(output: &Value, kind: Kind) -> Result<(), String> {
 }
 
 fn not_after(output: &Value) -> Option<DateTime<Utc>> {
-    output["metadata"]["annotations"]["entra-rotator.io/not-after"].as_str()?.parse().ok()
+    annotation(output, "not-after").as_str()?.parse().ok()
 }
 
 /// Of a duration in whole hours, as the worlds here have them.
