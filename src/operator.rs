@@ -51,6 +51,7 @@ pub async fn run(
     let election = Election::new(client.clone(), &settings, Arc::clone(&seams.clock)).watched_by(health.clone());
     health.standing_by();
     tokio::select! {
+        biased;
         () = election.acquire() => {}
         () = stopped(stop.clone()) => return Ok(()),
     }
@@ -59,6 +60,7 @@ pub async fn run(
     health.filling_stores();
     let led = lead(election.fence(&client), settings, seams, metrics.clone(), health.clone(), election.clone(), stop);
     let outcome = tokio::select! {
+        biased;
         // Losing the Lease ends everything at once: nothing may be sent any more.
         lost = election.hold() => Err(Error::LoseLease(lost)),
         outcome = led => outcome,
@@ -109,6 +111,7 @@ async fn lead(
     let filled = filling(ready, stop.clone(), listed, health);
     // In one task: `wait_until_ready` of kube 5 wakes only the last task that waits.
     tokio::select! {
+        biased;
         _ = async { tokio::join!(tenant_controller, after_tenants) } => {}
         () = filled => {}
     }
@@ -146,6 +149,7 @@ async fn learned(parts: &credential::Parts, stop: watch::Receiver<bool>) -> Resu
             Err(error) => warn!(%error, "cannot list the resources yet"),
         }
         tokio::select! {
+            biased;
             () = tokio::time::sleep(LEARN_AGAIN) => {}
             () = stopped(stop.clone()) => return Ok(None),
         }

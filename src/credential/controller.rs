@@ -98,6 +98,7 @@ pub(crate) fn controller(
     let swept = sweep(context);
     let run = async move {
         tokio::select! {
+            biased;
             () = run => {}
             () = swept => {}
         }

@@ -112,6 +112,7 @@ impl Election {
             let unrenewed = || Lost::Unrenewed { lease: shared.lease(), trust: shared.pace.trust() };
             let end = term.renewed.at + shared.pace.trust();
             tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(term.renewed.at + shared.pace.renewal()) => {}
                 () = shared.doubt.notified() => {}
             }

@@ -61,6 +61,7 @@ pub fn controller(
     let work = future::join(listed, passes).map(|_| ());
     async move {
         tokio::select! {
+            biased;
             () = work => {}
             () = namespaces => {}
         }

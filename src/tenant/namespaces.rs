@@ -115,6 +115,7 @@ impl Namespaces {
             while wanted.wait_for(|is_wanted| *is_wanted).await.is_ok() {
                 let watched = namespaces.watch(client.clone(), config.clone(), &changed);
                 tokio::select! {
+                    biased;
                     () = watched => {}
                     _ = unwanted(wanted.clone()) => *namespaces.state() = State::Unlisted,
                 }

@@ -119,6 +119,7 @@ impl Watch {
 
     async fn wait(&mut self) {
         tokio::select! {
+            biased;
             changed = self.signal.changed() => self.over = changed.is_err(),
             () = tokio::time::sleep_until(self.ends) => self.end(),
         }

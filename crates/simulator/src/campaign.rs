@@ -72,7 +72,7 @@ pub fn run(plans: &[Plan], reference: &Reference) -> Report {
         let plan = &plans[number];
         let undisturbed = &reference[plan.workflow];
         let verdict = verdict::of(plan, undisturbed);
-        let failure = verdict.as_ref().err().map(|_| smallest(plan, undisturbed));
+        let failure = verdict.as_ref().err().map(|why| smallest(plan, undisturbed, why));
         // Told at once: a campaign may last for hours.
         failure.iter().for_each(|failure| eprintln!("{failure}\n"));
         let mut report = report.lock().unwrap();
@@ -83,10 +83,10 @@ pub fn run(plans: &[Plan], reference: &Reference) -> Report {
     report.into_inner().unwrap()
 }
 
-fn smallest(plan: &Plan, undisturbed: &Outcome) -> Failure {
+fn smallest(plan: &Plan, undisturbed: &Outcome, why: &Broken) -> Failure {
     let smallest = shrink(plan, |plan| verdict::of(plan, undisturbed).is_err());
-    let why = verdict::of(&smallest, undisturbed).err();
-    let why = why.unwrap_or_else(|| Broken("it failed once and not again: two runs of one plan differ".to_owned()));
+    let again = verdict::of(&smallest, undisturbed).err();
+    let why = again.unwrap_or_else(|| Broken(format!("not again, so that two runs of one plan differ: {}", why.0)));
     Failure { plan: plan.clone(), smallest, why }
 }
 

@@ -88,6 +88,10 @@ impl Oracle {
         if signers.is_empty() && !may_end {
             return Err("Entra signs with nothing".to_owned());
         }
+        // Nobody approved a successor in time. What is made then is the only one there is, and signs before it can be shown.
+        if may_end && not_after(output).is_some_and(|end| end <= self.entra.now()) {
+            return Ok(());
+        }
         let trusted: BTreeSet<Thumbprint> = certificates(&text(output, "signing-bundle.crt")).iter().map(Certificate::thumbprint).collect();
         if signers.is_subset(&trusted) {
             return Ok(());
@@ -156,6 +160,9 @@ impl Oracle {
             shown.before.clone()
         };
         let Some(Before { output, until, .. }) = before else { return Ok(()) };
+        if self.strangers.is_removed(annotation(&output, "key-id")) {
+            return Ok(());
+        }
         self.works(&output).map_err(|gap| format!("within the overlap, until {until}, of what was published before: {gap}"))
     }
 
