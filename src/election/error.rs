@@ -60,6 +60,14 @@ pub enum Lost {
         /// `namespace/name`.
         lease: String,
     },
+    /// The API server does not know what it had acknowledged.
+    #[error(
+        "the Lease {lease} is as it was before its last renewal: the cluster was restored from a backup, and the operator must begin anew"
+    )]
+    Forgotten {
+        /// `namespace/name`.
+        lease: String,
+    },
     /// It could not be renewed for so long that others may soon take it.
     #[error(
         "cannot renew the Lease {lease} within {trust:?}: check the connection to the Kubernetes API server and the right to update this Lease"
