@@ -80,6 +80,10 @@ impl Pass<'_> {
             self.desk.memory.others_own(application.named());
             let step = next(&self.case(&application));
             debug!(step = step_name(&step), "next");
+            // A write that is licensed is sent, and what Entra answered is put away; the rest is for whoever leads next.
+            if self.context.is_stopping() && !matches!(step, Step::Act(_)) {
+                return Ok(End::After(SOON));
+            }
             let done = match step {
                 Step::Rest(rest) => return self.rest(&rest, &application).await,
                 Step::Note(fact) => {
