@@ -105,6 +105,7 @@ impl ControlPlane {
         let deadline = Instant::now() + start::READY_WITHIN;
         let client = client(&self.kubeconfig()).await?;
         loop {
+            self.revive()?;
             let last = match timeout(start::ANSWER_WITHIN, start::answers_readyz(&client)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error.to_string(),
@@ -115,6 +116,22 @@ impl ControlPlane {
             }
             sleep(start::POLL).await;
         }
+    }
+
+    /// Starts again what ended by itself: an API server gives up on an etcd that is slow to come.
+    fn revive(&self) -> Result<(), Error> {
+        let commands = [
+            (ETCD, start::etcd_command(&self.tools, &self.folder, self.ports)),
+            (start::APISERVER, start::apiserver_command(&self.tools, &self.folder, self.ports)),
+        ];
+        self.with_processes(|processes| {
+            for (program, mut command) in commands {
+                if processes.has_ended(program)? {
+                    processes.start(program, &mut command)?;
+                }
+            }
+            Ok(())
+        })
     }
 }
 

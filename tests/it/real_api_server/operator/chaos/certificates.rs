@@ -10,8 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     random::Random,
-    relay::Side,
-    scenario::{Stage, at_message},
+    scenario::{Stage, pass_messages},
 };
 use crate::{control_plane::Issuer, real_api_server::operator::stage::LONG};
 
@@ -24,7 +23,7 @@ pub(super) async fn rotate(stage: &Stage<'_>, random: &mut Random) {
     let exits = stage.supervisor.exits();
     replace(stage, Issuer::First, random.up_to(SPREAD)).await;
     // It has connected anew and goes on.
-    at_message(&stage.world.api, SPREAD, Side::After, || ()).await;
+    pass_messages(&stage.world.api, SPREAD).await;
     assert_eq!(stage.supervisor.exits(), exits);
 
     stage.supervisor.issuer.set(Issuer::Next);
@@ -36,7 +35,7 @@ pub(super) async fn rotate(stage: &Stage<'_>, random: &mut Random) {
 
 async fn replace(stage: &Stage<'_>, issuer: Issuer, messages: u64) {
     let before = served(stage);
-    at_message(&stage.world.api, messages, Side::After, || ()).await;
+    pass_messages(&stage.world.api, messages).await;
     stage.world.cluster.renew_serving_certificate(issuer).unwrap();
     let deadline = Instant::now() + LONG;
     while served(stage) == before {
