@@ -84,11 +84,11 @@ impl ControlPlane {
         self.until_ready().await
     }
 
-    /// Puts another serving certificate before the API server, which finds it by itself after a while.
+    /// Puts another serving certificate before the API server, which finds it by itself after a while. The answer is that certificate, in PEM.
     ///
     /// # Errors
     /// [`Error::MakeCertificates`], [`Error::WriteFiles`].
-    pub(crate) fn renew_serving_certificate(&self, issuer: Issuer) -> Result<(), Error> {
+    pub(crate) fn renew_serving_certificate(&self, issuer: Issuer) -> Result<String, Error> {
         self.pki.renew_server(&self.folder, issuer)
     }
 
