@@ -92,6 +92,15 @@ impl ControlPlane {
         self.pki.renew_server(&self.folder, issuer)
     }
 
+    /// Ends the API server at once, and starts it again.
+    ///
+    /// # Errors
+    /// [`Error::WaitUntilReady`] and others.
+    pub(crate) async fn restart_apiserver(&self) -> Result<(), Error> {
+        self.with_processes(|processes| processes.kill(start::APISERVER))?;
+        self.until_ready().await
+    }
+
     /// The authorities that the serving certificate may come from, in PEM.
     pub(crate) fn authorities(&self) -> String {
         self.pki.both_authorities()
