@@ -61,8 +61,6 @@ enum Failure {
     KeepServing,
     #[error(transparent)]
     Operate(operator::Error),
-    #[error("the work in hand did not come to an end within {} s", GRACE.as_secs())]
-    Finish,
     #[error("told to stop twice: the work in hand was not brought to an end")]
     Insist,
 }
@@ -117,7 +115,7 @@ async fn operate(
     health.stopping();
     stop.send_replace(true);
     tokio::select! {
-        outcome = tokio::time::timeout(GRACE, operating) => outcome.map_err(|_| Failure::Finish)?.map_err(Failure::Operate),
+        outcome = operating => outcome.map_err(Failure::Operate),
         () = signals.next() => Err(Failure::Insist),
     }
 }
@@ -161,9 +159,6 @@ fn forbid_core_dumps() -> io::Result<()> {
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(())
 }
-
-/// How long the work in hand may take once told to stop: kubelet waits for 95 s.
-const GRACE: Duration = Duration::from_secs(90);
 
 const CONNECT: Duration = Duration::from_secs(10);
 

@@ -22,6 +22,9 @@ use crate::tenant::{self, CountCredentials, Tenants};
 /// Between two attempts to list the resources.
 const LEARN_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long the work in hand may take once told to stop: kubelet waits for 95 s, and the Lease is to be given up within them.
+const GRACE: Duration = Duration::from_secs(80);
+
 /// Why the operator ended although nobody told it to. Another process takes over; this one must not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -34,12 +37,15 @@ pub enum Error {
     /// A watch ended for good.
     #[error("the controllers ended without being told to")]
     RunControllers,
+    /// Something hung.
+    #[error("the work in hand did not come to an end within {} s of being told to stop", GRACE.as_secs())]
+    Finish,
 }
 
 /// Runs until `stop` is true. A replica that has not got the Lease waits for it.
 ///
 /// # Errors
-/// When the Lease is lost, or the resources cannot be listed: the process should end, and its supervisor start it anew.
+/// When the Lease is lost, the resources cannot be listed, or the work in hand hangs: the process should end, and its supervisor start it anew.
 pub async fn run(
     client: Client,
     settings: Settings,
@@ -58,15 +64,27 @@ pub async fn run(
     info!(identity = settings.identity, "leading");
     metrics.leader(true);
     health.filling_stores();
-    let led = lead(election.fence(&client), settings, seams, metrics.clone(), health.clone(), election.clone(), stop);
+    let led = lead(election.fence(&client), settings, seams, metrics.clone(), health.clone(), election.clone(), stop.clone());
+    let outcome = while_leading(&election, led, stop).await;
+    metrics.leader(false);
+    health.stopping();
+    outcome
+}
+
+/// Works until that ends, the Lease is lost, or what is in hand hangs after being told to stop; then the Lease is given up.
+async fn while_leading(
+    election: &Election,
+    working: impl Future<Output = Result<(), Error>>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Error> {
     let outcome = tokio::select! {
         biased;
         // Losing the Lease ends everything at once: nothing may be sent any more.
         lost = election.hold() => Err(Error::LoseLease(lost)),
-        outcome = led => outcome,
+        outcome = working => outcome,
+        // Passes go on as tasks of their own, but nothing is written any more: fence and licences depend on the Lease.
+        () = overdue(stop) => Err(Error::Finish),
     };
-    metrics.leader(false);
-    health.stopping();
     election.release().await;
     outcome
 }
@@ -88,6 +106,7 @@ async fn lead(
         tenants: tenants.clone(),
         election,
         metrics: metrics.clone(),
+        stop: stop.clone(),
     };
     let Some(registry) = learned(&parts, stop.clone()).await? else { return Ok(()) };
     let (credentials, store, ready) = credential::controller(parts, registry, stopped(stop.clone()));
@@ -156,7 +175,60 @@ async fn learned(parts: &credential::Parts, stop: watch::Receiver<bool>) -> Resu
     }
 }
 
+async fn overdue(stop: watch::Receiver<bool>) {
+    stopped(stop).await;
+    tokio::time::sleep(GRACE).await;
+}
+
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error means that nobody is left to say it.
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::future::pending;
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::Api;
+    use kube::api::PostParams;
+    use kube_sim::KubeSim;
+    use rotation::Lateness;
+    use serde_json::json;
+
+    use super::*;
+    use crate::election::is_fenced;
+    use crate::settings::{Ambient, Reach, WATCH_TIMEOUT};
+
+    fn election(sim: &KubeSim) -> Election {
+        let settings = Settings {
+            namespace: "ours".to_owned(),
+            identity: "first".to_owned(),
+            lease_name: "turns".to_owned(),
+            lease_duration: Duration::from_secs(15),
+            reach: Reach::Cluster,
+            late: Lateness::default(),
+            watch_timeout: WATCH_TIMEOUT,
+            allow_custom_endpoints: false,
+            ambient: Ambient::default(),
+        };
+        Election::new(sim.client(), &settings, Seams::real().clock)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_hangs_when_told_to_stop_does_not_keep_the_lease_and_writes_nothing_more() {
+        let sim = KubeSim::builder().seed(1).build().unwrap();
+        sim.create_namespace("ours");
+        let election = election(&sim);
+        election.acquire().await;
+        let fenced = Api::<ConfigMap>::namespaced(election.fence(&sim.client()), "ours");
+        let (_stop, stopped) = watch::channel(true);
+        let outcome = while_leading(&election, pending(), stopped).await;
+        assert!(matches!(outcome, Err(Error::Finish)), "{outcome:?}");
+        assert_eq!(sim.get("leases.coordination.k8s.io", "ours", "turns").unwrap()["spec"]["holderIdentity"], "");
+        let note = serde_json::from_value(json!({"metadata": {"name": "late"}})).unwrap();
+        let refused = fenced.create(&PostParams::default(), &note).await.unwrap_err();
+        assert!(is_fenced(&refused), "{refused}");
+    }
 }

@@ -23,7 +23,8 @@ type Acted = Result<(), Upset>;
 
 impl Pass<'_> {
     pub(super) async fn act(&mut self, act: &Act) -> Acted {
-        if !self.has_time_for_an_act() {
+        // A secret that Entra has told once is put away however late it is: there may be no other pass.
+        if !self.has_time_for_an_act() && !matches!(act, Act::PostSlot(..)) {
             return Err(Upset::OutOfTime);
         }
         match act {

@@ -6,6 +6,7 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client};
 use rotation::{Application, Time};
+use tokio::sync::watch;
 
 use super::outputs::Outputs;
 use super::registry::{Recorded, Registry};
@@ -28,11 +29,18 @@ pub(crate) struct Context {
     pub(crate) metrics: Metrics,
     pub(crate) recorder: Recorder,
     pub(crate) store: Store<ServicePrincipalCredential>,
+    /// Becomes true when this process is told to stop.
+    pub(crate) stop: watch::Receiver<bool>,
 }
 
 impl Context {
     pub(crate) fn now(&self) -> Time {
         self.seams.clock.now().with_timezone(&Utc)
+    }
+
+    /// Whether to finish what is in hand and begin nothing more.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
     }
 
     pub(crate) fn secrets(&self, namespace: &str) -> Api<Secret> {

@@ -13,6 +13,7 @@ use kube::runtime::controller::{self, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, Store};
 use kube::{Api, Client, ResourceExt as _};
+use tokio::sync::watch;
 use tracing::debug;
 
 use super::cluster::ask;
@@ -46,6 +47,7 @@ pub(crate) struct Parts {
     pub(crate) tenants: Tenants,
     pub(crate) election: Election,
     pub(crate) metrics: Metrics,
+    pub(crate) stop: watch::Receiver<bool>,
 }
 
 /// What other resources did before this process became the leader: listed live, as a watch may lag behind the last leader's writes.
@@ -66,13 +68,13 @@ pub(crate) async fn learn(parts: &Parts) -> Result<Registry, ClusterError> {
     Ok(registry)
 }
 
-/// The controller as a future that ends when `stop` does. Also answers the store of all resources, which it fills, and a future that ends once all is listed.
+/// The controller as a future that ends once it is told to stop. Also answers the store of all resources, which it fills, and a future that ends once all is listed.
 pub(crate) fn controller(
     parts: Parts,
     registry: Registry,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
+    stopped: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> (impl Future<Output = ()> + Send, Store<ServicePrincipalCredential>, impl Future<Output = ()> + Send) {
-    let Parts { client, settings, seams, tenants, election, metrics } = parts;
+    let Parts { client, settings, seams, tenants, election, metrics, stop } = parts;
     let (store, writer) = reflector::store();
     let strangers = Strangers::new(client.clone(), seams.clone());
     let events = readable(Api::all(client.clone()), settings.watch(), move |metadata, error| strangers.tell(metadata, error));
@@ -82,13 +84,13 @@ pub(crate) fn controller(
         Recorder::new(client.clone(), Reporter { controller: "entra-rotator".into(), instance: Some(settings.identity.clone()) });
     let (tenants_changed, resources_by_uid) = (tenants.changes(), store.clone());
     let ready = ready(store.clone(), outputs.clone());
-    let context = Context { client, settings, seams, tenants, registry, outputs, election, metrics, recorder, store: store.clone() };
+    let context = Context { client, settings, seams, tenants, registry, outputs, election, metrics, recorder, store: store.clone(), stop };
     let context = Arc::new(context);
     let run = Controller::for_stream(resources, store.clone())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .watches_stream(touched, move |output| Outputs::owner(&output, &resources_by_uid))
         .reconcile_all_on(tenants_changed)
-        .graceful_shutdown_on(stop)
+        .graceful_shutdown_on(stopped)
         .run(reconcile, |_, error, _| match *error {}, Arc::clone(&context))
         .for_each(|result| async {
             if let Err(error) = result {

@@ -28,6 +28,7 @@ pub(super) fn name(fact: &Fact) -> &'static str {
         Fact::Announced(_) => "Announced",
         Fact::Claimed(_) => "Claimed",
         Fact::Dropped(_) => "Removed",
+        Fact::LeftToExpire(..) => "LeftToExpire",
         Fact::Failed(_) => "Failed",
         Fact::ForeignSigner(_) => "ForeignSigner",
         Fact::ForeignFound(_) => "ForeignFound",
@@ -92,6 +93,13 @@ fn describe(fact: &Fact) -> Option<(EventType, String)> {
         Fact::Published(id) => normal(format!("The output holds credential {id}.")),
         Fact::Retired(id, _) => normal(format!("Credential {id} is being removed from Entra.")),
         Fact::Dropped(id) => normal(format!("Nothing of credential {id} is left in Entra.")),
+        Fact::LeftToExpire(id, thumbprint) => {
+            let thumbprint = thumbprint.map(|thumbprint| format!(", thumbprint {thumbprint}")).unwrap_or_default();
+            let note = format!(
+                "Entra never told the keyId of credential {id}{thumbprint}: it is not removed but expires. If it must go sooner, remove it in Entra by hand."
+            );
+            Some((EventType::Warning, note))
+        }
         Fact::Abandoned(id) => Some((EventType::Warning, format!("Credential {id} was given up before it was used."))),
         Fact::Failed(trouble) => Some((EventType::Warning, format!("{} {}", trouble.message, trouble.reason.remedy()))),
         Fact::Retargeted => Some((EventType::Warning, "The target was deleted and made anew in Entra; starting afresh.".to_owned())),

@@ -82,6 +82,10 @@ impl Pass<'_> {
             self.desk.memory.others_own(application.named());
             let step = next(&self.case(&application));
             debug!(step = step_name(&step), "next");
+            // A write that is licensed is sent, and what Entra answered is put away; the rest is for whoever leads next.
+            if self.context.is_stopping() && !matches!(step, Step::Act(_)) {
+                return Ok(End::After(SOON));
+            }
             let done = match step {
                 Step::Rest(rest) => return self.rest(&rest, &application).await,
                 Step::Note(fact) => {
@@ -122,8 +126,14 @@ impl Pass<'_> {
             self.context.tenants.suspect(&self.resource.spec.tenant_ref.name, failure);
         }
         let Some(trouble) = trouble(upset, self.policy.late) else {
-            // Another pass has time again, or decides on what is there now; one without the Lease only waits for the process to end.
-            return Ok(End::After(if matches!(upset, Upset::NotLeader) { SOON * 5 } else { Duration::ZERO }));
+            return Ok(End::After(match upset {
+                // Another pass has time again.
+                Upset::OutOfTime => Duration::ZERO,
+                // Another one decides on what is there now. Of a resource that is gone the watch tells in a moment.
+                Upset::Overtaken => SOON,
+                // Without the Lease there is only the end of the process to wait for.
+                _ => SOON * 5,
+            }));
         };
         warn!(reason = %trouble.reason, message = trouble.message, "failed");
         self.context.metrics.failed(trouble.reason);

@@ -60,6 +60,14 @@ pub enum Lost {
         /// `namespace/name`.
         lease: String,
     },
+    /// The API server does not know what it had acknowledged.
+    #[error(
+        "the Lease {lease} is as it was before its last renewal: the cluster was restored from a backup, and the operator must begin anew"
+    )]
+    Forgotten {
+        /// `namespace/name`.
+        lease: String,
+    },
     /// It could not be renewed for so long that others may soon take it.
     #[error(
         "cannot renew the Lease {lease} within {trust:?}: check the connection to the Kubernetes API server and the right to update this Lease"
@@ -79,13 +87,39 @@ pub enum CallError {
     #[error("no answer from the Kubernetes API server within {0:?}")]
     Await(Duration),
     /// The API server refused, or could not be reached.
-    #[error(transparent)]
+    #[error("{}", causes(.0))]
     Send(#[from] Box<kube::Error>),
+}
+
+/// With all causes: kube does not say why there is no connection, such as a certificate that is not trusted.
+fn causes(error: &kube::Error) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        _ if said.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
 }
 
 impl CallError {
     /// Whether somebody else wrote first: the object exists already, or has another version.
     pub(super) fn is_conflict(&self) -> bool {
         matches!(self, Self::Send(error) if matches!(error.as_ref(), kube::Error::Api(status) if status.code == 409))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("client error (Connect)")]
+    struct Connect(#[source] std::io::Error);
+
+    #[test]
+    fn why_there_is_no_connection_is_told_once() {
+        let cause = Connect(std::io::Error::other("invalid peer certificate: UnknownIssuer"));
+        let error = CallError::from(Box::new(kube::Error::Service(Box::new(cause))));
+        assert_eq!(error.to_string(), "ServiceError: client error (Connect): invalid peer certificate: UnknownIssuer");
     }
 }

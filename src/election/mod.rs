@@ -275,6 +275,8 @@ impl Shared {
     async fn look_whether_lost(&self, term: &Term) -> Result<(), Lost> {
         match self.read().await {
             Ok(None) => Err(Lost::Deleted { lease: self.lease() }),
+            // What this process remembers and what its watches have seen is newer than the cluster: every write would be a conflict.
+            Ok(Some(lease)) if term.is_current(&lease) && term.is_older(&lease) => Err(Lost::Forgotten { lease: self.lease() }),
             Ok(Some(lease)) if term.is_current(&lease) => {
                 self.update_term(lease, None);
                 Ok(())

@@ -44,6 +44,15 @@ impl Term {
     pub(super) fn is_current(&self, lease: &Lease) -> bool {
         mark(lease).is_some() && mark(lease) == mark(&self.lease)
     }
+
+    /// Whether the Lease is as it was before a renewal that the API server has acknowledged.
+    pub(super) fn is_older(&self, lease: &Lease) -> bool {
+        renew_time(lease) < renew_time(&self.lease)
+    }
+}
+
+fn renew_time(lease: &Lease) -> Option<&MicroTime> {
+    lease.spec.as_ref()?.renew_time.as_ref()
 }
 
 /// What tells one term from another.

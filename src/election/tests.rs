@@ -125,6 +125,20 @@ async fn a_second_replica_waits_while_the_first_renews() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_holder_whose_renewals_are_forgotten_as_the_cluster_was_restored_ends() {
+    let sim = cluster();
+    let first = replica(&sim, "first");
+    first.acquire().await;
+    let backup = lease(&sim);
+    let renewing = tokio::spawn(async move { first.hold().await });
+    sleep(RENEWAL * 2 + LOOK).await;
+    assert_ne!(lease(&sim)["spec"]["renewTime"], backup["spec"]["renewTime"]);
+    sim.put(backup);
+    let lost = timeout(DURATION, renewing).await.unwrap().unwrap();
+    assert!(matches!(lost, Lost::Forgotten { .. }), "{lost}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_replica_takes_over_after_the_duration_of_silence_and_not_before() {
     let sim = cluster();
     let (first, second) = (replica(&sim, "first"), replica(&sim, "second"));

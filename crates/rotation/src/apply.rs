@@ -100,14 +100,20 @@ impl Ledger {
                     entry.r#use = Use::Abandoned;
                 }
             }),
-            Fact::Dropped(id) => self.drop_entry(id),
+            Fact::Dropped(id) | Fact::LeftToExpire(id, _) => self.drop_entry(id),
             Fact::Retargeted => *self = Self { next_seq: self.next_seq, ..Self::default() },
             Fact::Failed(trouble) => self.fail(trouble, now, policy),
             Fact::Recovered => self.recover(),
         }
         if matches!(
             fact,
-            Fact::Promoted(..) | Fact::Reinstated(_) | Fact::Published(_) | Fact::Identified(..) | Fact::Announced(_) | Fact::Dropped(_)
+            Fact::Promoted(..)
+                | Fact::Reinstated(_)
+                | Fact::Published(_)
+                | Fact::Identified(..)
+                | Fact::Announced(_)
+                | Fact::Dropped(_)
+                | Fact::LeftToExpire(..)
         ) {
             self.recover();
         }

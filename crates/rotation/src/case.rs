@@ -202,6 +202,8 @@ pub enum Fact {
     Seeded(Box<Claim>),
     /// Nothing of it is left.
     Dropped(EntryId),
+    /// It cannot be removed, as Entra's name for it is not known, and its slot is needed.
+    LeftToExpire(EntryId, Option<Thumbprint>),
     /// What a whole-list update of this entry kept is gone, and nobody of ours removed it.
     ForeignLost(EntryId, BTreeSet<KeyId>),
     /// The object is another one under the same name: the entries belonged to the old one.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use entra_types::Thumbprint;
 
 use crate::case::{Case, Claim, Fact, Licence, Look, Mutation, Projection, Proof, Wait};
-use crate::check::{Check, look, note, wait};
+use crate::check::{Check, look, note};
 use crate::history::{Conclusion, Detail, Directory};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Target, Use};
 use crate::memory::{Material, Output};
@@ -38,7 +38,7 @@ pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Che
     if case.policy.is_self_rolled() && proof(case).is_none() {
         return self_rolling::locked_out(case, "No certificate of this resource is accepted any more.");
     }
-    let Some(slot) = staging::free_slot(case) else { return wait(case.now + case.policy.late.late(), Wait::Busy) };
+    let Some(slot) = staging::free_slot(case) else { return self_rolling::make_room(case) };
     let Some(fresh) = case.memory.fresh_key().filter(|fresh| fresh.entry == id) else { return look(Look::FreshKey(id)) };
     let kind = if proof(case).is_some() { OpKind::AddKey } else { OpKind::AddByUpdate };
     note(Fact::Claimed(Claim {

@@ -26,7 +26,7 @@ pub(crate) fn retire(case: &Case<'_>) -> Check {
 }
 
 /// A revoked credential has no overlap. That of an adopted one counts from its adoption, if that came later.
-fn overlap_end(case: &Case<'_>, published: Time, entry: &Entry) -> Time {
+pub(crate) fn overlap_end(case: &Case<'_>, published: Time, entry: &Entry) -> Time {
     if case.policy.revokes(entry, case.now) {
         return published;
     }

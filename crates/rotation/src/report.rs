@@ -12,7 +12,7 @@ use crate::policy::Durations;
 use crate::reason::{Reason, Refusal};
 use crate::rules::{cause, gone};
 use crate::time::Time;
-use crate::{schedule, token_signing};
+use crate::{schedule, self_rolling, token_signing};
 
 /// Failures in a row from which a rotation that is not due yet counts as at risk.
 const WORRYING: u32 = 5;
@@ -264,10 +264,14 @@ impl View<'_> {
         if let Some(upcoming) = self.case.ledger.upcoming() {
             return Some(stage::stage_of(self.case, upcoming, wait));
         }
-        let leaving = self.case.ledger.all(Use::Previous).chain(self.case.ledger.all(Use::Retiring)).map(|entry| entry.id.to_string());
-        let leaving: Vec<_> = leaving.collect();
-        (!leaving.is_empty())
-            .then(|| ("Overlapping", format!("The previous credential {} is kept for its overlap and then removed.", leaving.join(", "))))
+        let leaving: Vec<_> = self.case.ledger.all(Use::Previous).chain(self.case.ledger.all(Use::Retiring)).collect();
+        if leaving.is_empty() {
+            return None;
+        }
+        let ids: Vec<_> = leaving.iter().map(|entry| entry.id.to_string()).collect();
+        let nameless = leaving.iter().any(|entry| self_rolling::is_nameless(self.case, entry));
+        let end = if nameless { "left to expire, as Entra never told its keyId" } else { "removed" };
+        Some(("Overlapping", format!("The previous credential {} is kept for its overlap and then {end}.", ids.join(", "))))
     }
 
     fn at_risk(&self, ready: &Condition, wait: Option<&Wait>) -> Condition {

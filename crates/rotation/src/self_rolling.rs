@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use crate::case::{Case, Claim, Fact, Wait};
-use crate::check::{Check, note, stop};
-use crate::client_certificate::target;
+use crate::check::{Check, note, stop, wait};
+use crate::client_certificate::{self, target};
 use crate::history::Detail;
-use crate::ledger::{Detail as EntryDetail, Entry, SlotName};
+use crate::ledger::{Detail as EntryDetail, Entry, SlotName, Use};
 use crate::memory::Output;
 use crate::reason::{Cause, Reason, Refusal};
+use crate::removal;
 
 /// First contact: the output holds the certificate to begin with.
 pub(crate) fn seed(case: &Case<'_>) -> Check {
@@ -46,4 +47,16 @@ pub(crate) fn locked_out<T>(case: &Case<'_>, why: &str) -> Check<T> {
 /// Whether Entra's name for the certificate is not known, so that it can only be left to expire: addKey need not tell it, and a seed comes without.
 pub(crate) fn is_nameless(case: &Case<'_>, entry: &Entry) -> bool {
     case.policy.is_self_rolled() && entry.key_ids == BTreeSet::from([entry.id.key_id(&case.policy.uid)])
+}
+
+/// Both slots are taken. One whose overlap is over and that can only be left to expire must not stand in the way of the next one, unless nothing else works.
+pub(crate) fn make_room(case: &Case<'_>) -> Check {
+    let published = case.ledger.current().and_then(|current| current.published_at);
+    let is_over = |entry: &&Entry| published.is_some_and(|published| removal::overlap_end(case, published, entry) <= case.now);
+    let superfluous = |entry: &&Entry| is_nameless(case, entry) && client_certificate::proof_but(case, entry).is_some();
+    match case.ledger.all(Use::Previous).filter(is_over).find(superfluous) {
+        // Its slot is in no ledger then, and goes when the next one needs it.
+        Some(entry) => note(Fact::LeftToExpire(entry.id.clone(), entry.thumbprint())),
+        None => wait(case.now + case.policy.late.late(), Wait::Busy),
+    }
 }

@@ -175,7 +175,7 @@ pub(crate) fn name<Q>(request: &Request<Q>) -> Option<String> {
 }
 
 /// Sign-ins, events, the Lease and the EntraTenant: neither ledger, output nor credential.
-pub(crate) fn is_beside(name: &str) -> bool {
+pub fn is_beside(name: &str) -> bool {
     let beside = ["login/token", "/events", " events/", " leases/", "/leases", " default/status"];
     beside.iter().any(|part| name.contains(part))
 }

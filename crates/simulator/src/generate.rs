@@ -23,8 +23,8 @@ pub fn singles(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
     effects.flat_map(|at| Disturbance::of(workflow.kind()).map(move |what| Plan::undisturbed(workflow).and(at, what))).collect()
 }
 
-/// For every effect a fault, a happening and an edit, in turn; of the ones beside the protocol, such as sign-ins, one of the three. All effects and all
-/// disturbances occur, in a small part of the time.
+/// For every effect a fault, a happening and an edit, in turn; for every fifth of the ones beside the protocol, such as sign-ins and renewals of the Lease, one of
+/// the three. All disturbances occur, in a small part of the time.
 pub fn selection(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
     let shift = workflow::ALL.iter().position(|one| one.name == workflow.name).unwrap_or_default();
     let edits: Vec<Edit> = Edit::all().filter(|edit| edit.suits(workflow.kind())).collect();
@@ -38,7 +38,7 @@ pub fn selection(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
     let names = reference.get(workflow.name).map(|outcome| outcome.effects.as_slice()).unwrap_or_default();
     let of = |(at, name): (usize, &String)| {
         let chosen = chosen(at).into_iter().enumerate();
-        let fits = move |number: usize| !effects::is_beside(name) || number == at % 3;
+        let fits = move |number: usize| !effects::is_beside(name) || (at % 5 == 0 && number == at % 3);
         chosen.filter(move |(number, _)| fits(*number)).map(move |(_, what)| Plan::undisturbed(workflow).and(at, what)).collect::<Vec<_>>()
     };
     names.iter().enumerate().flat_map(of).collect()

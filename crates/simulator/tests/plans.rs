@@ -5,15 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use simulator::campaign::{self, Report};
+use simulator::effects;
 use simulator::generate::{self, Reference};
 use simulator::plan::{Disturbance, Plan};
 use simulator::workflow;
 
 /// Plans that broke a promise once, a line each.
 const FOUND: &str = include_str!("../plans/found.txt");
-
-/// Plans at random, by the seeds from one on: two to five disturbances, replicas behind, a second process, another cluster.
-const RANDOM: u64 = 100;
 
 /// The undisturbed course of every workflow.
 static REFERENCE: LazyLock<Reference> =
@@ -33,7 +31,8 @@ fn whatever_goes_wrong_at_whichever_effect_every_promise_is_kept() {
     assert!(missing.is_empty(), "no plan has {missing:?}");
     for (name, outcome) in &*REFERENCE {
         let covered: BTreeSet<usize> = plans.iter().filter(|plan| plan.workflow == *name).map(|plan| plan.turns[0].0).collect();
-        let missing: Vec<_> = outcome.effects.iter().enumerate().filter(|(number, _)| !covered.contains(number)).collect();
+        let is_covered = |number: usize, effect: &str| effects::is_beside(effect) || covered.contains(&number);
+        let missing: Vec<_> = outcome.effects.iter().enumerate().filter(|(number, effect)| !is_covered(*number, effect)).collect();
         assert!(missing.is_empty(), "no plan disturbs {name} at {missing:?}");
     }
     let report = campaign::run(&plans, &REFERENCE);
@@ -43,24 +42,11 @@ fn whatever_goes_wrong_at_whichever_effect_every_promise_is_kept() {
 }
 
 #[test]
-fn two_processes_and_two_clusters_keep_every_promise_whatever_goes_wrong_meanwhile() {
-    let plans: Vec<Plan> = (1..=RANDOM).map(|seed| generate::random(seed, &REFERENCE)).collect();
-    assert_every_promise_was_kept(&campaign::run(&plans, &REFERENCE));
-}
-
-#[test]
 fn what_was_found_once_is_not_found_again() {
-    let plans: Vec<Plan> = FOUND.lines().filter(|line| !line.starts_with('#')).map(|line| line.parse().unwrap()).collect();
+    let plans: Vec<Plan> =
+        FOUND.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(|line| line.parse().unwrap()).collect();
     assert!(!plans.is_empty());
     assert_every_promise_was_kept(&campaign::run(&plans, &REFERENCE));
-}
-
-#[test]
-fn two_undisturbed_runs_of_a_workflow_are_the_same() {
-    for (name, again) in campaign::reference(workflow::ALL).unwrap() {
-        let first = &REFERENCE[name];
-        assert_eq!((&again.effects, &again.end), (&first.effects, &first.end), "{name}");
-    }
 }
 
 #[test]

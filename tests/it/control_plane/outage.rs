@@ -84,12 +84,21 @@ impl ControlPlane {
         self.until_ready().await
     }
 
-    /// Puts another serving certificate before the API server, which finds it by itself after a while.
+    /// Puts another serving certificate before the API server, which finds it by itself after a while. The answer is that certificate, in PEM.
     ///
     /// # Errors
     /// [`Error::MakeCertificates`], [`Error::WriteFiles`].
-    pub(crate) fn renew_serving_certificate(&self, issuer: Issuer) -> Result<(), Error> {
+    pub(crate) fn renew_serving_certificate(&self, issuer: Issuer) -> Result<String, Error> {
         self.pki.renew_server(&self.folder, issuer)
+    }
+
+    /// Ends the API server at once, and starts it again.
+    ///
+    /// # Errors
+    /// [`Error::WaitUntilReady`] and others.
+    pub(crate) async fn restart_apiserver(&self) -> Result<(), Error> {
+        self.with_processes(|processes| processes.kill(start::APISERVER))?;
+        self.until_ready().await
     }
 
     /// The authorities that the serving certificate may come from, in PEM.
@@ -105,6 +114,7 @@ impl ControlPlane {
         let deadline = Instant::now() + start::READY_WITHIN;
         let client = client(&self.kubeconfig()).await?;
         loop {
+            self.revive()?;
             let last = match timeout(start::ANSWER_WITHIN, start::answers_readyz(&client)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error.to_string(),
@@ -115,6 +125,22 @@ impl ControlPlane {
             }
             sleep(start::POLL).await;
         }
+    }
+
+    /// Starts again what ended by itself: an API server gives up on an etcd that is slow to come.
+    fn revive(&self) -> Result<(), Error> {
+        let commands = [
+            (ETCD, start::etcd_command(&self.tools, &self.folder, self.ports)),
+            (start::APISERVER, start::apiserver_command(&self.tools, &self.folder, self.ports)),
+        ];
+        self.with_processes(|processes| {
+            for (program, mut command) in commands {
+                if processes.has_ended(program)? {
+                    processes.start(program, &mut command)?;
+                }
+            }
+            Ok(())
+        })
     }
 }
 

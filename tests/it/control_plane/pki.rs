@@ -40,11 +40,11 @@ impl Pki {
     }
 
     /// Puts another serving certificate in place, by the same authority or by the next one. kube-apiserver reads it by itself.
-    pub(super) fn renew_server(&self, folder: &Path, issuer: Issuer) -> Result<(), Error> {
+    pub(super) fn renew_server(&self, folder: &Path, issuer: Issuer) -> Result<String, Error> {
         let (certificate, key) = server(&self.issuers[issuer as usize])?;
-        fs::write(folder.join("server.crt"), certificate)?;
+        fs::write(folder.join("server.crt"), &certificate)?;
         fs::write(folder.join("server.key"), key)?;
-        Ok(())
+        Ok(certificate)
     }
 }
 

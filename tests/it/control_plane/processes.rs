@@ -58,11 +58,21 @@ impl Processes {
     /// Kills the program that was started last by this name, and waits for its end. It is not reaped: its id stays its own, as the reaper kills by
     /// id.
     pub(crate) fn kill(&mut self, program: &str) -> Result<(), Error> {
-        let last = self.running.iter().rfind(|(name, _)| *name == program);
-        let id = Pid::from_child(&last.unwrap_or_else(|| panic!("{program} was not started")).1);
+        let id = self.last(program);
         kill_process(id, Signal::KILL).map_err(io::Error::from)?;
         waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).map_err(io::Error::from)?;
         Ok(())
+    }
+
+    /// Whether the program that was started last by this name has ended.
+    pub(super) fn has_ended(&self, program: &str) -> Result<bool, Error> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        Ok(waitid(WaitId::Pid(self.last(program)), options).map_err(io::Error::from)?.is_some())
+    }
+
+    fn last(&self, program: &str) -> Pid {
+        let last = self.running.iter().rfind(|(name, _)| *name == program);
+        Pid::from_child(&last.unwrap_or_else(|| panic!("{program} was not started")).1)
     }
 
     /// Tells if a program has ended, and the end of its log.

@@ -12,6 +12,7 @@ mod refusals;
 mod secrets;
 mod self_rolling;
 mod signers;
+mod stopping;
 mod strangers;
 mod tenancy;
 mod time;

@@ -8,7 +8,7 @@ use crate::check::Halt;
 use crate::ledger::{Entry, OpKind, Use};
 use crate::policy::{Metadata, OnDeadline};
 use crate::time::Time;
-use crate::{gates, proving, schedule, token_signing};
+use crate::{gates, proving, schedule, self_rolling, token_signing};
 
 /// The reason and the message of `Rotating` while a successor is under way.
 pub(super) fn stage_of(case: &Case<'_>, upcoming: &Entry, wait: Option<&Wait>) -> (&'static str, String) {
@@ -73,6 +73,9 @@ pub(super) fn next_action(case: &Case<'_>, wait: Option<&Wait>) -> Option<(Time,
     let current = case.ledger.current()?;
     if let Some(previous) = case.ledger.first(Use::Previous) {
         let overlap = case.policy.durations.overlap;
+        if self_rolling::is_nameless(case, previous) {
+            return Some((previous.not_after?, format!("The previous credential {} expires.", previous.id)));
+        }
         return Some((current.published_at? + overlap, format!("Remove the previous credential {}.", previous.id)));
     }
     if case.ledger.first(Use::Retiring).is_some() || token_signing::pinned(case).is_some() {

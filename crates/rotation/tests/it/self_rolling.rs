@@ -54,6 +54,26 @@ fn it_goes_on_for_a_year_without_ever_updating_a_list(#[values(true, false)] tol
     assert!(world.slots.len() <= 2 && world.ledger.entries.len() <= 3, "{:#?}", world.ledger);
 }
 
+#[rstest]
+#[case::the_one_to_begin_with(30, 700, true)]
+#[case::one_whose_answer_did_not_name_it(30, 30, false)]
+fn what_cannot_be_removed_is_left_to_expire_and_in_nobodys_way(#[case] validity: i64, #[case] remaining: i64, #[case] told: bool) {
+    let mut world = seeded(validity, remaining);
+    world.answers_are_unreadable = !told;
+    world.run_for(hours(1));
+    let removed = |world: &World| graph(world).iter().filter(|name| *name == "RemoveKey").count();
+    for seq in 1..=4 {
+        world.policy.not_issued_before = Some(world.now);
+        world.run_for(hours(24 * 7));
+        let current = world.ledger.current().unwrap();
+        assert_eq!((current.seq, current.published_at.is_some()), (seq, true), "{:#?}", world.ledger);
+        assert!(world.ledger.entries.len() <= 2 && world.slots.len() <= 2, "{:#?}", world.ledger);
+    }
+    assert_eq!(removed(&world), if told { 3 } else { 0 });
+    world.run_for(hours(24 * 90));
+    assert!(world.ledger.current().is_some_and(|current| current.is_valid_at(world.now)));
+}
+
 #[test]
 fn every_fault_at_every_effect_is_survived() {
     let run = |faults: Vec<(usize, Fault)>| {

@@ -66,6 +66,14 @@ impl Operator {
         kill_process(self.id, signal).unwrap();
     }
 
+    /// Waits until a signal has stopped all of it.
+    pub(super) async fn stopped(&self) {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        while self.is_running() && waitid(WaitId::Pid(self.id), options).unwrap().is_none() {
+            sleep(POLL).await;
+        }
+    }
+
     /// A handle by which anybody may send signals, as long as the operator is not dropped.
     pub(super) fn id(&self) -> Pid {
         self.id

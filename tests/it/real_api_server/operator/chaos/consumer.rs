@@ -7,7 +7,7 @@ use std::{
 use keys::Certificate;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::world::{Declared, Kind, World};
+use super::world::{Declared, Kind, SOAK, World};
 use crate::real_api_server::operator::published::Published;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -16,9 +16,15 @@ const IN_EARNEST: usize = 8;
 
 /// Whoever uses what is published: it reads every output every second, or goes on with what it has while the cluster cannot be reached, as
 /// a pod does with what is mounted.
-#[derive(Default)]
 pub(super) struct Consumer {
+    overlap: Duration,
     seen: RefCell<Seen>,
+}
+
+/// An output, and since when it is known to have been like that.
+struct Copy {
+    read: Instant,
+    output: Published,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -38,6 +44,11 @@ impl Seen {
 }
 
 impl Consumer {
+    /// For credentials whose predecessors stay for so long.
+    pub(super) fn new(overlap: &str) -> Self {
+        Self { overlap: overlap.parse::<kube::core::Duration>().unwrap().into(), seen: RefCell::default() }
+    }
+
     /// Never ends.
     pub(super) async fn use_outputs(&self, world: &World) {
         let mut ticks = interval(EVERY);
@@ -47,8 +58,9 @@ impl Consumer {
         let mut last = Instant::now();
         loop {
             ticks.tick().await;
+            let read = Instant::now();
             if let Ok(Ok(outputs)) = tokio::time::timeout(EVERY, world.outputs()).await {
-                held.extend(outputs);
+                held.extend(outputs.into_iter().map(|(name, output)| (name, Copy { read, output })));
             }
             self.use_all(world, &held, turn, last.elapsed().as_secs_f64()).await;
             last = Instant::now();
@@ -56,16 +68,30 @@ impl Consumer {
         }
     }
 
-    async fn use_all(&self, world: &World, held: &BTreeMap<String, Published>, turn: usize, since: f64) {
+    async fn use_all(&self, world: &World, held: &BTreeMap<String, Copy>, turn: usize, since: f64) {
         let published: Vec<_> = world.resources.iter().filter_map(|resource| Some((resource, held.get(&resource.name)?))).collect();
         let begin = if published.is_empty() { 0 } else { turn * IN_EARNEST % published.len() };
-        for (at, (resource, output)) in published.iter().enumerate() {
+        for (at, (resource, copy)) in published.iter().enumerate() {
             let in_earnest = (begin..begin + IN_EARNEST).contains(&at);
-            let outcome = use_one(world, resource, output, in_earnest).await;
+            let outcome = self.judge(world, resource, copy, in_earnest).await;
             self.note(resource, outcome, in_earnest, since);
             // Others have work as well.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Who is so slow that a copy is older than a predecessor lives reads again: what was published since is what counts.
+    async fn judge(&self, world: &World, resource: &Declared, copy: &Copy, in_earnest: bool) -> Result<(), String> {
+        let bound = if resource.kind == Kind::Signing { SOAK } else { self.overlap };
+        let mut outcome = use_one(world, resource, &copy.output, in_earnest).await;
+        let mut read = copy.read;
+        while outcome.is_err() && read.elapsed() >= bound {
+            let again = Instant::now();
+            let Some(output) = world.try_output(&resource.name).await else { break };
+            outcome = use_one(world, resource, &output, in_earnest).await;
+            read = again;
+        }
+        outcome
     }
 
     fn note(&self, resource: &Declared, outcome: Result<(), String>, in_earnest: bool, since: f64) {

@@ -114,7 +114,6 @@ async fn a_roll_out_of_which_the_operator_is_killed_cut_off_and_overtaken_ends_a
 }
 
 #[tokio::test]
-#[ignore = "not explained yet: cargo xtask chaos --scenario restored"]
 async fn what_a_restored_cluster_has_forgotten_is_reported_and_left_alone() {
     let run = run(&[Scenario::Restored], small(1), None).await;
     let broken = run.broken_promises();

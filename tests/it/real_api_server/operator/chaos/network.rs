@@ -16,7 +16,7 @@ const SPREAD: u64 = 40;
 pub(super) async fn cut(stage: &Stage<'_>, random: &mut Random) {
     let relay = random.one_of(&[&stage.world.api, &stage.world.graph]);
     let side = random.one_of(&[Side::Before, Side::After]);
-    at_message(relay, random.up_to(SPREAD), side, relay.scissors()).await;
+    while !at_message(relay, random.up_to(SPREAD), side, relay.scissors()).await {}
     stage.supervisor.autopsy().await;
 }
 
@@ -29,7 +29,8 @@ pub(super) async fn hole(stage: &Stage<'_>, random: &mut Random) {
         (&stage.world.api, Duration::from_millis(1500), true),
         (&stage.world.api, Duration::from_secs(12), false),
     ]);
-    at_message(relay, random.up_to(SPREAD), random.one_of(&[Side::Before, Side::After]), relay.switch(Mode::Hold)).await;
+    let side = random.one_of(&[Side::Before, Side::After]);
+    while !at_message(relay, random.up_to(SPREAD), side, relay.switch(Mode::Hold)).await {}
     sleep(time).await;
     stage.supervisor.autopsy().await;
     if !arrives {

@@ -5,16 +5,12 @@ use std::{
     io::Write as _,
     path::Path,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::{Duration, Instant},
 };
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
-use tokio::time::sleep;
+use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     certificates,
@@ -186,17 +182,21 @@ pub(super) fn sequences(states: &BTreeMap<String, serde_json::Value>) -> BTreeMa
     states.iter().filter_map(|(name, state)| Some((name.clone(), current(state)?))).collect()
 }
 
-/// Waits for something to happen at the message that is so many from now.
-pub(super) async fn at_message(relay: &Relay, messages: u64, side: Side, act: impl FnOnce() + Send + 'static) {
-    let sprung = Arc::new(AtomicBool::new(false));
-    let mark = Arc::clone(&sprung);
+/// Waits for something to happen at the message that is so many from now. `false` where it never will: a replica that ends, as it may on a busy machine
+/// when it cannot renew its Lease, takes every trap with it.
+pub(super) async fn at_message(relay: &Relay, messages: u64, side: Side, act: impl FnOnce() + Send + 'static) -> bool {
+    let (sprung, hears) = oneshot::channel();
     relay.trap(messages, side, move || {
         act();
-        mark.store(true, Ordering::SeqCst);
+        // Nobody may wait for it any more.
+        let _ = sprung.send(());
     });
-    while !sprung.load(Ordering::SeqCst) {
-        sleep(Duration::from_millis(5)).await;
-    }
+    hears.await.is_ok()
+}
+
+/// Waits for the message that is so many from now, whatever happens meanwhile.
+pub(super) async fn pass_messages(relay: &Relay, messages: u64) {
+    while !at_message(relay, messages, Side::After, || ()).await {}
 }
 
 /// Runs one scenario in a world of its own.
@@ -206,7 +206,7 @@ pub(super) async fn run(scenarios: &[Scenario], extent: Extent, program: Option<
     let world = World::set(program, extent.resources).await;
     let pods: &[&str] = if scenarios.contains(&Scenario::Pauses) { &["entra-rotator-a", "entra-rotator-b"] } else { &["entra-rotator-a"] };
     let supervisor = Supervisor::start(&world, pods).await;
-    let consumer = Consumer::default();
+    let consumer = Consumer::new(extent.overlap);
     let stage = Stage {
         world: &world,
         supervisor: &supervisor,

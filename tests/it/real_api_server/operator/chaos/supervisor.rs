@@ -1,6 +1,6 @@
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     rc::Rc,
     time::Duration,
 };
@@ -32,6 +32,28 @@ pub(super) struct Record {
     pub(super) hits: BTreeMap<String, usize>,
     /// What no log may say.
     pub(super) defects: Vec<String>,
+    /// What logs of those that ended said of their connections.
+    complaints: BTreeSet<Complaint>,
+}
+
+/// Why a replica may end that is cut off for another reason than a busy machine.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Complaint {
+    /// The API server does not accept its token.
+    Unauthorized,
+    /// It does not accept the API server's certificate.
+    Untrusted,
+}
+
+impl Complaint {
+    const ALL: [Self; 2] = [Self::Unauthorized, Self::Untrusted];
+
+    fn is_in(self, log: &str) -> bool {
+        log.contains(match self {
+            Self::Unauthorized => "Unauthorized",
+            Self::Untrusted => "invalid peer certificate",
+        })
+    }
 }
 
 impl<'a> Supervisor<'a> {
@@ -74,7 +96,9 @@ impl<'a> Supervisor<'a> {
         let code = operator.exit_code().await;
         let mut record = self.record.borrow_mut();
         *record.exits.entry(code).or_default() += 1;
-        record.defects.extend(defects(&operator.log()));
+        let log = operator.log();
+        record.defects.extend(defects(&log));
+        record.complaints.extend(Complaint::ALL.into_iter().filter(|complaint| complaint.is_in(&log)));
     }
 
     /// Notes what is under way, as whatever just happened may cost it writes.
@@ -84,6 +108,11 @@ impl<'a> Supervisor<'a> {
         for (name, _) in states.iter().filter(|(_, state)| is_under_way(state)) {
             *record.hits.entry(name.clone()).or_default() += 1;
         }
+    }
+
+    /// Whether any replica, running or ended, has said so.
+    pub(super) fn has_heard(&self, complaint: Complaint) -> bool {
+        self.record.borrow().complaints.contains(&complaint) || self.all().iter().any(|operator| complaint.is_in(&operator.log()))
     }
 
     pub(super) fn exits(&self) -> usize {

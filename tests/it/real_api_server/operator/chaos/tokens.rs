@@ -8,13 +8,15 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::{scenario::Stage, world::World};
+use super::{scenario::Stage, supervisor::Complaint, world::World};
 use crate::control_plane::{self, Issuer};
 
 /// Longer than a client may go on with a token that it has read, which is a minute, and the time between two renewals.
 const LIFE: i64 = 75;
+/// An API server accepts a token for so long after its end, as clocks differ.
+const LEEWAY: i64 = 60;
 const RENEWED_EVERY: Duration = Duration::from_secs(10);
-/// By then the first tokens have expired.
+/// By then the first tokens are accepted no more, from memory neither, which an API server has for ten seconds.
 const RENEWALS: u32 = 10;
 const POD: &str = "entra-rotator-a";
 
@@ -35,7 +37,7 @@ pub(super) async fn expire(stage: &Stage<'_>) {
         fs::write(&file, short_lived(&whole)).unwrap();
     }
     assert_expired(stage.world, &first).await;
-    assert_eq!(stage.supervisor.exits(), exits + 1, "the operator ended although its token was renewed in time");
+    assert!(!stage.supervisor.has_heard(Complaint::Unauthorized), "a token was used that had not been renewed in time");
 }
 
 async fn assert_expired(world: &World, token: &str) {
@@ -51,7 +53,7 @@ fn short_lived(token: &str) -> String {
     let (header, rest) = token.trim().split_once('.').unwrap();
     let mut claims: Value = serde_json::from_slice(&BASE64URL_NOPAD.decode(rest.split('.').next().unwrap().as_bytes()).unwrap()).unwrap();
     let now = Utc::now().timestamp();
-    for (claim, time) in [("iat", now), ("nbf", now), ("exp", now + LIFE)] {
+    for (claim, time) in [("iat", now), ("nbf", now), ("exp", now + LIFE - LEEWAY)] {
         claims[claim] = time.into();
     }
     let signed = format!("{header}.{}", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));

@@ -38,6 +38,8 @@ use crate::{
 /// LATE and the duration of the Lease, as short as a busy machine allows.
 const ARGUMENTS: &str = "extraArgs={--late=3s,--lease-duration=9s}";
 const TENANT: &str = "chaos";
+/// How long a signing certificate is published before it signs.
+pub(super) const SOAK: Duration = Duration::from_secs(2);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(300);
 /// Requests of the harness that are under way at once.
@@ -91,7 +93,9 @@ impl Kind {
         match self {
             Self::Secret => json!({"clientSecret": {}, "rotation": rotation}),
             Self::Certificate => json!({"clientCertificate": {}, "rotation": rotation}),
-            Self::Signing => json!({"tokenSigningCertificate": {"activation": {"soak": "2s"}}, "rotation": rotation}),
+            Self::Signing => {
+                json!({"tokenSigningCertificate": {"activation": {"soak": format!("{}s", SOAK.as_secs())}}, "rotation": rotation})
+            }
         }
     }
 
@@ -205,11 +209,16 @@ impl World {
         stream::iter(created).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     }
 
-    /// Asks for the successors of all credentials.
-    pub(super) async fn renew(&self) {
+    /// When the youngest of all published credentials was made.
+    pub(super) async fn last_issue(&self) -> DateTime<Utc> {
         let states = self.states_at_last().await;
         let issued = states.values().filter_map(|state| state["status"]["notBefore"].as_str()?.parse::<DateTime<Utc>>().ok());
-        let bound = issued.max().unwrap() + TimeDelta::seconds(1);
+        issued.max().unwrap()
+    }
+
+    /// Asks for the successors of all credentials.
+    pub(super) async fn renew(&self) {
+        let bound = self.last_issue().await + TimeDelta::seconds(1);
         sleep_until(bound).await;
         let patch = Patch::Merge(json!({"spec": {"rotation": {"notIssuedBefore": bound.to_rfc3339_opts(SecondsFormat::Secs, true)}}}));
         let api = self.api();
@@ -241,6 +250,12 @@ impl World {
         let outputs = Api::<Secret>::namespaced(self.client.clone(), TEAM).list(&ListParams::default()).await?;
         let named = outputs.items.into_iter().map(|secret| (secret.metadata.name.clone().unwrap(), Published::new(secret)));
         Ok(named.collect())
+    }
+
+    /// One of them; nothing while the API server does not answer, or where there is none.
+    pub(super) async fn try_output(&self, name: &str) -> Option<Published> {
+        let secrets = Api::<Secret>::namespaced(self.client.clone(), TEAM);
+        timeout(ANSWER_WITHIN, secrets.get_opt(name)).await.ok()?.ok()?.map(Published::new)
     }
 
     /// Writes of this resource's credentials that Entra received, whatever it answered.
