@@ -188,8 +188,11 @@ fn namespace(object: Value) -> Result<Value, String> {
     let mut object = typed::<Namespace>(object)?;
     let name = object["metadata"]["name"].clone();
     object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
-    if object["spec"].is_null() {
-        object["spec"] = json!({"finalizers": ["kubernetes"]});
+    let kept = json!("kubernetes");
+    match &mut object["spec"]["finalizers"] {
+        Value::Array(finalizers) if finalizers.contains(&kept) => {}
+        Value::Array(finalizers) => finalizers.push(kept),
+        none => *none = json!([kept]),
     }
     if object["status"].is_null() {
         object["status"] = json!({"phase": "Active"});

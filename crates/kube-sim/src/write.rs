@@ -53,8 +53,16 @@ impl State {
     }
 
     pub(crate) fn replace(&mut self, call: &Call<'_>, mut body: Value) -> Result<Written, Failure> {
+        let nameless = body["metadata"]["name"].as_str().unwrap_or_default().is_empty();
         self.name_it(call, &mut body)?;
+        // What cannot be read is refused before anything is looked up.
+        read(call, body.clone())?;
+        if nameless {
+            let why = "was undeterminable: name must be provided";
+            return Err(Failure::bad_request(format!("the name of the object ({} based on URL) {why}", call.key.1)));
+        }
         if call.kind.put == Put::Creating && self.get(&call.kind.table, &call.key).is_none() {
+            check_uid(call, &Value::Null, &body)?;
             return self.create(call, body);
         }
         let old = self.existing(call)?;
@@ -134,7 +142,6 @@ impl State {
     fn insert(&mut self, call: &Call<'_>, change: Change) -> Result<Written, Failure> {
         let kind = call.kind;
         let Change { mut object, owners } = change;
-        let reset = resets_owners(&object);
         let versioned = stated_version(&object).is_ok_and(|version| version.is_some());
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         self.admit_to_namespace(kind, &call.key.0, &name)?;
@@ -145,9 +152,7 @@ impl State {
         self.stamp_new(kind, &mut object);
         let owners = owners.unwrap_or_else(|| {
             let mut owners = Owners::default();
-            if !reset {
-                owners.note(&Value::Null, &object, kind, &call.by(Operation::Update), &self.timestamp());
-            }
+            owners.note(&Value::Null, &object, kind, &call.by(Operation::Update), &self.timestamp());
             owners
         });
         owners.write(&mut object);
@@ -217,6 +222,10 @@ impl State {
                 return Owners::default();
             }
             let mut owners = Owners::read(old);
+            if owners.is_empty() {
+                // Whoever emptied the list is not asked again before the next apply.
+                return owners;
+            }
             owners.note(&live, &object, kind, &call.by(Operation::Update), &self.timestamp());
             owners
         });
@@ -230,20 +239,20 @@ impl State {
         Ok(Written { object, created: false, warnings })
     }
 
-    /// Stores an object; one that was only waiting for its last finalizer goes.
+    /// Stores an object; one that was only waiting for its last finalizer goes instead, and its last state is answered under the version that it had.
     fn commit(&mut self, kind: &Kind, key: &Key, object: Value) -> Arc<Value> {
-        if kind.table == crate::crds::TABLE {
-            self.define(&object);
-        }
-        let object = self.put(&kind.table, key, object);
         let meta = &object["metadata"];
         let finalizers = meta["finalizers"].as_array().is_some_and(|list| !list.is_empty());
         let has_content = kind.table == "namespaces" && !self.content(&key.1).is_empty();
         if !meta["deletionTimestamp"].is_null() && !finalizers && !has_content {
             self.expunge(&kind.table, key);
-        } else {
-            self.collect_orphan(&kind.table, key, &object);
+            return Arc::new(object);
         }
+        if kind.table == crate::crds::TABLE {
+            self.define(&object);
+        }
+        let object = self.put(&kind.table, key, object);
+        self.collect_orphan(&kind.table, key, &object);
         if kind.table == "events" {
             self.expire_events();
         }
