@@ -62,7 +62,8 @@ proptest! {
             match read {
                 Ok(key) => {
                     let again = PrivateKey::from_pkcs8_pem(key.to_pkcs8_pem().expose()).unwrap();
-                    prop_assert_eq!(again.to_pkcs8_der().expose(), key.to_pkcs8_der().expose());
+                    let (before, after) = (key.to_pkcs8_der(), again.to_pkcs8_der());
+                    prop_assert_eq!(after.expose(), before.expose());
                     prop_assert!(key.sign_rs256(b"message").is_ok());
                 }
                 Err(error) => check_error(&error, &input)?,
@@ -133,6 +134,16 @@ fn every_sample_says_what_its_name_promises() {
     }
     for sample in spoil::corpus(format!("{CORPUS}/pfx")) {
         assert!(pfx::decode(&sample.content, &password()).is_ok(), "{}", sample.name);
+    }
+}
+
+#[test]
+fn a_private_key_in_place_of_a_certificate_is_not_told() {
+    let key = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ";
+    for text in [format!("-----BEGIN {key}\n"), format!("-----BEGIN CERTIFICATE-----{key}\n"), key.to_owned()] {
+        let told = Certificate::from_pem(&text).unwrap_err().to_string();
+        let numbers = format!("{:?}", &key.as_bytes()[..8]);
+        assert!(!told.contains(&key[..8]) && !told.contains(numbers.trim_matches(['[', ']'])), "{told}");
     }
 }
 
