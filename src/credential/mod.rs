@@ -32,5 +32,9 @@ mod status;
 mod strangers;
 mod trouble;
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod spoilt;
+
 pub(crate) use controller::{Parts, controller, learn};
 pub(crate) use registry::Registry;

@@ -1,18 +1,22 @@
 //! `status` as a ledger and back. What cannot be parsed stalls the resource and has no effect.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use entra_types::ObjectKind;
+use entra_types::{KeyId, ObjectKind};
 use rotation::{
     Cause, Entry, EntryDetail, Failure, Foreign, Ledger, Op, OpKind, Origin, Outcome, Reason, Rotation, Signing, SlotName, Target, Use,
 };
 
 use crate::api::v1alpha1::{
     CredentialEntry, CredentialKind, CredentialOp, CredentialOrigin, CredentialUse, Failure as FailureStatus, ForeignCredentials,
-    OpOutcome, ResolvedTarget, RotationProgress, ServicePrincipalCredentialStatus, Slot, Timestamp,
+    MESSAGE_MAX, OpOutcome, ResolvedTarget, RotationProgress, ServicePrincipalCredentialStatus, Slot, Timestamp,
 };
+use bounds::{clamped, cut, items, number, optional, quoted, text};
+
+mod bounds;
 
 /// The protocol that this version speaks. One that meets a higher number in a status does nothing.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -30,7 +34,7 @@ fn unreadable(field: impl Display, problem: impl Display) -> Unreadable {
 }
 
 fn parse<T: FromStr<Err: Display>>(field: impl Display, text: &str) -> Result<T, Unreadable> {
-    text.parse().map_err(|error: T::Err| unreadable(field, format!("{:?} {error}", text.chars().take(80).collect::<String>())))
+    text.parse().map_err(|error: T::Err| unreadable(field, format!("{} {error}", quoted(text))))
 }
 
 fn instant(at: Option<Timestamp>) -> Option<DateTime<Utc>> {
@@ -39,11 +43,9 @@ fn instant(at: Option<Timestamp>) -> Option<DateTime<Utc>> {
 
 /// Reads the ledger out of a status. What an entry must hold depends on the kind of credential, which never changes.
 pub(crate) fn ledger(status: &ServicePrincipalCredentialStatus, kind: CredentialKind) -> Result<Ledger, Unreadable> {
-    let mut entries = Vec::with_capacity(status.credentials.len());
-    for entry in &status.credentials {
-        entries.push(read_entry(entry, kind)?);
-    }
-    let next_seq = status.next_seq.unwrap_or(0);
+    let recorded = items("credentials", &status.credentials, ServicePrincipalCredentialStatus::CREDENTIALS_MAX)?;
+    let entries = recorded.iter().map(|entry| read_entry(entry, kind)).collect::<Result<Vec<_>, _>>()?;
+    let next_seq = number("nextSeq", status.next_seq.unwrap_or(0))?;
     if let Some(entry) = entries.iter().find(|entry| entry.seq >= next_seq) {
         return Err(unreadable("nextSeq", format!("is {next_seq}, but credential {} has the number {}", entry.id, entry.seq)));
     }
@@ -55,12 +57,17 @@ pub(crate) fn ledger(status: &ServicePrincipalCredentialStatus, kind: Credential
         next_seq,
         entries,
         rotation: status.rotation.as_ref().map(read_rotation).transpose()?.unwrap_or_default(),
-        foreign: status.foreign_credentials.as_ref().map(|foreign| Foreign {
-            count: foreign.count.unwrap_or_default(),
-            soonest_expiry: instant(foreign.soonest_expiry),
-            unrecorded: foreign.unrecorded.iter().filter_map(|id| id.parse().ok()).collect(),
-        }),
+        foreign: status.foreign_credentials.as_ref().map(read_foreign),
     })
+}
+
+/// Counted anew at the next read: what is too much or no id is left out.
+fn read_foreign(foreign: &ForeignCredentials) -> Foreign {
+    Foreign {
+        count: clamped(foreign.count.unwrap_or_default()),
+        soonest_expiry: instant(foreign.soonest_expiry),
+        unrecorded: foreign.unrecorded.iter().take(ForeignCredentials::UNRECORDED_MAX).filter_map(|id| id.parse().ok()).collect(),
+    }
 }
 
 fn read_target(target: &ResolvedTarget) -> Result<Target, Unreadable> {
@@ -73,14 +80,14 @@ fn read_target(target: &ResolvedTarget) -> Result<Target, Unreadable> {
         object: field::<ObjectKind>("object", &target.object)?,
         object_id: field("objectID", &target.object_id)?,
         client_id: field("clientID", &target.client_id)?,
-        display_name: target.display_name.clone().unwrap_or_default(),
+        display_name: cut(target.display_name.as_deref(), ResolvedTarget::DISPLAY_NAME_MAX),
     })
 }
 
 fn read_entry(entry: &CredentialEntry, kind: CredentialKind) -> Result<Entry, Unreadable> {
     let field = |name: &str| format!("credentials[{}].{name}", entry.id.chars().take(16).collect::<String>());
     Ok(Entry {
-        seq: entry.seq,
+        seq: number(field("seq"), entry.seq)?,
         id: parse(field("id"), &entry.id)?,
         origin: match entry.origin {
             CredentialOrigin::Made => Origin::Made,
@@ -91,11 +98,15 @@ fn read_entry(entry: &CredentialEntry, kind: CredentialKind) -> Result<Entry, Un
         issued_at: entry.issued_at.into(),
         not_after: instant(entry.not_after),
         published_at: instant(entry.published_at),
-        key_ids: entry.key_ids.iter().map(|id| parse(field("keyIDs"), id)).collect::<Result<_, _>>()?,
+        key_ids: read_key_ids(&field("keyIDs"), &entry.key_ids, CredentialEntry::KEY_IDS_MAX)?,
         adopted_at: instant(entry.adopted_at),
         detail: read_detail(entry, kind, &field)?,
         op: entry.op.as_ref().map(|op| read_op(op, &field)).transpose()?,
     })
+}
+
+fn read_key_ids(field: &str, ids: &[String], most: usize) -> Result<BTreeSet<KeyId>, Unreadable> {
+    items(field, ids, most)?.iter().map(|id| parse(field, id)).collect()
 }
 
 fn read_use(usage: CredentialUse) -> Use {
@@ -114,16 +125,21 @@ fn read_detail(entry: &CredentialEntry, kind: CredentialKind, field: &impl Fn(&s
         Slot::A => SlotName::A,
         Slot::B => SlotName::B,
     });
+    let display_name = optional(field("displayName"), entry.display_name.as_ref(), CredentialEntry::DISPLAY_NAME_MAX)?;
     match kind {
-        CredentialKind::ClientSecret => Ok(EntryDetail::ClientSecret { display_name: entry.display_name.clone(), slot }),
+        CredentialKind::ClientSecret => Ok(EntryDetail::ClientSecret { display_name, slot }),
         CredentialKind::ClientCertificate => {
             let thumbprint = thumbprint.ok_or_else(|| unreadable(field("thumbprint"), "is missing"))?;
             Ok(EntryDetail::ClientCertificate { thumbprint, slot })
         }
         CredentialKind::TokenSigningCertificate => Ok(EntryDetail::TokenSigning(Signing {
-            display_name: entry.display_name.clone(),
-            end_date_time: entry.end_date_time.clone(),
-            custom_key_identifier: entry.custom_key_identifier.clone(),
+            display_name,
+            end_date_time: optional(field("endDateTime"), entry.end_date_time.as_ref(), CredentialEntry::END_DATE_TIME_MAX)?,
+            custom_key_identifier: optional(
+                field("customKeyIdentifier"),
+                entry.custom_key_identifier.as_ref(),
+                CredentialEntry::CUSTOM_KEY_IDENTIFIER_MAX,
+            )?,
             thumbprint,
             announced_at: instant(entry.announced_at),
         })),
@@ -133,15 +149,15 @@ fn read_detail(entry: &CredentialEntry, kind: CredentialKind, field: &impl Fn(&s
 fn read_op(op: &CredentialOp, field: &impl Fn(&str) -> String) -> Result<Op, Unreadable> {
     let known = OpKind::ALL.into_iter().find(|kind| kind.as_str() == op.kind);
     Ok(Op {
-        kind: known.ok_or_else(|| unreadable(field("op.kind"), format!("{:?} is none that this version knows", op.kind)))?,
-        nonce: op.nonce.clone(),
+        kind: known.ok_or_else(|| unreadable(field("op.kind"), format!("{} is none that this version knows", quoted(&op.kind))))?,
+        nonce: text(field("op.nonce"), &op.nonce, CredentialOp::NONCE_MAX)?,
         at: op.at.into(),
         outcome: op.outcome.map(|outcome| match outcome {
             OpOutcome::Applied => Outcome::Applied,
             OpOutcome::Refused => Outcome::Refused,
         }),
-        kept: op.kept.iter().map(|id| parse(field("op.kept"), id)).collect::<Result<_, _>>()?,
-        from: op.from.clone(),
+        kept: read_key_ids(&field("op.kept"), &op.kept, CredentialOp::KEPT_MAX)?,
+        from: optional(field("op.from"), op.from.as_ref(), CredentialOp::FROM_MAX)?,
     })
 }
 
@@ -150,7 +166,7 @@ fn read_rotation(rotation: &RotationProgress) -> Result<Rotation, Unreadable> {
         reason: rotation.reason.as_deref().map(|text| parse::<Cause>("rotation.reason", text)).transpose()?,
         started_at: instant(rotation.started_at),
         approved_at: instant(rotation.approved_at),
-        failures: rotation.failures.unwrap_or_default(),
+        failures: number("rotation.failures", rotation.failures.unwrap_or_default())?,
         next_attempt: instant(rotation.next_attempt),
         last_failure: rotation.last_failure.as_ref().map(read_failure).transpose()?,
     })
@@ -161,7 +177,7 @@ fn read_failure(failure: &FailureStatus) -> Result<Failure, Unreadable> {
     Ok(Failure {
         time: instant(failure.time).unwrap_or_default(),
         reason: parse::<Reason>("rotation.lastFailure.reason", reason)?,
-        message: failure.message.clone().unwrap_or_default(),
+        message: cut(failure.message.as_deref(), MESSAGE_MAX),
     })
 }
 
@@ -260,6 +276,10 @@ fn write_rotation(rotation: &Rotation) -> RotationProgress {
         }),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod spoilt;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

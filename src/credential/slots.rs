@@ -75,3 +75,7 @@ pub(super) fn key_pair(secret: &Secret) -> Option<KeyPair> {
     let data: Data = secret.data.iter().flatten().map(|(key, value)| (key.clone(), value.0.clone())).collect();
     client_certificate::key_pair(&data).map(|(key, certificate)| KeyPair { key, certificate })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod spoilt;

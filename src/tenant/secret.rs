@@ -67,10 +67,10 @@ fn said(error: &CallError) -> String {
 }
 
 /// The data of a Secret, overwritten when it is done with.
-struct Contents(BTreeMap<String, ByteString>);
+pub(super) struct Contents(pub(super) BTreeMap<String, ByteString>);
 
 impl Contents {
-    fn sign_in(mut self, stored: &Stored) -> Result<SignIn, String> {
+    pub(super) fn sign_in(mut self, stored: &Stored) -> Result<SignIn, String> {
         match &stored.kind {
             StoredKind::ClientSecret(reference) => self.client_secret(stored.client_id, &reference.key),
             StoredKind::ClientCertificate(_) => self.client_certificate(stored.client_id),

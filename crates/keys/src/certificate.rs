@@ -80,7 +80,8 @@ impl Certificate {
         if text.len() > pem::MAX_INPUT {
             return Err(CertificateError::TooLong(text.len()));
         }
-        let der = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| CertificateError::ReadPem(error.to_string()))?;
+        let der = CertificateDer::from_pem_slice(text.as_bytes())
+            .map_err(|error| CertificateError::ReadPem(pem::reason(&error, "certificate")))?;
         Self::from_der(&der)
     }
 

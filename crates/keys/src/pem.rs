@@ -21,6 +21,17 @@ pub(crate) fn encode(label: &str, der: &[u8]) -> String {
     text
 }
 
+/// The decoder's errors may quote a line of its input, which could be a private key, wherever it was put.
+pub(crate) fn reason(error: &rustls_pki_types::pem::Error, wanted: &str) -> String {
+    use rustls_pki_types::pem::Error;
+    match error {
+        Error::NoItemsFound => format!("it holds no {wanted}"),
+        Error::MissingSectionEnd { .. } => "a section has no end".to_owned(),
+        Error::Base64Decode(_) => "a section is no base64".to_owned(),
+        _ => "it is no PEM".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

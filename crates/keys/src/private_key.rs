@@ -105,7 +105,8 @@ impl PrivateKey {
         if text.len() > pem::MAX_INPUT {
             return Err(KeyError::ReadPem("it is too long".to_owned()));
         }
-        let mut section = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| KeyError::ReadPem(reason(&error)))?;
+        let mut section =
+            PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| KeyError::ReadPem(pem::reason(&error, "private key")))?;
         let key = match &section {
             PrivateKeyDer::Pkcs8(der) => Self::from_pkcs8_der(der.secret_pkcs8_der()),
             PrivateKeyDer::Pkcs1(der) => Self::read(KeyPair::from_der(der.secret_pkcs1_der())),
@@ -206,18 +207,6 @@ fn pkcs1(pkcs8: &[u8]) -> Result<Sensitive<Vec<u8>>, asn1_rs::Err<asn1_rs::Error
     let (rest, _algorithm) = asn1_rs::Any::from_der(rest)?;
     let (_, key) = <&[u8]>::from_der(rest)?;
     Ok(Sensitive::new(key.to_vec()))
-}
-
-/// The decoder's errors may quote a line of its input, which could be the key.
-fn reason(error: &rustls_pki_types::pem::Error) -> String {
-    use rustls_pki_types::pem::Error;
-    match error {
-        Error::NoItemsFound => "it holds no private key",
-        Error::MissingSectionEnd { .. } => "a section has no end",
-        Error::Base64Decode(_) => "a section is no base64",
-        _ => "it is no PEM",
-    }
-    .to_owned()
 }
 
 #[cfg(test)]

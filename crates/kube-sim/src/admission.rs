@@ -153,8 +153,12 @@ fn unknown(given: &Value, kept: &Value) -> Vec<String> {
 /// What of the metadata only the server sets.
 pub(crate) fn restore_metadata(live: &Value, object: &mut Value) {
     let live = &live["metadata"];
-    for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion"] {
+    for field in ["creationTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion", "selfLink"] {
         set(&mut object["metadata"], field, live.get(field).cloned());
+    }
+    // One that is given is compared, and refused if it differs.
+    if object["metadata"]["deletionTimestamp"].is_null() {
+        set(&mut object["metadata"], "deletionTimestamp", live.get("deletionTimestamp").cloned());
     }
     if object["metadata"]["uid"].as_str().unwrap_or_default().is_empty() {
         object["metadata"]["uid"] = live["uid"].clone();

@@ -45,6 +45,10 @@ impl Owners {
     }
 
     /// Sets `metadata.managedFields`: applied first, then by time and name.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn write(mut self, object: &mut Value) {
         self.0.sort_by_key(|owner| (owner.manager.operation, owner.time.as_str().map(str::to_owned), owner.manager.name.clone()));
         let entries: Vec<_> = self.0.iter().map(Owner::to_json).collect();

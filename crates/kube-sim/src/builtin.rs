@@ -52,7 +52,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
             ..kind("", "ServiceAccount", "serviceaccounts", typed::<ServiceAccount>, |_, _| Vec::new())
         },
         Kind {
-            put: Put::Creating,
+            put: Put::CreatingConditional,
             columns: vec![Column::new("Holder", "string", ".spec.holderIdentity"), Column::age()],
             ..kind("coordination.k8s.io", "Lease", "leases", typed::<Lease>, checks::lease)
         },
@@ -142,6 +142,9 @@ fn typed<K: DeserializeOwned + Serialize>(mut object: Value) -> Result<Value, St
     micro_times(&object)?;
     let object: K = serde_json::from_value(object).map_err(|error| error.to_string())?;
     let mut object = serde_json::to_value(object).map_err(|error| error.to_string())?;
+    if let Some(map) = object.as_object_mut() {
+        map.retain(|name, value| !(["data", "binaryData"].contains(&name.as_str()) && *value == json!({})));
+    }
     if let Some(meta) = object.get_mut("metadata") {
         *meta = without_empty(meta.take());
     }
@@ -168,14 +171,14 @@ fn fill_texts(object: &mut Value, maps: &[&str]) {
     }
 }
 
-/// Empty lists and maps in metadata count as absent, and of several references to one owner the first counts.
+/// Empty lists and maps in metadata count as absent, and of equal references to an owner the first counts.
 fn without_empty(mut meta: Value) -> Value {
     if let Value::Object(meta) = &mut meta {
         if let Some(Value::Array(owners)) = meta.get_mut("ownerReferences") {
             let mut seen = Vec::new();
             owners.retain(|owner| {
-                let is_new = !seen.contains(&owner["uid"]);
-                seen.push(owner["uid"].clone());
+                let is_new = !seen.contains(owner);
+                seen.push(owner.clone());
                 is_new
             });
         }
@@ -188,8 +191,11 @@ fn namespace(object: Value) -> Result<Value, String> {
     let mut object = typed::<Namespace>(object)?;
     let name = object["metadata"]["name"].clone();
     object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
-    if object["spec"].is_null() {
-        object["spec"] = json!({"finalizers": ["kubernetes"]});
+    let kept = json!("kubernetes");
+    match &mut object["spec"]["finalizers"] {
+        Value::Array(finalizers) if finalizers.contains(&kept) => {}
+        Value::Array(finalizers) => finalizers.push(kept),
+        none => *none = json!([kept]),
     }
     if object["status"].is_null() {
         object["status"] = json!({"phase": "Active"});

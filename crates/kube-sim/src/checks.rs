@@ -160,6 +160,9 @@ fn update(new: &Value, old: &Value, found: &mut Vec<Violation>) {
     if old["uid"] != new["uid"] {
         found.push(Violation::immutable("metadata.uid", new["uid"].clone()));
     }
+    if old["deletionTimestamp"] != new["deletionTimestamp"] {
+        found.push(Violation::immutable("metadata.deletionTimestamp", new["deletionTimestamp"].clone()));
+    }
 }
 
 /// A Secret. (No message repeats what it holds.)

@@ -86,6 +86,18 @@ pub(crate) enum Put {
     Unconditional,
     /// Besides, it creates what is not there.
     Creating,
+    /// It creates what is not there, and must name the resourceVersion of what is.
+    CreatingConditional,
+}
+
+impl Put {
+    pub(crate) const fn creates(self) -> bool {
+        matches!(self, Self::Creating | Self::CreatingConditional)
+    }
+
+    pub(crate) const fn is_conditional(self) -> bool {
+        matches!(self, Self::Conditional | Self::CreatingConditional)
+    }
 }
 
 /// A column of `kubectl get`.

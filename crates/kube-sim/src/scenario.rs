@@ -110,6 +110,11 @@ impl Scenario {
         files.into_iter().map(|file| serde_saphyr::from_str(file).map_err(|error| error.to_string())).collect()
     }
 
+    /// Whether a step waits for what a controller does in its own time.
+    pub fn waits(&self) -> bool {
+        self.steps.iter().any(|step| step.eventually)
+    }
+
     /// Puts the requests to a server. `pause` is waited for before a request is repeated.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use crate::{
     apply::{Manager, Operation, Owners},
     event,
     failure::Failure,
-    kind::{Kind, Put},
+    kind::Kind,
     request::Query,
     store::{Key, State},
     violation::Violation,
@@ -53,13 +53,23 @@ impl State {
     }
 
     pub(crate) fn replace(&mut self, call: &Call<'_>, mut body: Value) -> Result<Written, Failure> {
+        let nameless = body["metadata"]["name"].as_str().unwrap_or_default().is_empty();
         self.name_it(call, &mut body)?;
-        if call.kind.put == Put::Creating && self.get(&call.kind.table, &call.key).is_none() {
+        // What cannot be read is refused before anything is looked up.
+        read(call, body.clone())?;
+        if nameless {
+            let why = "was undeterminable: name must be provided";
+            return Err(Failure::bad_request(format!("the name of the object ({} based on URL) {why}", call.key.1)));
+        }
+        if call.kind.put.creates() && self.get(&call.kind.table, &call.key).is_none() {
+            check_uid(call, &Value::Null, &body)?;
+            stated_version(&body)?;
+            body["metadata"].as_object_mut().and_then(|meta| meta.remove("resourceVersion"));
             return self.create(call, body);
         }
         let old = self.existing(call)?;
         check_uid(call, &old, &body)?;
-        if stated_version(&body)?.is_none() && call.kind.put == Put::Conditional {
+        if stated_version(&body)?.is_none() && call.kind.put.is_conditional() {
             let violation = Violation::invalid("metadata.resourceVersion", 0, "must be specified for an update");
             return Err(Failure::invalid_as(&call.kind.group, &call.kind.plural, &call.key.1, &[violation]));
         }
@@ -77,6 +87,9 @@ impl State {
             _ => json_patch::merge(&mut object, &without_directives(patch)),
         }
         self.name_it(call, &mut object)?;
+        let mut read_as = object.clone();
+        restrict(call, &old, &mut read_as);
+        read(call, read_as).map_err(|why| unfit_patch(&why))?;
         self.update(call, &old, Change { object, owners: None })
     }
 
@@ -120,6 +133,8 @@ impl State {
         let meta = &mut body["metadata"];
         if call.kind.namespaced {
             meta["namespace"] = json!(call.key.0);
+        } else if let Some(meta) = meta.as_object_mut() {
+            meta.remove("namespace");
         }
         let prefix = meta["generateName"].as_str().unwrap_or_default();
         if meta["name"].as_str().unwrap_or_default().is_empty() {
@@ -134,10 +149,13 @@ impl State {
     fn insert(&mut self, call: &Call<'_>, change: Change) -> Result<Written, Failure> {
         let kind = call.kind;
         let Change { mut object, owners } = change;
-        let reset = resets_owners(&object);
         let versioned = stated_version(&object).is_ok_and(|version| version.is_some());
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         self.admit_to_namespace(kind, &call.key.0, &name)?;
+        if kind.has_status && !kind.is_custom() {
+            // It is not kept, but read.
+            read(call, object.clone())?;
+        }
         if kind.has_status {
             object.as_object_mut().and_then(|map| map.remove("status"));
         }
@@ -145,9 +163,7 @@ impl State {
         self.stamp_new(kind, &mut object);
         let owners = owners.unwrap_or_else(|| {
             let mut owners = Owners::default();
-            if !reset {
-                owners.note(&Value::Null, &object, kind, &call.by(Operation::Update), &self.timestamp());
-            }
+            owners.note(&Value::Null, &object, kind, &call.by(Operation::Update), &self.timestamp());
             owners
         });
         owners.write(&mut object);
@@ -180,7 +196,7 @@ impl State {
 
     fn stamp_new(&mut self, kind: &Kind, object: &mut Value) {
         let meta = &mut object["metadata"];
-        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields", "resourceVersion", "selfLink"] {
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "resourceVersion", "selfLink"] {
             meta.as_object_mut().and_then(|meta| meta.remove(field));
         }
         meta["uid"] = json!(self.random.uid());
@@ -217,6 +233,10 @@ impl State {
                 return Owners::default();
             }
             let mut owners = Owners::read(old);
+            if owners.is_empty() {
+                // Whoever emptied the list is not asked again before the next apply.
+                return owners;
+            }
             owners.note(&live, &object, kind, &call.by(Operation::Update), &self.timestamp());
             owners
         });
@@ -230,20 +250,20 @@ impl State {
         Ok(Written { object, created: false, warnings })
     }
 
-    /// Stores an object; one that was only waiting for its last finalizer goes.
+    /// Stores an object; one that was only waiting for its last finalizer goes instead, and its last state is answered under the version that it had.
     fn commit(&mut self, kind: &Kind, key: &Key, object: Value) -> Arc<Value> {
-        if kind.table == crate::crds::TABLE {
-            self.define(&object);
-        }
-        let object = self.put(&kind.table, key, object);
         let meta = &object["metadata"];
         let finalizers = meta["finalizers"].as_array().is_some_and(|list| !list.is_empty());
         let has_content = kind.table == "namespaces" && !self.content(&key.1).is_empty();
         if !meta["deletionTimestamp"].is_null() && !finalizers && !has_content {
             self.expunge(&kind.table, key);
-        } else {
-            self.collect_orphan(&kind.table, key, &object);
+            return Arc::new(object);
         }
+        if kind.table == crate::crds::TABLE {
+            self.define(&object);
+        }
+        let object = self.put(&kind.table, key, object);
+        self.collect_orphan(&kind.table, key, &object);
         if kind.table == "events" {
             self.expire_events();
         }
@@ -304,6 +324,12 @@ fn check_applied_type(call: &Call<'_>, config: &Value) -> Result<(), Failure> {
         return Err(Failure::bad_request(format!("invalid object type: {}, Kind={}", text("apiVersion"), text("kind"))));
     }
     Ok(())
+}
+
+/// A patch that makes an object which cannot be read is invalid itself.
+fn unfit_patch(why: &Failure) -> Failure {
+    let violation = Violation::invalid("patch", "", why.message.clone());
+    Failure::invalid_as("", "", "", std::slice::from_ref(&violation)).with_details(json!({"causes": [violation.cause()]}))
 }
 
 fn patch_json(object: &mut Value, patch: Value) -> Result<(), Failure> {

@@ -114,8 +114,13 @@ pub struct ResolvedTarget {
 
     /// The name that Entra shows for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = ResolvedTarget::DISPLAY_NAME_MAX))]
     pub display_name: Option<String>,
+}
+
+impl ResolvedTarget {
+    /// The longest `displayName`, in characters.
+    pub const DISPLAY_NAME_MAX: usize = 256;
 }
 
 /// The durations in force, defaults included.
@@ -188,7 +193,7 @@ pub struct CredentialEntry {
 
     /// The IDs of its entries in Entra.
     #[serde(rename = "keyIDs", default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8), inner(length(max = 36)))]
+    #[schemars(length(max = CredentialEntry::KEY_IDS_MAX), inner(length(max = 36)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub key_ids: Vec<String>,
 
@@ -199,17 +204,17 @@ pub struct CredentialEntry {
 
     /// The custom key identifier that its entries in Entra share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = CredentialEntry::CUSTOM_KEY_IDENTIFIER_MAX))]
     pub custom_key_identifier: Option<String>,
 
     /// The display name under which it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 90))]
+    #[schemars(length(max = CredentialEntry::DISPLAY_NAME_MAX))]
     pub display_name: Option<String>,
 
     /// The end of validity that was asked for, as it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 40))]
+    #[schemars(length(max = CredentialEntry::END_DATE_TIME_MAX))]
     pub end_date_time: Option<String>,
 
     /// Which of the two staging Secrets holds its key: a or b.
@@ -220,6 +225,17 @@ pub struct CredentialEntry {
     /// The last change in Entra that was licensed for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub op: Option<CredentialOp>,
+}
+
+impl CredentialEntry {
+    /// The most items that `keyIDs` may have.
+    pub const KEY_IDS_MAX: usize = 8;
+    /// The longest `customKeyIdentifier`, in characters.
+    pub const CUSTOM_KEY_IDENTIFIER_MAX: usize = 64;
+    /// The longest `displayName`, in characters.
+    pub const DISPLAY_NAME_MAX: usize = 90;
+    /// The longest `endDateTime`, in characters.
+    pub const END_DATE_TIME_MAX: usize = 40;
 }
 
 /// Where a credential comes from.
@@ -266,7 +282,7 @@ pub struct CredentialOp {
     pub kind: String,
 
     /// A random word by which the one who took the licence knows it again.
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = CredentialOp::NONCE_MAX))]
     pub nonce: String,
 
     /// When it was licensed.
@@ -279,7 +295,7 @@ pub struct CredentialOp {
 
     /// What stood there before, for a change that sets a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 40))]
+    #[schemars(length(max = CredentialOp::FROM_MAX))]
     pub from: Option<String>,
 
     /// The IDs of the entries that a change of a whole list left in it.
@@ -291,6 +307,10 @@ pub struct CredentialOp {
 impl CredentialOp {
     /// The most entries that `kept` may have.
     pub const KEPT_MAX: usize = 1024;
+    /// The longest `nonce`, in characters.
+    pub const NONCE_MAX: usize = 16;
+    /// The longest `from`, in characters.
+    pub const FROM_MAX: usize = 40;
 }
 
 /// What came of a change.
@@ -365,8 +385,13 @@ pub struct ForeignCredentials {
     /// The IDs of those that carry this operator's mark although it has no record of them, such as those of a resource that is gone. One that nobody
     /// uses can be named in spec.adoptKeyIDs, and is then removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(max = 36)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = ForeignCredentials::UNRECORDED_MAX), inner(length(max = 36)), extend("x-kubernetes-list-type" = "set"))]
     pub unrecorded: Vec<String>,
+}
+
+impl ForeignCredentials {
+    /// The most items that `unrecorded` may have.
+    pub const UNRECORDED_MAX: usize = 16;
 }
 
 /// The longest message, in characters, that a next action or a failure may carry.

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 
-use chrono::{DateTime, SecondsFormat, SubsecRound as _, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, SubsecRound as _, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant in UTC as a status holds it: whole seconds, written like `2026-11-20T08:30:00Z`.
@@ -46,9 +47,16 @@ impl Serialize for Timestamp {
     }
 }
 
+/// Those of RFC 3339. Beyond them durations could not be added any more.
+const YEARS: RangeInclusive<i32> = 0..=9999;
+
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        DateTime::<Utc>::deserialize(deserializer).map(Self::from)
+        let instant = DateTime::<Utc>::deserialize(deserializer)?;
+        if !YEARS.contains(&instant.year()) {
+            return Err(D::Error::custom("the year must be one of 0000 to 9999"));
+        }
+        Ok(Self::from(instant))
     }
 }
 

@@ -24,6 +24,9 @@ const NOT_AFTER: &str = "entra-rotator.io/not-after";
 /// A digest of the annotations above it, by which an edit of one shows.
 const SEAL: &str = "entra-rotator.io/seal";
 
+/// The longest name of a Kubernetes object.
+const NAME_MAX: usize = 253;
+
 const SEALED: [&str; 5] = [OWNER, ENTRY, KEY_ID, THUMBPRINT, NOT_AFTER];
 
 impl Layout {
@@ -57,7 +60,7 @@ impl Layout {
     pub(super) fn is_foreign(&self, object: &Object) -> Option<String> {
         match object.annotation(OWNER) {
             Some(owner) if owner == self.owner => None,
-            Some(other) => Some(format!("{} is the output of ServicePrincipalCredential {other}.", object.title())),
+            Some(other) => Some(format!("{} is the output of ServicePrincipalCredential {}.", object.title(), quoted(other))),
             None if object.label(OUTPUT_LABEL) == Some(&self.uid) => None,
             None if object.annotation(ADOPT_BY) == Some(&self.owner) => None,
             None => Some(format!("{} exists and was not made by this operator.", object.title())),
@@ -71,6 +74,11 @@ impl Layout {
             && object.annotation(SEAL) == Some(&seal(|name| object.annotation(name)))
             && template::is_dressed(object.metadata(), &self.template)
     }
+}
+
+/// An annotation holds whatever somebody wrote there, in any length.
+fn quoted(name: &str) -> String {
+    name.chars().take(NAME_MAX).flat_map(char::escape_debug).collect()
 }
 
 fn seal<'a>(value: impl Fn(&str) -> Option<&'a str>) -> String {

@@ -2,6 +2,7 @@
 
 mod dress;
 mod signing;
+mod spoilt;
 
 use chrono::{DateTime, TimeDelta};
 use entra_types::Cloud;

@@ -11,4 +11,5 @@ mod registry;
 mod secrets;
 mod several;
 mod sign_in;
+mod spoilt;
 mod world;

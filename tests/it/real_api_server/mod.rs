@@ -1,3 +1,4 @@
+mod agreement;
 mod chart;
 mod crds;
 mod examples;

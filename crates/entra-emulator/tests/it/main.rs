@@ -4,6 +4,7 @@
 
 mod clouds;
 mod discovery;
+mod documented;
 mod faults;
 mod https;
 mod identities;

@@ -58,7 +58,7 @@ fn headers() -> impl Strategy<Value = Vec<(&'static str, Vec<u8>)>> {
 }
 
 /// Every call there is, each answered with this.
-async fn every_call(answer: impl Fn() -> Response<Bytes>) -> Vec<Failure> {
+pub(crate) async fn every_call(answer: impl Fn() -> Response<Bytes>) -> Vec<Failure> {
     let stand_in = || StandIn::answering((0..4).map(|_| Ok(answer())));
     let (application, principal, end) = (application(), service_principal(), "2026-12-20T09:55:00Z".to_owned());
     let login = StandIn::default();

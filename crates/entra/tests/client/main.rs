@@ -16,6 +16,7 @@ mod policies;
 mod reads;
 mod secrets;
 mod signing_keys;
+mod spoilt;
 mod stand_in;
 mod tls;
 mod tokens;
