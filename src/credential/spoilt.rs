@@ -70,7 +70,8 @@ fn check(value: Value) -> Result<(), TestCaseError> {
         Err(error) => return told(&error.to_string()),
     };
     let status = resource.status.as_ref().map(|status| status.read().map_err(ToString::to_string));
-    let ledger = match status.unwrap_or(Ok(&Default::default())).map(|status| record::ledger(status, wanted.kind)) {
+    let none = Default::default();
+    let ledger = match status.unwrap_or(Ok(&none)).map(|status| record::ledger(status, wanted.kind)) {
         Err(problem) => return told(&problem),
         Ok(Err(problem)) => return told(&problem.to_string()),
         Ok(Ok(ledger)) => ledger,

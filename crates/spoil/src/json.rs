@@ -133,9 +133,9 @@ impl Edit {
             }),
             Self::Wrap(at) => change(&mut value, find(at), &mut |node| *node = json!([node.take()])),
             Self::Letter(at, place, letter) => {
-                change(&mut value, find(at), &mut |node| edit_text(node, place, |text, at| text[at] = *letter))
+                change(&mut value, find(at), &mut |node| edit_text(node, place, |text, at| text[at] = *letter));
             }
-            Self::Cut(at, place) => change(&mut value, find(at), &mut |node| edit_text(node, place, |text, at| text.truncate(at))),
+            Self::Cut(at, place) => change(&mut value, find(at), &mut |node| edit_text(node, place, std::vec::Vec::truncate)),
             Self::Scale(at, times) => change(&mut value, find(at), &mut |node| {
                 if let Some(number) = node.as_i64() {
                     *node = json!(number.saturating_mul(*times));

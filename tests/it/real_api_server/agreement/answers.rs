@@ -69,17 +69,17 @@ impl fmt::Display for Difference {
 }
 
 /// All differences of the answers to one step.
-pub(super) fn differences(step: usize, request: &str, theirs: (&Exchange, &mut Names), ours: (&Exchange, &mut Names)) -> Vec<Difference> {
-    let (a, b) = (theirs.1.plain(theirs.0), ours.1.plain(ours.0));
+pub(super) fn differences(step: usize, request: &str, theirs: &Exchange, ours: &Exchange, names: &mut (Names, Names)) -> Vec<Difference> {
+    let (a, b) = (names.0.plain(theirs), names.1.plain(ours));
     let mut found = Vec::new();
     let mut note = |path: &str, theirs: String, ours: String| {
         found.push(Difference { step, request: request.to_owned(), path: path.to_owned(), theirs, ours });
     };
-    if theirs.0.code == ours.0.code {
+    if theirs.code == ours.code {
         compare(&a, &b, "", &mut note);
     } else {
         let said = |exchange: &Exchange, plain| summary(exchange.code, exchange.body.get("message").unwrap_or(plain));
-        note("/code", said(theirs.0, &a), said(ours.0, &b));
+        note("/code", said(theirs, &a), said(ours, &b));
     }
     found
 }
@@ -129,7 +129,7 @@ impl Names {
                 let mut list: Vec<Value> = told.map(|item| self.value("", item)).collect();
                 match field {
                     "managedFields" => {
-                        list.sort_by_key(|entry| format!("{}{}{}", entry["manager"], entry["operation"], entry["subresource"]))
+                        list.sort_by_key(|entry| format!("{}{}{}", entry["manager"], entry["operation"], entry["subresource"]));
                     }
                     // Names that the server makes up are in no order.
                     "items" => list.sort_by_key(|item| (item["metadata"]["name"].to_string(), item.to_string())),

@@ -201,7 +201,7 @@ impl Servers {
         let mut names = (Names::default(), Names::default());
         let mut found = Vec::new();
         for (index, (a, b)) in theirs.exchanges.iter().zip(&ours.exchanges).enumerate() {
-            found.extend(differences(index, scenario.steps[index].request(), (a, &mut names.0), (b, &mut names.1)));
+            found.extend(differences(index, scenario.steps[index].request(), a, b, &mut names));
         }
         found
     }

@@ -69,6 +69,7 @@ impl Given<'_> {
         sign(&self.old.0, &proof_header(&self.old.1), &claims)
     }
 
+    #[allow(clippy::needless_pass_by_value)] // Each row makes its own.
     fn add_key(&self, proof: String) -> (Method, String, Value) {
         self.action("addKey", json!({"keyCredential": entry(&self.new), "passwordCredential": null, "proof": proof}))
     }

@@ -98,7 +98,7 @@ async fn ask(row: &str, around: &Surroundings, stage: &Stage) -> Reply {
     match row {
         "nothing, by certificate" => asserted(assertion(&key, &own, 0)).into_iter().for_each(|(name, value)| set(name, value)),
         "a certificate that is not registered" => {
-            asserted(assertion(&stranger, &strange, 0)).into_iter().for_each(|(name, value)| set(name, value))
+            asserted(assertion(&stranger, &strange, 0)).into_iter().for_each(|(name, value)| set(name, value));
         }
         "an assertion that has expired" => asserted(assertion(&key, &own, 7200)).into_iter().for_each(|(name, value)| set(name, value)),
         "an assertion that is no token" => asserted(around.wrong.replace('.', "")).into_iter().for_each(|(name, value)| set(name, value)),
