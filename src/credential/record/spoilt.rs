@@ -46,6 +46,10 @@ fn compare(said: &Value, kept: &Value, path: &str, lost: &mut Vec<String>) {
     match (said, kept) {
         (Value::Null, _) => {}
         (Value::Object(said), _) => said.iter().for_each(|(name, said)| compare(said, &kept[name], &format!("{path}.{name}"), lost)),
+        (Value::Array(said), Value::Array(kept)) if is_set(path) && said.len() == kept.len() => {
+            let (said, kept) = (sorted(said), sorted(kept));
+            said.iter().zip(&kept).filter(|(said, kept)| said != kept).for_each(|_| lost.push(format!("{path}[]")));
+        }
         (Value::Array(said), Value::Array(kept)) if said.len() == kept.len() => {
             said.iter().zip(kept).for_each(|(said, kept)| compare(said, kept, &format!("{path}[]"), lost));
         }
@@ -57,9 +61,23 @@ fn compare(said: &Value, kept: &Value, path: &str, lost: &mut Vec<String>) {
     }
 }
 
+/// Whether the order is not kept.
+fn is_set(path: &str) -> bool {
+    path.ends_with(".keyIDs") || path.ends_with(".kept")
+}
+
+fn sorted(ids: &[Value]) -> Vec<String> {
+    let mut ids: Vec<String> = ids.iter().map(|id| id.as_str().map_or_else(|| id.to_string(), plain)).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
+}
+
 /// Ids, thumbprints and times may be written in several ways.
 fn is_same(said: &str, kept: &str) -> bool {
-    let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let instant = |text: &str| serde_json::from_value::<Timestamp>(json!(text)).ok();
     said == kept || plain(said) == plain(kept) || instant(said).is_some_and(|at| Some(at) == instant(kept))
 }
