@@ -25,7 +25,7 @@ const AROUND: u32 = 32;
 /// Counts what no entry of ours explains; unknown before the first read.
 pub(crate) fn count(ledger: &Ledger, policy: &Policy, memory: &Memory) -> Option<Foreign> {
     memory.history().latest()?;
-    let strangers: Vec<_> = memory.history().entries().iter().filter(|view| !is_ours(ledger, memory, view)).collect();
+    let strangers: Vec<_> = strangers(ledger, memory).collect();
     let ids: BTreeSet<_> =
         strangers.iter().map(|view| view.custom_key_identifier.clone().or_else(|| view.key_id.map(|id| id.to_string()))).collect();
     Some(Foreign {
@@ -33,6 +33,11 @@ pub(crate) fn count(ledger: &Ledger, policy: &Policy, memory: &Memory) -> Option
         soonest_expiry: strangers.iter().filter_map(|view| view.end).min().map(whole),
         unrecorded: unrecorded(ledger, policy, memory, &strangers),
     })
+}
+
+/// What is listed, as of the latest read, that no entry of ours explains.
+fn strangers<'a>(ledger: &'a Ledger, memory: &'a Memory) -> impl Iterator<Item = &'a Credential> {
+    memory.history().entries().iter().filter(|view| !is_ours(ledger, memory, view))
 }
 
 fn is_ours(ledger: &Ledger, memory: &Memory, view: &Credential) -> bool {
@@ -63,8 +68,7 @@ fn unrecorded(ledger: &Ledger, policy: &Policy, memory: &Memory, strangers: &[&C
 /// Credentials that carry a mark of this resource and stand in no ledger: of a request that arrived twice, or forgotten by a restored status.
 pub(crate) fn unclaimed(case: &Case<'_>) -> BTreeSet<KeyId> {
     let (ledger, policy, memory) = (case.ledger, case.policy, case.memory);
-    let strangers = memory.history().entries().iter().filter(|view| !is_ours(ledger, memory, view));
-    let ids = strangers.filter(|view| is_marked(ledger, policy, memory, view, &policy.uid)).filter_map(|view| view.key_id);
+    let ids = strangers(ledger, memory).filter(|view| is_marked(ledger, policy, memory, view, &policy.uid)).filter_map(|view| view.key_id);
     ids.filter(|id| !memory.is_others(id)).take(NAMED).collect()
 }
 

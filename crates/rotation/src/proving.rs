@@ -57,8 +57,7 @@ fn doubt(case: &Case<'_>, upcoming: &Entry) -> Check {
         return Ok(());
     }
     let key_ids = names(case, upcoming);
-    let listed = |views: &[Credential]| views.iter().any(|view| view.key_id.is_some_and(|id| key_ids.contains(&id)));
-    match case.memory.history().conclude(case.policy.late.late(), |_, views| !listed(views)) {
+    match case.memory.history().conclude(case.policy.late.late(), |_, views| !list_any(views, &key_ids)) {
         Conclusion::Confirmed => note(Fact::Abandoned(upcoming.id.clone())),
         Conclusion::Denied | Conclusion::LookAgain(_) => Ok(()),
     }
@@ -67,11 +66,12 @@ fn doubt(case: &Case<'_>, upcoming: &Entry) -> Check {
 /// Three sightings in a row over LATE/15 stand in for the proof.
 fn sighted(case: &Case<'_>, upcoming: &Entry) -> Check {
     let key_ids = names(case, upcoming);
-    let listed = case
-        .memory
-        .history()
-        .conclude(case.policy.late.proof_spread(), |_, views| views.iter().any(|view| view.key_id.is_some_and(|id| key_ids.contains(&id))));
+    let listed = case.memory.history().conclude(case.policy.late.proof_spread(), |_, views| list_any(views, &key_ids));
     if case.pursue(listed, Wait::Proving)? { Ok(()) } else { case.look_again(Wait::Proving) }
+}
+
+fn list_any(views: &[Credential], key_ids: &BTreeSet<KeyId>) -> bool {
+    views.iter().any(|view| view.key_id.is_some_and(|id| key_ids.contains(&id)))
 }
 
 /// By which keyIds a credential on trial would be listed.

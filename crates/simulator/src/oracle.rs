@@ -111,8 +111,7 @@ impl Oracle {
 
     /// The ledgers' entries of every cluster.
     fn all_entries(&self) -> Vec<Value> {
-        let clusters = std::iter::once(&self.cluster).chain(&self.neighbour);
-        clusters.flat_map(|cluster| cluster.list(RESOURCE, Some(NAMESPACE))).flat_map(|resource| entries(&resource)).collect()
+        std::iter::once(&self.cluster).chain(&self.neighbour).flat_map(entries_in).collect()
     }
 
     /// The output, as long as its resource stands for it.
@@ -150,12 +149,7 @@ impl Oracle {
     /// What the object holds besides what others have, and another cluster's operator.
     pub fn ours(&self) -> Vec<Value> {
         let strangers = self.strangers.held();
-        let neighbours: Vec<Value> = self
-            .neighbour
-            .iter()
-            .flat_map(|cluster| cluster.list(RESOURCE, Some(NAMESPACE)))
-            .flat_map(|resource| entries(&resource))
-            .collect();
+        let neighbours: Vec<Value> = self.neighbour.iter().flat_map(entries_in).collect();
         let foreign = |entry: &Value| {
             strangers.iter().any(|held| held.object == self.object && held.entry == *entry)
                 || neighbours.iter().any(|one| one["keyIDs"].as_array().is_some_and(|ids| ids.contains(&entry["keyId"])))
@@ -170,6 +164,11 @@ fn published_in(cluster: &KubeSim) -> Option<Value> {
     let secret = cluster.get("secrets", NAMESPACE, OUTPUT).or_else(|| cluster.get("configmaps", NAMESPACE, OUTPUT))?;
     let is_ours = !annotation(&secret, "entry").is_null();
     (resource["metadata"]["deletionTimestamp"].is_null() && is_ours).then_some(secret)
+}
+
+/// The entries of every ledger in one cluster.
+fn entries_in(cluster: &KubeSim) -> Vec<Value> {
+    cluster.list(RESOURCE, Some(NAMESPACE)).iter().flat_map(entries).collect()
 }
 
 /// What an output tells by an annotation of ours.

@@ -1,5 +1,7 @@
 //! Holders that time passed by: stopped processes, suspended machines, clocks that run at rates of their own.
 
+use tokio::task::JoinHandle;
+
 use super::*;
 
 /// A wall clock that follows tokio's, and can be set forward: time that the monotonic clock missed.
@@ -43,15 +45,21 @@ async fn a_suspended_machine_relies_on_nothing_although_its_monotonic_clock_stoo
     assert!(matches!(first.confirm().await, Err(NotLeader::Stale { .. })));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_suspended_machine_ends_at_once_when_it_finds_that_another_went_on() {
-    let sim = cluster();
-    let wall = Wall::new();
-    let first = on(&sim, &wall);
+/// A replica that has the Lease, and renews it from a moment ago on.
+async fn holder(sim: &KubeSim, wall: &Wall) -> (Election, JoinHandle<Lost>) {
+    let first = on(sim, wall);
     first.acquire().await;
     let holding = first.clone();
     let holding = tokio::spawn(async move { holding.hold().await });
     sleep(Duration::from_millis(1)).await;
+    (first, holding)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_machine_ends_at_once_when_it_finds_that_another_went_on() {
+    let sim = cluster();
+    let wall = Wall::new();
+    let (first, holding) = holder(&sim, &wall).await;
     wall.sleeps(Duration::from_secs(3600));
     usurp(&sim, "second");
     assert!(first.holds().is_err());
@@ -64,11 +72,7 @@ async fn a_suspended_machine_ends_at_once_when_it_finds_that_another_went_on() {
 async fn a_wall_clock_that_was_set_costs_one_renewal_and_not_the_lease() {
     let sim = cluster();
     let wall = Wall::new();
-    let first = on(&sim, &wall);
-    first.acquire().await;
-    let holding = first.clone();
-    let holding = tokio::spawn(async move { holding.hold().await });
-    sleep(Duration::from_millis(1)).await;
+    let (first, holding) = holder(&sim, &wall).await;
     wall.sleeps(Duration::from_secs(60));
     assert!(first.holds().is_err());
     sleep(Duration::from_millis(1)).await;
