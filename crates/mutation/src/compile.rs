@@ -23,20 +23,14 @@ pub(crate) struct Binary {
     pub(crate) folder: PathBuf,
 }
 
-/// What keeps the library from being compiled.
-pub(crate) fn check(tree: &Path, options: &[String]) -> Result<Vec<Complaint>, Failed> {
-    let (messages, _) = cargo(tree, "check", &["--lib"], options)?;
-    Ok(messages.iter().filter_map(complaint).collect())
-}
-
-/// Builds the tests.
-pub(crate) fn tests(tree: &Path, options: &[String]) -> Result<Vec<Binary>, Failed> {
+/// Builds the tests, or says what keeps them from being compiled.
+pub(crate) fn tests(tree: &Path, options: &[String]) -> Result<Result<Vec<Binary>, Vec<Complaint>>, Failed> {
     let (messages, success) = cargo(tree, "test", &["--no-run", "--lib", "--tests"], options)?;
-    if !success {
-        let said: Vec<String> = messages.iter().filter_map(complaint).map(|complaint| complaint.said).collect();
-        return Err(Failed(format!("the tests do not compile:\n{}", said.join("\n"))));
+    let complaints: Vec<Complaint> = messages.iter().filter_map(complaint).collect();
+    if !success && complaints.is_empty() {
+        return Err(Failed("the tests cannot be built; what cargo said of it stands above".to_owned()));
     }
-    Ok(messages.iter().filter_map(binary).collect())
+    Ok(if success { Ok(messages.iter().filter_map(binary).collect()) } else { Err(complaints) })
 }
 
 fn cargo(tree: &Path, command: &str, what: &[&str], options: &[String]) -> Result<(Vec<Value>, bool), Failed> {

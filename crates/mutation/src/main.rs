@@ -83,14 +83,13 @@ fn carry_out(arguments: &Arguments) -> Result<(), Failed> {
     let mutants = list::read(&read(&arguments.list)?).map_err(|error| Failed(error.to_string()))?;
     let log = Log::new(&arguments.output);
     let mut field = Field::read(arguments, &mutants)?;
-    let fixed = field.plant_all(arguments)?;
+    let (fixed, binaries) = field.plant_all(arguments)?;
     for (number, why) in &fixed {
         log.note(&mutants[number - 1], if *why == Fixed::BesideLet { Outcome::Unviable } else { Outcome::Left }, "")?;
     }
     for (number, outcome) in &field.dropped {
         log.note(&mutants[number - 1], *outcome, "")?;
     }
-    let binaries = compile::tests(&arguments.tree, &arguments.options)?;
     let suite = Suite::record(binaries, &arguments.without, &arguments.output)?;
     let left: BTreeSet<usize> = fixed.into_iter().map(|(number, _)| number).chain(field.dropped.keys().copied()).collect();
     try_all(&mutants, &(1..=mutants.len()).filter(|number| !left.contains(number)).collect::<Vec<_>>(), &suite, &log)
@@ -118,7 +117,7 @@ impl<'a> Field<'a> {
     }
 
     /// Plants, and leaves out what does not compile, until the rest does.
-    fn plant_all(&mut self, arguments: &Arguments) -> Result<Vec<(usize, Fixed)>, Failed> {
+    fn plant_all(&mut self, arguments: &Arguments) -> Result<(Vec<(usize, Fixed)>, Vec<compile::Binary>), Failed> {
         let root = arguments.package.join("src/lib.rs");
         let pristine =
             fs::read_to_string(arguments.tree.join(&root)).map_err(|error| Failed(format!("cannot read {}: {error}", root.display())))?;
@@ -131,10 +130,10 @@ impl<'a> Field<'a> {
                 let path = arguments.tree.join(file);
                 fs::write(&path, text).map_err(|error| Failed(format!("cannot write {}: {error}", path.display())))?;
             }
-            let complaints = compile::check(&arguments.tree, &arguments.options)?;
-            if complaints.is_empty() {
-                return Ok(fixed);
-            }
+            let complaints = match compile::tests(&arguments.tree, &arguments.options)? {
+                Ok(binaries) => return Ok((fixed, binaries)),
+                Err(complaints) => complaints,
+            };
             let before = self.dropped.len();
             for complaint in &complaints {
                 self.blame(&texts, complaint);
