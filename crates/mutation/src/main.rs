@@ -169,35 +169,59 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Tries every mutant, and tells every few seconds how far it is.
+/// Tries every mutant with its quickest tests, then those that survive with the next group of theirs, until no test is left.
 fn try_all(mutants: &[Mutant], numbers: &[usize], suite: &Suite, log: &Log) -> Result<(), Failed> {
-    let (start, done, missed) = (Instant::now(), AtomicUsize::new(0), AtomicUsize::new(0));
+    let mut open: Vec<usize> = numbers.to_vec();
+    let mut round = 0;
+    while !open.is_empty() {
+        eprintln!("round {}: {} of {} are open", round + 1, open.len(), numbers.len());
+        open = try_round(mutants, &open, round, suite, log)?;
+        round += 1;
+    }
+    Ok(())
+}
+
+/// One group of tests for each; who survived it with tests to come. Tells every few seconds how far it is.
+fn try_round(mutants: &[Mutant], numbers: &[usize], round: usize, suite: &Suite, log: &Log) -> Result<Vec<usize>, Failed> {
+    let (start, done, open) = (Instant::now(), AtomicUsize::new(0), Mutex::new(Vec::new()));
     let (told, failed) = (Mutex::new(Instant::now()), Mutex::new(None));
     on_all_cores(numbers.len(), |at| {
-        let (number, began) = (numbers[at], Instant::now());
-        let tests = suite.reach.get(&number).map(Vec::as_slice).unwrap_or_default();
-        let end = suite.try_mutant(number, tests).and_then(|end| {
-            let (outcome, by) = match end {
-                End::Failed(test) => (Outcome::Caught, test),
-                End::Endless => (Outcome::Endless, String::new()),
-                End::Passed => (Outcome::Missed, format!("{} tests come by it", tests.len())),
-            };
-            missed.fetch_add(usize::from(outcome == Outcome::Missed), Ordering::Relaxed);
-            log.note(&mutants[number - 1], outcome, &format!("{by} in {:.1} s", began.elapsed().as_secs_f32()))
-        });
-        if let Err(why) = end {
-            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        match try_group(mutants, numbers[at], round, suite, log) {
+            Ok(true) => held(&open).push(numbers[at]),
+            Ok(false) => {}
+            Err(why) => *held(&failed) = Some(why),
         }
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = held(&told);
         if told.elapsed() >= Duration::from_secs(10) || done == numbers.len() {
             *told = Instant::now();
             let seconds = start.elapsed().as_secs_f64();
             let left = seconds / done as f64 * (numbers.len() - done) as f64 / 60.0;
-            eprintln!("{done} of {}, {} survived, {seconds:.0} s, {left:.0} min left", numbers.len(), missed.load(Ordering::Relaxed));
+            eprintln!("{done} of {}, {} of them open, {seconds:.0} s, {left:.0} min left", numbers.len(), held(&open).len());
         }
     });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut open = open.into_inner().unwrap_or_else(PoisonError::into_inner);
+    open.sort_unstable();
+    failed.map_or(Ok(open), Err)
+}
+
+/// Whether a mutant survived this group, and has more of them.
+fn try_group(mutants: &[Mutant], number: usize, round: usize, suite: &Suite, log: &Log) -> Result<bool, Failed> {
+    let groups = suite.groups_of(number);
+    let end = groups.get(round).map_or(Ok(End::Passed), |group| suite.try_mutant(number, group))?;
+    let (outcome, how) = match end {
+        End::Passed if round + 1 < groups.len() => return Ok(true),
+        End::Passed => (Outcome::Missed, format!("although {} tests come by it", groups.concat().len())),
+        End::Failed(test) => (Outcome::Caught, format!("by {test}")),
+        End::Endless => (Outcome::Endless, String::new()),
+    };
+    log.note(&mutants[number - 1], outcome, &how)?;
+    Ok(false)
+}
+
+fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What came of the mutants, told at once: a run may be stopped.
@@ -219,7 +243,7 @@ impl Log {
             Outcome::Unviable => "unviable.txt",
             Outcome::Left => "left.txt",
         };
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = held(&self.turn);
         self.append(file, &mutant.name)?;
         self.append("log.txt", &format!("{outcome:?} {} {how}", mutant.name))
     }

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::compile::Binary;
 use crate::{Failed, on_all_cores};
@@ -68,17 +68,21 @@ impl Suite {
         Ok(Self { binaries, tests: recorded.into_iter().map(|(test, _)| test).collect(), reach })
     }
 
-    /// Runs these tests with a mutant, in groups, the quickest first, up to the first that fails.
-    pub(crate) fn try_mutant(&self, number: usize, tests: &[usize]) -> Result<End, Failed> {
-        for group in groups(tests, |test| self.tests[*test].takes) {
-            for (at, binary) in self.binaries.iter().enumerate() {
-                let own: Vec<&Test> = group.iter().map(|test| &self.tests[*test]).filter(|test| test.binary == at).collect();
-                let names: Vec<&str> = own.iter().map(|test| test.name.as_str()).collect();
-                let takes: Duration = own.iter().map(|test| test.takes).sum();
-                match if names.is_empty() { End::Passed } else { run(binary, &names, number, takes)? } {
-                    End::Passed => {}
-                    end => return Ok(end),
-                }
+    /// The tests that come by a mutant, in the groups in which they are run with it.
+    pub(crate) fn groups_of(&self, number: usize) -> Vec<&[usize]> {
+        let tests = self.reach.get(&number).map(Vec::as_slice).unwrap_or_default();
+        groups(tests, |test| self.tests[*test].takes)
+    }
+
+    /// Runs a group of tests with a mutant, up to the first that fails.
+    pub(crate) fn try_mutant(&self, number: usize, group: &[usize]) -> Result<End, Failed> {
+        for (at, binary) in self.binaries.iter().enumerate() {
+            let own: Vec<&Test> = group.iter().map(|test| &self.tests[*test]).filter(|test| test.binary == at).collect();
+            let names: Vec<&str> = own.iter().map(|test| test.name.as_str()).collect();
+            let takes: Duration = own.iter().map(|test| test.takes).sum();
+            match if names.is_empty() { End::Passed } else { run(binary, &names, number, takes)? } {
+                End::Passed => {}
+                end => return Ok(end),
             }
         }
         Ok(End::Passed)
@@ -110,10 +114,11 @@ fn list(binary: &Binary) -> Result<Vec<String>, Failed> {
     Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }
 
+/// The processor time that a test takes, as others may keep the machine busy, and what it comes by.
 fn record(binary: &Binary, name: &str, file: &Path) -> Result<(Duration, Vec<usize>), Failed> {
-    let start = Instant::now();
-    let mut command = Command::new(&binary.path);
-    command.args(["--exact", name]).current_dir(&binary.folder).env("MUTANT_RECORD", file).env_remove("MUTANT");
+    let mut command = Command::new("sh");
+    command.args(["-c", "\"$0\" \"$@\" 2>&1; ended=$?; times >&2; exit $ended"]).arg(&binary.path).args(["--exact", name]);
+    command.current_dir(&binary.folder).env("MUTANT_RECORD", file).env_remove("MUTANT");
     let output = command.output().map_err(|error| Failed(format!("cannot run {}: {error}", binary.path.display())))?;
     if !output.status.success() {
         return Err(Failed(format!("even undisturbed, {name} fails:\n{}", String::from_utf8_lossy(&output.stdout))));
@@ -123,12 +128,23 @@ fn record(binary: &Binary, name: &str, file: &Path) -> Result<(Duration, Vec<usi
         let (first, last) = line.split_once(' ')?;
         Some(first.parse::<usize>().ok()?..=last.parse().ok()?)
     };
-    Ok((start.elapsed(), text.lines().filter_map(range).flatten().collect()))
+    let takes = processor_time(&String::from_utf8_lossy(&output.stderr));
+    Ok((takes, text.lines().filter_map(range).flatten().collect()))
+}
+
+/// What `times` of the shell says of the processes that it started: user and system time, in its second line.
+fn processor_time(times: &str) -> Duration {
+    let seconds = |word: &str| {
+        let (minutes, seconds) = word.trim_end_matches('s').split_once('m')?;
+        Some(minutes.parse::<f64>().ok()? * 60.0 + seconds.parse::<f64>().ok()?)
+    };
+    let words = times.lines().nth(1).unwrap_or_default().split_whitespace();
+    Duration::try_from_secs_f64(words.filter_map(seconds).sum()).unwrap_or_default()
 }
 
 /// Ends at the first test that fails.
 fn run(binary: &Binary, names: &[&str], number: usize, takes: Duration) -> Result<End, Failed> {
-    let limits = format!("ulimit -t {}; ulimit -v {MEMORY}; exec \"$0\" \"$@\"", takes.as_secs() * 10 + 10);
+    let limits = format!("ulimit -t {}; ulimit -v {MEMORY}; exec \"$0\" \"$@\"", takes.as_secs() * 10 + 5);
     let mut command = Command::new("sh");
     command.args(["-c", &limits]).arg(&binary.path).args(["--exact", "--test-threads=1"]).args(names);
     command.current_dir(&binary.folder).env("MUTANT", number.to_string()).env("RUST_BACKTRACE", "0");
@@ -155,6 +171,11 @@ fn run(binary: &Binary, names: &[&str], number: usize, takes: Duration) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_shell_tells_the_processor_time_of_what_it_started() {
+        assert_eq!(processor_time("0m0.002s 0m0.001s\n1m2.500s 0m0.250s\n"), Duration::from_millis(62_750));
+    }
 
     #[test]
     fn tests_come_in_groups_of_which_each_may_take_five_times_the_one_before() {
