@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use entra_types::{KeyId, Thumbprint};
 use keys::Sensitive;
-use rotation::{Memory, Time};
+use rotation::{Ledger, Memory, Policy, Time};
 use tokio::time::Instant;
 
 use super::keyring::Keyring;
@@ -30,6 +30,25 @@ pub(crate) struct Desk {
     pub(crate) keystore_password: Option<Sensitive<String>>,
     /// Passes in a row that the API server cut short.
     pub(crate) setbacks: u32,
+    /// What the last pass waits for although the record does not say so.
+    pub(crate) pause: Option<Pause>,
+}
+
+/// Until when to do nothing, unless something is new.
+#[derive(Debug)]
+pub(crate) struct Pause {
+    pub(crate) until: Instant,
+    /// How things were as it began.
+    pub(crate) seen: Seen,
+}
+
+/// What a pass goes by, as far as it is known without asking anybody.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) policy: Policy,
+    pub(crate) ledger: Ledger,
+    /// The uid and resourceVersion of the output.
+    pub(crate) output: Option<(String, String)>,
 }
 
 /// Preconditions for the next write of the output.
@@ -56,6 +75,7 @@ impl Desk {
             told: BTreeMap::new(),
             keystore_password: None,
             setbacks: 0,
+            pause: None,
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::context::Context;
-use super::desk::Desk;
+use super::desk::{Desk, Pause, Seen};
 use super::grants::Granted;
 use super::layout::Names;
 use super::registry::{AppKey, Recorded};
@@ -46,6 +46,8 @@ pub(crate) struct Pass<'a> {
 pub(crate) enum End {
     /// Come back after this long.
     After(Duration),
+    /// Come back after this long, and no sooner unless something is new: the record does not say so, and the event of our own write to it wakes us at once.
+    Pause(Duration),
 }
 
 /// Why a pass is cut short.
@@ -57,8 +59,8 @@ pub(super) enum Cut {
 }
 
 impl Pass<'_> {
-    /// Runs the pass to its end.
-    pub(crate) async fn run(mut self) -> End {
+    /// Runs the pass to its end, and says when the next one is due.
+    pub(crate) async fn run(mut self) -> Duration {
         self.desk.memory.begin_pass();
         self.desk.keyring.drop_strangers(&self.ledger);
         let doubtful = self.notice_foreign_hands();
@@ -72,8 +74,27 @@ impl Pass<'_> {
         let wanted = self.ledger.upcoming().or_else(|| self.ledger.current().filter(|current| current.published_at.is_none()));
         let wanted = wanted.map(|entry| entry.id.clone()).or_else(|| Some(self.ledger.next_id(&self.policy.uid, &self.desk.memory)));
         self.desk.keyring.keep_only(wanted.as_ref());
-        let End::After(wait) = end;
-        End::After(doubtful.map_or(wait, |lag| wait.min(lag)))
+        let wait = match end {
+            End::After(wait) => wait,
+            End::Pause(wait) => {
+                self.desk.pause = Some(Pause { until: Instant::now() + wait, seen: self.seen() });
+                wait
+            }
+        };
+        doubtful.map_or(wait, |lag| wait.min(lag))
+    }
+
+    /// How long a pause still lasts that an earlier pass ended with, if nothing is new since.
+    pub(crate) fn paused(&mut self) -> Option<Duration> {
+        let pause = self.desk.pause.take().filter(|pause| pause.until > Instant::now() && pause.seen == self.seen())?;
+        let left = pause.until - Instant::now();
+        self.desk.pause = Some(pause);
+        Some(left)
+    }
+
+    fn seen(&self) -> Seen {
+        let output = self.context.outputs.version(&self.namespace(), self.resource.spec.output());
+        Seen { policy: self.policy.clone(), ledger: self.ledger.clone(), output }
     }
 
     async fn steps(&mut self) -> Result<End, Cut> {
@@ -103,7 +124,7 @@ impl Pass<'_> {
             }
         }
         warn!(steps = STEPS, "a pass did not come to rest");
-        Ok(End::After(Duration::from_secs(60)))
+        Ok(End::Pause(Duration::from_secs(60)))
     }
 
     pub(super) fn case<'b>(&'b self, application: &'b Application) -> Case<'b> {
@@ -120,20 +141,20 @@ impl Pass<'_> {
     /// A failure is scheduled in status; a throttle is only waited out.
     async fn upset(&mut self, upset: &Upset) -> Result<End, Cut> {
         if let Some(wait) = throttled(upset) {
-            return Ok(End::After(wait.max(SOON)));
+            return Ok(End::Pause(wait.max(SOON)));
         }
         if let Upset::Entra(failure) = upset {
             self.context.tenants.suspect(&self.resource.spec.tenant_ref.name, failure);
         }
         let Some(trouble) = trouble(upset, self.policy.late) else {
-            return Ok(End::After(match upset {
+            return Ok(match upset {
                 // Another pass has time again.
-                Upset::OutOfTime => Duration::ZERO,
+                Upset::OutOfTime => End::After(Duration::ZERO),
                 // Another one decides on what is there now. Of a resource that is gone the watch tells in a moment.
-                Upset::Overtaken => SOON,
+                Upset::Overtaken => End::After(SOON),
                 // Without the Lease there is only the end of the process to wait for.
-                _ => SOON * 5,
-            }));
+                _ => End::Pause(SOON * 5),
+            });
         };
         warn!(reason = %trouble.reason, message = trouble.message, "failed");
         self.context.metrics.failed(trouble.reason);

@@ -16,7 +16,7 @@ use super::context::Context;
 use super::desk::Desk;
 use super::grants::{self, Granted, Wanted};
 use super::layout::Names;
-use super::pass::{End, PASS, Pass};
+use super::pass::{PASS, Pass};
 use super::policy::{Surroundings, policy};
 use super::record;
 use super::refuse::{Unreadable, refuse};
@@ -105,11 +105,13 @@ async fn pass(context: &Context, desk: &mut Desk, resource: Arc<ServicePrincipal
     let app = wanted.app(tenant_id, known);
     let Some(_lock) = context.registry.try_lock(app) else { return BUSY };
     let names = names(&context.tenants, &resource, tenant_id, known);
-    let pass =
+    let mut pass =
         Pass { context, desk, resource, policy, ledger, granted: granted.ok(), names, app, started: Instant::now(), is_confirmed: false };
     pass.share();
-    let End::After(wait) = pass.run().await;
-    wait
+    match pass.paused() {
+        Some(left) => left,
+        None => pass.run().await,
+    }
 }
 
 fn entitle(

@@ -158,6 +158,8 @@ impl Election {
         let term = shared.term().ok_or_else(|| NotLeader::Unheld { lease: shared.lease() })?;
         if !read.as_ref().is_some_and(|lease| term.is_current(lease)) {
             let holder = read.as_ref().map(term::holder).unwrap_or_default().to_owned();
+            // The next renewal fails, and with it ends this process: now rather than in a while.
+            shared.doubt.notify_one();
             return Err(NotLeader::Taken { lease: shared.lease(), holder });
         }
         self.holds()

@@ -86,11 +86,14 @@ cargo xtask defects [WORDS]
     whose names contain one of them.
 
 cargo xtask mutants [ARGUMENTS]
-    Changes one function of crates/rotation after the other in a copy of the tree, and shows for which changes no test fails.
-    The first run installs cargo-mutants into your cache folder, which takes about three minutes. Every change takes a few
-    seconds, all of them hours: `--file 'crates/rotation/src/removal.rs'` takes those of one file, `--shard 0/8` an eighth of
-    all, `--list` only names them. The arguments are those of `cargo mutants`; what is left out, and why, stands in
-    .cargo/mutants.toml. With `--quick` as well, the tests that go through every fault of a course are left out.
+    Changes every function of crates/rotation in every way that cargo-mutants knows, in a copy of the tree, and shows for which
+    changes no test fails. All changes are built in at once and chosen when a test runs, and each is tried with the tests that
+    come by it only; the few for which that cannot be done are built one by one. Prints a table by file and the survivors, and
+    fails if one of them is not explained in .cargo/mutants-explained.txt. The first run installs cargo-mutants into your cache
+    folder, which takes about three minutes. The arguments are those of `cargo mutants` that choose among the changes:
+    `--file 'crates/rotation/src/removal.rs'` takes those of one file, `--shard 0/8` an eighth of all, `--list` only names them;
+    what is left out, and why, stands in .cargo/mutants.toml. With `--quick` as well, the tests that go through every fault of a
+    course are left out.
 ";
 
 fn main() -> ExitCode {

@@ -1,10 +1,10 @@
 //! `cargo xtask mutants`: whether the tests of the rotation protocol notice a change of any of its functions.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
-    io::{BufRead as _, BufReader},
-    path::Path,
+    io::{BufRead as _, BufReader, ErrorKind},
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -36,21 +36,116 @@ const PATIENCE: u32 = 900;
 const OUTCOMES: [(&str, &str); 4] =
     [("caught", "caught.txt"), ("survived", "missed.txt"), ("endless", "timeout.txt"), ("unviable", "unviable.txt")];
 
-/// Runs cargo-mutants with `.cargo/mutants.toml` and these arguments on a copy of the tree, and prints how many mutants were caught.
+/// Survivors that no test can notice or need notice: each group of lines under the reason why.
+const EXPLAINED: &str = ".cargo/mutants-explained.txt";
+
+/// Tries the mutants of crates/rotation that these arguments of cargo-mutants choose, in a copy of the tree, and prints how many were caught.
 pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let (quick, arguments): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| **argument == QUICK);
     let program = installed::program("cargo-mutants", VERSION, "about three minutes")?;
+    let place = Place::prepare()?;
+    let mut list = place.cargo_mutants(&program, &arguments);
+    if arguments.contains(&"--list") {
+        return crate::run(&mut list);
+    }
+    let output = list.args(["--list", "--json"]).output().map_err(|error| format!("cannot run cargo-mutants: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo-mutants ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    fs::write(place.output.join("list.json"), output.stdout).map_err(|error| format!("cannot write the list of mutants: {error}"))?;
+    crate::run(&mut place.all_at_once(!quick.is_empty()))?;
+    place.one_by_one(&program, !quick.is_empty())?;
+    let folders = [place.output.clone(), place.output.join("mutants.out")];
+    println!("\n{}", table(&folders));
+    judge(&folders)
+}
+
+/// Where mutants are tried.
+struct Place {
+    tree: PathBuf,
+    build: PathBuf,
+    output: PathBuf,
+}
+
+impl Place {
+    fn prepare() -> Result<Self, String> {
+        let tree = fresh_tree()?;
+        let (build, output) = (tree.with_file_name("build"), tree.with_file_name("out"));
+        // What an earlier run found is not what this one does.
+        let emptied = fs::remove_dir_all(&output).or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) });
+        emptied.and_then(|()| fs::create_dir_all(&output)).map_err(|error| format!("cannot empty {}: {error}", output.display()))?;
+        Ok(Self { tree, build, output })
+    }
+
+    fn cargo_mutants(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(["mutants", "--package", "rotation", "--dir"]).arg(&self.tree).args(arguments).current_dir(&self.tree);
+        command
+    }
+
+    /// All that can be chosen between when a test runs.
+    fn all_at_once(&self, quick: bool) -> Command {
+        let mut command = crate::cargo(&["run", "--quiet", "--package", "mutation", "--", "--package", "crates/rotation", "--tree"]);
+        command.arg(&self.tree).arg("--list").arg(self.output.join("list.json")).arg("--output").arg(&self.output);
+        if quick {
+            command.args(LONG.iter().flat_map(|part| ["--without", part]));
+        }
+        command.args(["--", "--package", "rotation", "--profile", "mutants", "--target-dir"]).arg(&self.build);
+        command
+    }
+
+    /// The few others, each built anew by cargo-mutants.
+    fn one_by_one(&self, program: &Path, quick: bool) -> Result<(), String> {
+        let left = fs::read_to_string(self.output.join("left.txt")).unwrap_or_default();
+        if left.is_empty() {
+            return Ok(());
+        }
+        eprintln!("{} are built one by one", left.lines().count());
+        fresh_tree()?;
+        let mut command = self.cargo_mutants(program, &["--in-place", "--output"]);
+        command.arg(&self.output).env("CARGO_TARGET_DIR", &self.build);
+        command.arg(format!("--cargo-arg=--config={}", runner(quick)?));
+        command.args(left.lines().flat_map(|name| ["--re".to_owned(), exactly(name)]));
+        // Survivors are told below.
+        drop(crate::run(&mut command));
+        Ok(())
+    }
+}
+
+fn fresh_tree() -> Result<PathBuf, String> {
     let tree = tree::copy("mutants")?;
     spell_out(&tree.join("crates/rotation/src")).map_err(|error| format!("cannot change the copy of the tree: {error}"))?;
-    let output = tree.with_file_name("out");
-    fs::create_dir_all(&output).map_err(|error| format!("cannot make {}: {error}", output.display()))?;
-    let mut command = Command::new(program);
-    command.args(["mutants", "--in-place", "--package", "rotation", "--dir"]).arg(&tree).arg("--output").arg(&output);
-    command.arg(format!("--cargo-arg=--config={}", runner(!quick.is_empty())?)).args(arguments);
-    command.env("CARGO_TARGET_DIR", tree.with_file_name("build")).current_dir(&tree);
-    let done = crate::run(&mut command);
-    println!("\n{}", table(&output.join("mutants.out")));
-    done
+    Ok(tree)
+}
+
+/// The regular expression of one name.
+fn exactly(name: &str) -> String {
+    // Before < and > a backslash asks for the edge of a word.
+    let is_special = |c: char| c.is_ascii_punctuation() && !"<>_".contains(c);
+    let escaped: String = name.chars().flat_map(|c| [Some('\\').filter(|_| is_special(c)), Some(c)]).flatten().collect();
+    format!("^{escaped}$")
+}
+
+/// Names the survivors that nothing explains.
+fn judge(folders: &[PathBuf]) -> Result<(), String> {
+    let text = fs::read_to_string(crate::root().join(EXPLAINED)).map_err(|error| format!("cannot read {EXPLAINED}: {error}"))?;
+    let explained: BTreeSet<&str> = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+    let survivors: Vec<String> = folders.iter().flat_map(|folder| lines(&folder.join("missed.txt"))).collect();
+    let unexplained: Vec<&String> = survivors.iter().filter(|name| !explained.contains(without_place(name).as_str())).collect();
+    println!("\n{} survived, of which {EXPLAINED} explains {}.", survivors.len(), survivors.len() - unexplained.len());
+    unexplained.iter().for_each(|name| println!("{name}"));
+    if unexplained.is_empty() { Ok(()) } else { Err(format!("{} mutants survived that nothing explains", unexplained.len())) }
+}
+
+/// A mutant's name without line and column, which change with everything above it.
+fn without_place(name: &str) -> String {
+    let mut parts = name.splitn(4, ':');
+    let (file, change) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
+    format!("{file}:{change}")
+}
+
+fn lines(file: &Path) -> Vec<String> {
+    fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
 /// cargo-mutants knows a `Result` by that name only: without it no rule would ever be skipped.
@@ -114,10 +209,10 @@ fn test(binary: &str, arguments: &[&str], selection: &[&str]) -> Result<(), Stri
 }
 
 /// How many mutants of each file ended in which way.
-fn table(folder: &Path) -> String {
+fn table(folders: &[PathBuf]) -> String {
     let mut counts: BTreeMap<String, [usize; OUTCOMES.len()]> = BTreeMap::new();
     for (column, (_, name)) in OUTCOMES.iter().enumerate() {
-        for mutant in fs::read_to_string(folder.join(name)).unwrap_or_default().lines() {
+        for mutant in folders.iter().flat_map(|folder| lines(&folder.join(name))) {
             let file = mutant.split(':').next().unwrap_or_default();
             for row in [file, "total"] {
                 counts.entry(row.to_owned()).or_default()[column] += 1;
@@ -139,7 +234,7 @@ fn table(folder: &Path) -> String {
 mod tests {
     use std::fs;
 
-    use super::{as_results, table};
+    use super::{as_results, exactly, table, without_place};
 
     #[test]
     fn what_a_rule_answers_is_spelt_out() {
@@ -149,12 +244,23 @@ mod tests {
     }
 
     #[test]
+    fn a_mutant_is_explained_wherever_it_stands_in_its_file() {
+        let name = "crates/rotation/src/op.rs:31:9: replace <impl Fn for Op>::call -> bool with true";
+        assert_eq!(without_place(name), "crates/rotation/src/op.rs: replace <impl Fn for Op>::call -> bool with true");
+    }
+
+    #[test]
+    fn a_name_is_found_by_itself_alone() {
+        assert_eq!(exactly("a.rs:1: && with || in A<_>"), r"^a\.rs\:1\: \&\& with \|\| in A<_>$");
+    }
+
+    #[test]
     fn the_table_counts_the_mutants_of_each_file_by_their_end() {
         let folder = std::env::temp_dir().join(format!("xtask-mutants-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("caught.txt"), "src/op.rs:1:2: replace a\nsrc/id.rs:1:2: replace b\nsrc/op.rs:3:2: replace c\n").unwrap();
         fs::write(folder.join("missed.txt"), "src/op.rs:9:9: replace d\n").unwrap();
-        let table = table(&folder);
+        let table = table(std::slice::from_ref(&folder));
         fs::remove_dir_all(&folder).unwrap();
         let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
         assert_eq!(rows, [["src/id.rs", "1", "0", "0", "0"], ["src/op.rs", "2", "1", "0", "0"], ["total", "3", "1", "0", "0"]]);

@@ -127,6 +127,8 @@ impl World {
         assert!(self.ledger.all(Use::Current).count() <= 1 && self.ledger.all(Use::Next).count() <= 1, "{:?}", self.ledger);
         let Some(shown) = self.output.as_ref().filter(|_| !self.edited && !self.gap_excused) else { return };
         let context = || format!("at {} after {:#?}", self.now, self.last_effects());
+        let early = self.ledger.entry(&shown.entry).is_some_and(|entry| matches!(entry.r#use, Use::Next | Use::Abandoned));
+        assert!(!early, "published before it is promoted, {}", context());
         if self.policy.is_signing() {
             let trusted = self.signers().iter().all(|signer| shown.bundle.contains(signer));
             assert!(trusted, "Entra signs with what the output does not show, {}", context());

@@ -332,6 +332,7 @@ mod tests {
         assert!(reads.0.len() <= READS_REMEMBERED && reads.0.is_sorted(), "{reads:?}");
         assert_eq!((reads.0[0], reads.last()), (at(0), Some(at(10_000))));
         assert!(reads.0.iter().filter(|read| **read > at(10_000) - LATE).count() >= READS, "{reads:?}");
+        assert!(reads.0.ends_with(&(9_989..=10_000).map(at).collect::<Vec<_>>()), "the older ones are thinned out, {reads:?}");
     }
 
     #[test]

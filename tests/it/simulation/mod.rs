@@ -5,6 +5,7 @@ mod clouds;
 mod conditions;
 mod ends;
 mod grants;
+mod guards;
 mod outputs;
 mod own_sign_in;
 mod policies;

@@ -137,6 +137,8 @@ fn secrets_whose_answers_were_lost_for_weeks_neither_pile_up_nor_end_the_course(
         world.run_for(hours(24));
         assert!(world.ledger.entries.len() <= 16, "{} entries at {}", world.ledger.entries.len(), world.now);
     }
+    let asked = world.counts[&("Graph", OpKind::AddPassword.as_str())];
+    assert!(asked <= 3 + 30 * 3, "asked for {asked} secrets in thirty days");
     world.answers_are_unreadable = false;
     world.run_for(hours(24));
     world.assert_settled();
