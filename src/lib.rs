@@ -18,6 +18,7 @@ pub mod api;
 pub mod args;
 mod credential;
 pub mod election;
+mod last_word;
 pub mod metrics;
 mod names;
 pub mod operator;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::keyring::Keyring;
 use super::layout::{Layout, Superfluous};
 use crate::api::v1alpha1::ServicePrincipalCredential;
+use crate::last_word::LastWord;
 
 /// The desk of one resource.
 pub(crate) struct Desk {
@@ -20,6 +21,8 @@ pub(crate) struct Desk {
     pub(crate) keyring: Keyring,
     /// The resource as we wrote it last: newer than a lagging watch.
     pub(crate) written: Option<Arc<ServicePrincipalCredential>>,
+    /// The status as we wrote it last.
+    pub(crate) last_word: LastWord,
     /// The output's identity as of the last read or write.
     pub(crate) output: Option<OutputVersion>,
     /// The nonce of the last licence, and when its compare-and-swap was sent.
@@ -70,6 +73,7 @@ impl Desk {
             memory: Memory::new(now),
             keyring: Keyring::default(),
             written: None,
+            last_word: LastWord::default(),
             output: None,
             licence: None,
             told: BTreeMap::new(),

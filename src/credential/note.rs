@@ -1,6 +1,7 @@
 //! Writes the ledger and its report into status: one compare-and-swap per fact.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::ResourceExt as _;
 use kube::api::PostParams;
@@ -13,6 +14,7 @@ use super::pass::{Cut, Pass};
 use super::trouble::Upset;
 use super::{events, status};
 use crate::api::v1alpha1::{Lenient, ServicePrincipalCredentialStatus};
+use crate::last_word::LastWord;
 
 impl Pass<'_> {
     /// Changes the ledger by one fact. The write is the live read of the resource: it fails if what was decided on is stale.
@@ -34,20 +36,23 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Brings conditions and columns up to date at the end of a pass, if anything in them changed.
-    pub(super) async fn refresh_status(&mut self, wait: &Wait, application: &Application) -> Result<(), Cut> {
+    /// Brings conditions and columns up to date at the end of a pass, if anything in them changed. Answers how long to leave them as another process wrote them.
+    pub(super) async fn refresh_status(&mut self, wait: &Wait, application: &Application) -> Result<Option<Duration>, Cut> {
         // Outcomes go in with the next change of the ledger; what the object holds besides is news of its own.
         let ledger = Ledger { foreign: self.ledger.caught_up(&self.policy, &self.desk.memory).foreign, ..self.ledger.clone() };
         let status = self.describe(&ledger, Some(wait), application);
         let present = self.resource.status.as_ref().and_then(|status| status.read().ok());
         if present != Some(&status) {
+            if let Some(left) = self.desk.last_word.left_to_another(&self.resource.status) {
+                return Ok(Some(left));
+            }
             debug!("the report changed");
             self.write_status(status).await?;
             self.ledger = ledger;
             self.share();
         }
         self.sample();
-        Ok(())
+        Ok(None)
     }
 
     fn describe(&self, ledger: &Ledger, wait: Option<&Wait>, application: &Application) -> ServicePrincipalCredentialStatus {
@@ -68,6 +73,7 @@ impl Pass<'_> {
         let written = written.map_err(|error| if error.is_conflict() { Cut::Conflict } else { Cut::Cluster(error) })?;
         self.resource = Arc::new(written);
         self.desk.written = Some(Arc::clone(&self.resource));
+        self.desk.last_word = LastWord::had(&self.resource.status);
         self.is_confirmed = true;
         self.sample();
         events::publish_changes(self.context, &before, &self.resource);

@@ -132,10 +132,9 @@ impl Pass<'_> {
     }
 
     async fn rest(&mut self, rest: &Rest, application: &Application) -> Result<End, Cut> {
-        if rest.why != Wait::Deleting {
-            self.refresh_status(&rest.why, application).await?;
-        }
-        Ok(End::After(until(rest.until - self.context.now())))
+        let wait = until(rest.until - self.context.now());
+        let left = if rest.why == Wait::Deleting { None } else { self.refresh_status(&rest.why, application).await? };
+        Ok(left.map_or(End::After(wait), |left| End::Pause(left.min(wait))))
     }
 
     /// A failure is scheduled in status; a throttle is only waited out.

@@ -1,5 +1,7 @@
 //! Writing the status of an EntraTenant, and an event when it became ready or stopped being so.
 
+use std::time::Duration;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::PostParams;
 use kube::runtime::events::{Event, EventType};
@@ -12,26 +14,32 @@ use super::registry::{client_id, selectors};
 use super::report::{self, Facts};
 use super::standing::Standing;
 use crate::api::v1alpha1::{EntraTenant, EntraTenantStatus, Lenient};
+use crate::last_word::LastWord;
 
 /// The longest note of an event (Kubernetes API conventions), in bytes.
 const MAX_NOTE: usize = 1024;
 
-/// Writes the status, if it says something new. The version that it was made from guards it: a conflict changes nothing and is an error.
-pub(super) async fn publish(tenant: &EntraTenant, standing: &Standing, context: &Context) -> Result<(), CallError> {
+/// Writes the status, if it says something new. The version that it was made from guards it: a conflict changes nothing and is an error. Answers how long to
+/// leave it as another process wrote it.
+pub(super) async fn publish(tenant: &EntraTenant, standing: &Standing, context: &Context) -> Result<Option<Duration>, CallError> {
     let previous = previous(tenant);
-    let Some(status) = status(tenant, &previous, standing, context) else { return Ok(()) };
+    let Some(status) = status(tenant, &previous, standing, context) else { return Ok(None) };
     if is_written(tenant, &status) {
-        return Ok(());
+        return Ok(None);
+    }
+    if let Some(left) = standing.last_word.left_to_another(&previous.conditions) {
+        return Ok(Some(left));
     }
     let api: Api<EntraTenant> = Api::all(context.client.clone());
     let mut object = tenant.clone();
-    let event = event(&previous, &status);
+    let (event, word) = (event(&previous, &status), LastWord::had(&status.conditions));
     object.status = Some(Lenient::Read(status));
     within_deadline(api.replace_status(&tenant.name_any(), &PostParams::default(), &object)).await?;
+    context.tenants.said(&tenant.name_any(), word);
     if let Some(event) = event {
         announce(tenant, &event, context).await;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Of one that cannot be understood only the list of what was abandoned counts: everything else in it can be found out again.

@@ -81,7 +81,10 @@ pub async fn reconcile(tenant: Arc<EntraTenant>, context: Arc<Context>) -> Resul
 async fn pass(tenant: &EntraTenant, context: &Context) -> Result<Action, Error> {
     let standing = current(tenant, context).await;
     match publish(tenant, &standing, context).await {
-        Ok(()) => Ok(Action::requeue(standing.rest(Instant::now()))),
+        Ok(left) => {
+            let rest = standing.rest(Instant::now());
+            Ok(Action::requeue(left.map_or(rest, |left| left.min(rest))))
+        }
         Err(error) if error.status() == Some(404) => Ok(Action::await_change()),
         Err(error) if error.status() == Some(409) => Ok(Action::requeue(AFTER_CONFLICT)),
         Err(source) => Err(Error::WriteStatus { tenant: tenant.name_any(), source }),

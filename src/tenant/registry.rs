@@ -21,6 +21,7 @@ use super::namespaces::{Labels, Namespaces, selects};
 use super::reason::{Reason, Trouble, Way};
 use super::standing::Standing;
 use crate::api::v1alpha1::{EntraTenant, EntraTenantSpec, NamespaceSelector, SignIn};
+use crate::last_word::LastWord;
 use crate::settings::Ambient;
 
 /// A Secret without its contents.
@@ -254,6 +255,13 @@ impl Tenants {
         let before = self.standings().insert(name.to_owned(), standing).map(|standing| standing.access());
         if before.is_none_or(|before| !before.is_like(&access)) {
             self.0.changes.send_replace(());
+        }
+    }
+
+    /// Remembers what this process wrote of a tenant.
+    pub(super) fn said(&self, name: &str, word: LastWord) {
+        if let Some(standing) = self.standings().get_mut(name) {
+            standing.last_word = word;
         }
     }
 

@@ -10,6 +10,7 @@ use super::attempt::{Attempt, Opened};
 use super::reason::{Reason, Trouble};
 use super::registry::Access;
 use crate::api::v1alpha1::{EntraTenant, EntraTenantSpec};
+use crate::last_word::LastWord;
 
 /// A sign-in that worked is tried again after this time.
 const RECHECK: Duration = Duration::from_secs(6 * 3600);
@@ -38,6 +39,8 @@ pub(super) struct Standing {
     next: Instant,
     /// Entra asked not to come before.
     closed_until: Option<Instant>,
+    /// The conditions as this process wrote them last.
+    pub(super) last_word: LastWord,
 }
 
 /// Whether something changed shows by comparison with this.
@@ -55,7 +58,17 @@ struct MadeFor {
 impl Standing {
     pub(super) fn unseen(tenant: &EntraTenant, now: Instant) -> Self {
         let uid = tenant.metadata.uid.clone().unwrap_or_default();
-        Self { uid, made_for: None, found: Access::Unknown, suspicion: None, opened: None, failures: 0, next: now, closed_until: None }
+        Self {
+            uid,
+            made_for: None,
+            found: Access::Unknown,
+            suspicion: None,
+            opened: None,
+            failures: 0,
+            next: now,
+            closed_until: None,
+            last_word: LastWord::default(),
+        }
     }
 
     /// Whether it is of this object, not of an earlier one with its name.

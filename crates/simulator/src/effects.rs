@@ -32,6 +32,10 @@ pub enum Turn {
 /// Called before and after each write, with its name. What it finds fault with ends the test: not by a panic, which would be the operator's to survive.
 pub type Watcher = dyn Fn(Moment, &str) -> Result<(), String> + Send + Sync;
 
+/// The most effects of a run; the longest undisturbed course has a few hundred. With more, the operator goes round in circles, maybe without any time going
+/// by: then nobody serves it any more, so that time does.
+const MOST: usize = 20_000;
+
 /// The name of an effect that is none: time goes by.
 pub const TIME: &str = "some time";
 
@@ -105,6 +109,11 @@ impl Effects {
         self.0.outages.lock().unwrap().get(&side).copied().filter(|outage| Instant::now() < outage.until)
     }
 
+    /// Whether there were so many effects that nothing is served any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.count() >= MOST
+    }
+
     /// Has every write watched from now on.
     pub fn watch(&self, watcher: impl Fn(Moment, &str) -> Result<(), String> + Send + Sync + 'static) {
         *self.0.watcher.lock().unwrap() = Some(Arc::new(watcher));
@@ -136,6 +145,9 @@ impl Effects {
             record.push((Instant::now(), name.to_owned()));
             record.len() - 1
         };
+        if number + 1 == MOST {
+            self.find_fault(format!("{MOST} effects, and no end of them; the last was {name}"));
+        }
         let turns = self.0.turns.lock().unwrap().remove(&number).unwrap_or_default();
         let mut fault = None;
         for turn in turns {

@@ -147,6 +147,7 @@ impl Hands {
             return;
         }
         resource["status"]["protocol"] = json!(number);
+        *self.strangers.newer.lock().unwrap() = Some(resource["status"].clone()).filter(|_| number > 1);
         self.cluster.put(resource);
     }
 
@@ -209,6 +210,7 @@ impl Hands {
         let Some(mut resource) = self.resource() else { return };
         let Some(status) = self.backup.lock().unwrap().clone() else { return };
         resource["status"] = status;
+        *self.strangers.newer.lock().unwrap() = None;
         self.cluster.put(resource);
         *self.strangers.restored.lock().unwrap() = Some(self.entra.now());
     }

@@ -38,6 +38,9 @@ struct Arguments {
     /// Runs this one plan, and prints what the operator did.
     #[arg(long, value_name = "PLAN")]
     plan: Option<Plan>,
+    /// Prints the plans that are asked for instead of running them.
+    #[arg(long)]
+    dry_run: bool,
     /// Shows workflows and disturbances.
     #[arg(long)]
     list: bool,
@@ -89,6 +92,10 @@ fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     let plans = plans(arguments, &workflows, &reference);
+    if arguments.dry_run {
+        plans.iter().for_each(|plan| println!("{plan}"));
+        return ExitCode::SUCCESS;
+    }
     let report = campaign::run(&plans, &reference);
     println!("{report}");
     if report.failures().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -100,7 +100,8 @@ impl Oracle {
     }
 
     fn judge(&self, after: &str) -> Result<(), String> {
-        let verdict = self.strangers_are_untouched().and_then(|()| self.signer_stays()).and_then(|()| self.is_published_well());
+        let verdict = self.strangers_are_untouched().and_then(|()| self.signer_stays()).and_then(|()| self.newer_status_stays());
+        let verdict = verdict.and_then(|()| self.is_published_well());
         verdict.map_err(|what| format!("{what}, after {after} at {}", self.entra.now()))
     }
 

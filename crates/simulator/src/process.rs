@@ -167,6 +167,9 @@ impl<S> Disturbed<S> {
             return process.deliver(answer).await;
         };
         let fault = process.effects.begin(&name);
+        if process.effects.is_over() {
+            return std::future::pending().await;
+        }
         match fault {
             Some(Fault::CrashBefore) => {
                 process.crash();

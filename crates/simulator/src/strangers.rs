@@ -16,6 +16,8 @@ pub struct Strangers {
     pub(crate) shortened: Mutex<bool>,
     pub(crate) removed: Mutex<Vec<Value>>,
     pub(crate) forbidden: Mutex<Option<(DateTime<Utc>, DateTime<Utc>)>>,
+    /// The status that a newer version wrote, as long as that one works.
+    pub(crate) newer: Mutex<Option<Value>>,
     pub(crate) restored: Mutex<Option<DateTime<Utc>>>,
 }
 

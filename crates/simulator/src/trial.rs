@@ -85,11 +85,13 @@ async fn carry_out(plan: &Plan, effects: &Effects, first: &AtomicUsize) -> Outco
 async fn course(world: &World, workflow: &Workflow, plan: &Plan, begin: &AtomicUsize) -> Outcome {
     let oracle = Oracle::watch(world);
     workflow.prepare(world).await;
+    // What is there by then has reached every replica.
+    tokio::time::sleep(minutes(plan.lag)).await;
     let (first, written) = (world.effects.count(), world.writes().len());
     begin.store(first, Ordering::SeqCst);
     let ends = script(world, &oracle, plan, first);
-    let lags = |minutes: u32| vec![Duration::ZERO, Duration::from_secs(u64::from(minutes) * 60)];
-    world.entra.set_lag(Lag { graph: lags(plan.lag), sign_in: lags(plan.lag), metadata: lags(plan.lag) });
+    let lags = || vec![Duration::ZERO, minutes(plan.lag)];
+    world.entra.set_lag(Lag { graph: lags(), sign_in: lags(), metadata: lags() });
     let began = world.now();
     workflow.run(world, &oracle).await;
     let settled_at = world.now();
@@ -97,6 +99,10 @@ async fn course(world: &World, workflow: &Workflow, plan: &Plan, begin: &AtomicU
     let last = *ends.lock().unwrap();
     settle(world, workflow, plan, &oracle, last).await;
     Outcome { end: end(world), graph_writes: world.writes().len() - written, settled_after: settled_at - last.unwrap_or(began), effects }
+}
+
+fn minutes(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * 60)
 }
 
 /// When the last disturbance so far is over.

@@ -28,15 +28,22 @@ pub fn of(plan: &Plan, reference: &Outcome) -> Result<Outcome, Broken> {
             outcome.graph_writes, reference.graph_writes
         )));
     }
-    let is_deleted = workflow::find(plan.workflow).is_some_and(workflow::Workflow::ends_with_nothing);
-    let awaits_a_person = outcome.end["conditions"]["Stalled"].as_str().is_some_and(|stalled| stalled.starts_with("True/"));
-    if !leaves_traces(plan) && !is_deleted && !awaits_a_person && outcome.end != reference.end {
+    if !leaves_traces(plan) && !may_end_otherwise(plan, &outcome) && outcome.end != reference.end {
         return Err(Broken(format!("it ends as {:#}, undisturbed as {:#}", outcome.end, reference.end)));
     }
     if outcome.settled_after > bound(plan) && !workflow::find(plan.workflow).is_some_and(workflow::Workflow::is_long) {
         return Err(Broken(format!("it came to rest {} h after the last disturbance", outcome.settled_after.num_hours())));
     }
     Ok(outcome)
+}
+
+/// What is deleted is judged by itself. A person is waited for once something was taken away, and where nobody approves, by the clock that decides.
+fn may_end_otherwise(plan: &Plan, outcome: &Outcome) -> bool {
+    let is = |condition: &str, begin: &str| outcome.end["conditions"][condition].as_str().is_some_and(|told| told.starts_with(begin));
+    let is_so = |property: fn(&workflow::Workflow) -> bool| workflow::find(plan.workflow).is_some_and(property);
+    is_so(workflow::Workflow::ends_with_nothing)
+        || is("Stalled", "True/")
+        || (is_so(workflow::Workflow::ends_withdrawn) && is("Ready", "False/Expired"))
 }
 
 /// How many times something may have to be begun anew. An edit that is taken back counts twice, and so do two clusters.

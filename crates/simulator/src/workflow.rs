@@ -168,8 +168,7 @@ impl Workflow {
                     world.declare(&(self.spec)()).await;
                     world.rest().await;
                 }
-                Course::Rotation => rotate(world).await,
-                Course::SelfRoll => roll(world).await,
+                Course::Rotation | Course::SelfRoll => rotate(world).await,
                 Course::Repair => repair(world, oracle).await,
                 Course::Adoption => adopt(world).await,
                 Course::Revocation => revoke(world).await,
@@ -234,14 +233,8 @@ fn prover_is_ready(world: &World) -> bool {
         && conditions.iter().any(|condition| condition["type"] == "Rotating" && condition["reason"] == "AtRest")
 }
 
+/// To the end, unless a person takes away the only credential with which the application could go on.
 async fn rotate(world: &World) {
-    let before = world.newest();
-    world.renew().await;
-    world.wait_until(LIMIT, "a successor at rest", |world| world.newest() > before && world.is_at_rest()).await;
-}
-
-/// The same, unless a person takes away the only certificate with which the application could go on.
-async fn roll(world: &World) {
     let before = world.newest();
     world.renew().await;
     let is_over = |world: &World| (world.newest() > before && world.is_at_rest()) || world.awaits_a_person();

@@ -314,6 +314,20 @@ fn one_read_without_a_certificate_does_not_take_it_out_of_the_bundle() {
 }
 
 #[test]
+fn one_read_of_a_running_process_without_a_certificate_does_not_take_it_out_of_the_bundle() {
+    let mut world = World::new(signing(DAYS));
+    world.run_for(hours(24));
+    let foreign = world.somebody_adds_a_signing_certificate(world.now + hours(24 * 30));
+    world.run_for(hours(8));
+    let all = world.entra.clone();
+    world.entra.keys.retain(|key| key["customKeyIdentifier"] != foreign.to_string());
+    world.look(&Look::Directory(Detail::WithKeys));
+    world.entra = all;
+    world.run_for(minutes(2));
+    assert!(world.output.as_ref().unwrap().bundle.contains(&foreign));
+}
+
+#[test]
 fn what_cannot_be_proven_is_published_only_after_three_sightings_in_entra() {
     let mut world = World::new(certificate(DAYS));
     world.run_for(hours(24));

@@ -34,9 +34,14 @@ impl Oracle {
     }
 
     fn is_unpreventable(&self, held: &Held) -> bool {
-        let id = held.entry["keyId"].as_str().unwrap_or_default();
+        // Not by keyId: a signing certificate shares that of its Sign entry with its password, which may stay.
+        let stands = |object: Option<Value>| {
+            object.is_some_and(|object| {
+                credentials(&object).iter().any(|one| one["keyId"] == held.entry["keyId"] && one["usage"] == held.entry["usage"])
+            })
+        };
         let mutations = self.entra.mutations_of(held.object);
-        let by = mutations.iter().rev().find(|mutation| mutation.keys_removed.iter().any(|removed| removed.to_string() == id));
+        let by = mutations.iter().rev().find(|mutation| stands(mutation.before()) && !stands(mutation.after()));
         let Some(by) = by.filter(|by| by.operation == Operation::Patch && by.caller == Some(self.operator.client_id)) else { return false };
         let licensed = self.licences(&WHOLE_LIST).into_iter().filter(|at| *at <= by.at).max();
         licensed.is_some_and(|sent| held.since >= sent - self.late - TimeDelta::seconds(15))
@@ -49,18 +54,21 @@ impl Oracle {
         entries.iter().filter(fits).filter_map(|entry| entry["op"]["at"].as_str()?.parse().ok()).collect()
     }
 
-    /// While a newer version has worked on the resource, or nobody grants it anything, neither ledger, output nor credential is written.
+    /// While a newer version has worked on the resource, or nobody grants it anything, neither output nor credential is written.
     pub(super) fn is_allowed(&self, name: &str) -> Result<(), String> {
         let now = self.entra.now();
         let is_status = name.starts_with("PUT ") && name.ends_with("/status");
-        if !self.strangers.are_writes_forbidden_at(now) || (is_status && !self.has_newer_status()) {
+        if is_status || !self.strangers.are_writes_forbidden_at(now) {
             return Ok(());
         }
         Err(format!("{name} at {now}, while nothing may be written"))
     }
 
-    fn has_newer_status(&self) -> bool {
-        self.resource().is_some_and(|resource| resource["status"]["protocol"].as_u64() > Some(1))
+    /// What a newer version wrote stays as it is, whatever was on its way.
+    pub(super) fn newer_status_stays(&self) -> Result<(), String> {
+        let newer = self.strangers.newer.lock().unwrap();
+        let is_kept = |newer: &Value| self.resource().is_none_or(|resource| resource["status"] == *newer);
+        if newer.as_ref().is_none_or(is_kept) { Ok(()) } else { Err("the status of a newer version is written over".to_owned()) }
     }
 
     /// S7: every write to Entra was licensed in a ledger within the last ten seconds.
