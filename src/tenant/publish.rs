@@ -27,12 +27,12 @@ pub(super) async fn publish(tenant: &EntraTenant, standing: &Standing, context: 
     if is_written(tenant, &status) {
         return Ok(None);
     }
-    if let Some(left) = standing.last_word.left_to_another(&previous.conditions) {
+    if let Some(left) = standing.last_word.left_to_another(&described(&previous)) {
         return Ok(Some(left));
     }
     let api: Api<EntraTenant> = Api::all(context.client.clone());
     let mut object = tenant.clone();
-    let (event, word) = (event(&previous, &status), LastWord::had(&status.conditions));
+    let (event, word) = (event(&previous, &status), LastWord::had(&described(&status)));
     object.status = Some(Lenient::Read(status));
     within_deadline(api.replace_status(&tenant.name_any(), &PostParams::default(), &object)).await?;
     context.tenants.said(&tenant.name_any(), word);
@@ -61,6 +61,11 @@ fn status(tenant: &EntraTenant, previous: &EntraTenantStatus, standing: &Standin
         denial: selectors(tenant).next().and_then(|_| context.tenants.namespaces().denial()),
     };
     report::status(previous, &facts, context.seams.clock.now())
+}
+
+/// What a pass finds out. The list of what was abandoned is kept by others.
+fn described(status: &EntraTenantStatus) -> EntraTenantStatus {
+    EntraTenantStatus { abandoned: Vec::new(), ..status.clone() }
 }
 
 fn is_written(tenant: &EntraTenant, status: &EntraTenantStatus) -> bool {

@@ -39,7 +39,7 @@ pub(super) struct Standing {
     next: Instant,
     /// Entra asked not to come before.
     closed_until: Option<Instant>,
-    /// The conditions as this process wrote them last.
+    /// The status as this process wrote it last.
     pub(super) last_word: LastWord,
 }
 

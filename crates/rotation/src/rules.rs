@@ -210,9 +210,10 @@ fn watch(case: &Case<'_>) -> Check {
             return note(Fact::Retargeted);
         }
     }
-    let Some(current) = case.ledger.current() else { return Ok(()) };
-    case.pursue(gone(case, current), Wait::Settling)?;
-    if case.policy.is_signing() { token_signing::watch_signer(case, current) } else { Ok(()) }
+    if let Some(current) = case.ledger.current() {
+        case.pursue(gone(case, current), Wait::Settling)?;
+    }
+    if case.policy.is_signing() { token_signing::watch_signer(case) } else { Ok(()) }
 }
 
 /// Whether Entra does not list the credential any more. A signing certificate in use is gone without its Sign entry; what goes, when nothing of it is left.

@@ -74,6 +74,11 @@ impl Effects {
         self.0.turns.lock().unwrap().entry(number).or_default().push(turn);
     }
 
+    /// Nothing more is to happen.
+    pub fn disarm(&self) {
+        self.0.turns.lock().unwrap().clear();
+    }
+
     /// All effects so far by name, in order. The number of an effect is its place here.
     pub fn record(&self) -> Vec<String> {
         self.0.record.lock().unwrap().iter().map(|(_, name)| name.clone()).collect()

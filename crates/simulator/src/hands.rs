@@ -104,13 +104,22 @@ impl Hands {
     /// Changes the spec, and brings back after an hour what stood there before.
     pub fn edit_for_a_while(&self, edit: Edit) {
         let Some(resource) = self.resource() else { return };
-        let before = resource["spec"].clone();
+        let before = self.before_edits(&resource["spec"]);
         self.strangers.shorten(edit.shortens());
         self.edit(&edit.patch());
         self.later(edit::STANDS.to_std().unwrap_or_default(), move |hands| {
             let now = hands.resource().unwrap_or_default();
             hands.edit(&edit.back(&before, &now["spec"]));
         });
+    }
+
+    /// What stood in the spec before this edit, and before those that still stand as it is made.
+    fn before_edits(&self, now: &Value) -> Value {
+        let mut edited = self.strangers.edited.lock().unwrap();
+        let standing = edited.take().filter(|(until, _)| self.entra.now() <= *until);
+        let before = standing.map_or_else(|| now.clone(), |(_, before)| before);
+        *edited = Some((self.entra.now() + edit::STANDS, before.clone()));
+        before
     }
 
     /// From a minute from now on, when all that was on its way has arrived, nothing may be written.
@@ -242,6 +251,10 @@ impl Hands {
         for id in ids.iter().filter_map(|id| id.as_str()?.parse().ok()) {
             // It may be gone already.
             drop(self.entra.remove_credential(self.object, id));
+        }
+        // What signs may be what another person chose.
+        for held in self.strangers.held().iter().filter(|held| ids.contains(&held.entry["keyId"])) {
+            self.strangers.forget(held);
         }
     }
 

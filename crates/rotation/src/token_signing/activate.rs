@@ -95,7 +95,8 @@ fn missing(case: &Case<'_>, upcoming: &Entry) -> Check {
     }
 }
 
-/// An activation is repeated only while the preferred value is still the one it was licensed against, or the one that the ledger calls Current by now.
+/// An activation is repeated only while the preferred value is still the one it was licensed against, the one that the ledger calls Current by now, or one that
+/// nothing can sign by: that is nobody's choice.
 fn see_through(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint) -> Check {
     let prefers = |directory: &Directory| directory.preferred_thumbprint() == Some(thumbprint);
     match case.op(upcoming) {
@@ -119,8 +120,9 @@ fn repeat_when_over(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint, d
     let Some(op) = &upcoming.op else { return Ok(()) };
     let recorded = case.ledger.current().and_then(Entry::thumbprint).is_some_and(|t| directory.preferred_thumbprint() == Some(t));
     let unchanged = recorded || op.from == Some(preferred(directory));
+    let is_void = !matches!(case.memory.history().signer(case.now), Signer::Preferred(_));
     let over = case.now >= op.at + case.policy.late.open();
-    if over && unchanged {
+    if over && (unchanged || is_void) {
         return license_activation(case, upcoming, thumbprint);
     }
     let next = case.memory.history().read_at().map_or(case.now, |read| read + case.policy.late.proof_spread());

@@ -9,13 +9,17 @@ use crate::ledger::{Entry, Use};
 use crate::reason::{Reason, Refusal};
 use crate::signer::{Group, Signer};
 
-/// Never fight: a confirmed outside change is recorded, not undone. What a pin says is the pin's to keep.
-pub(crate) fn watch_signer(case: &Case<'_>, current: &Entry) -> Check {
+/// Never fight: a confirmed outside change is recorded, not undone. What a pin says is the pin's to keep. Who signs before there is a Current is found out as one
+/// is begun; from then on that may change as well.
+pub(crate) fn watch_signer(case: &Case<'_>) -> Check {
     let history = case.memory.history();
+    let (current, upcoming) = (case.ledger.current(), case.ledger.upcoming());
+    if current.is_none() && upcoming.is_none() {
+        return Ok(());
+    }
     let Signer::Preferred(group) = history.signer(case.now) else { return Ok(()) };
-    let known =
-        group.thumbprint == current.thumbprint() || case.ledger.upcoming().is_some_and(|next| next.thumbprint() == group.thumbprint);
-    if known || pinned(case).is_some_and(|pinned| Some(pinned) == current.thumbprint()) {
+    let is_known = [current, upcoming].into_iter().flatten().any(|entry| entry.thumbprint() == group.thumbprint);
+    if is_known || pinned(case).is_some_and(|pinned| Some(pinned) == current.and_then(Entry::thumbprint)) {
         return Ok(());
     }
     let preferred = group.thumbprint;

@@ -57,8 +57,9 @@ impl Oracle {
     /// While a newer version has worked on the resource, or nobody grants it anything, neither output nor credential is written.
     pub(super) fn is_allowed(&self, name: &str) -> Result<(), String> {
         let now = self.entra.now();
-        let is_status = name.starts_with("PUT ") && name.ends_with("/status");
-        if is_status || !self.strangers.are_writes_forbidden_at(now) {
+        // A finalizer is let go of also where nothing may be written, and another cluster has another grant.
+        let is_own = (name.starts_with("PUT ") && name.ends_with("/status")) || name.starts_with("PATCH serviceprincipalcredentials/");
+        if is_own || self.neighbour.is_some() || !self.strangers.are_writes_forbidden_at(now) {
             return Ok(());
         }
         Err(format!("{name} at {now}, while nothing may be written"))
@@ -88,10 +89,15 @@ impl Oracle {
         }
     }
 
+    /// By a whole list that one of two clusters built before the other's credential could be seen: to each the other is a person in the portal.
+    fn is_by_another_cluster(&self, mutation: &Mutation) -> bool {
+        self.neighbour.is_some() && mutation.operation == Operation::Patch && self.kind == crate::setup::Kind::Signing
+    }
+
     /// S3 and S5: the operator removes only what a ledger holds and has passed the one-way door, never what is published, and leaves no heap behind.
     pub(super) fn may_remove(&self, mutation: &Mutation) -> Result<(), String> {
         let is_operator = mutation.caller == Some(self.operator.client_id) || mutation.caller == Some(self.target.client_id);
-        if !is_operator || self.strangers.was_restored_before(mutation.at) {
+        if !is_operator || self.strangers.was_restored_before(mutation.at) || self.is_by_another_cluster(mutation) {
             return Ok(());
         }
         let context = |what: String| format!("{what}, by {:?} at {}", mutation.operation, mutation.at);
