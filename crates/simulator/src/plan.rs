@@ -98,9 +98,11 @@ impl Plan {
         self.turns.iter().any(|(_, what)| matches!(what, Disturbance::Edit(edit) if edit.patch()["deletionPolicy"] == "Retain"))
     }
 
-    /// Whether somebody takes away what nobody but a person can bring back: what signs, or the only key of an application that rolls itself.
+    /// Whether somebody takes away what nobody but a person can bring back: what signs, or the only key of an application that rolls itself. Between two
+    /// clusters a successor may be what signs.
     pub fn takes_away(&self) -> bool {
-        self.has(Happening::OursRemoved) || self.has(Happening::SecretsDeleted)
+        let by_two = self.replicas == Replicas::OtherCluster && self.has(Happening::NextRemoved);
+        self.has(Happening::OursRemoved) || self.has(Happening::SecretsDeleted) || by_two
     }
 }
 

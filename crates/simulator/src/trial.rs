@@ -173,8 +173,9 @@ async fn settle(world: &World, workflow: &Workflow, plan: &Plan, oracle: &Oracle
     }
     let before = world.effects.count();
     tokio::time::sleep(SILENCE).await;
-    // What another cluster does is news.
-    let is_told = |name: &str| plan.replicas == Replicas::OtherCluster && name.ends_with("/status");
+    // What another cluster does is news: to the count of foreign credentials, and to the bundle of those that can sign.
+    let is_news = |name: &str| name.ends_with("/status") || (workflow.kind() == Kind::Signing && name.contains(OUTPUT));
+    let is_told = |name: &str| plan.replicas == Replicas::OtherCluster && is_news(name);
     let since = world.effects.record().split_off(before).into_iter();
     let since: Vec<String> = since.filter(|name| !effects::is_beside(name) && !is_told(name)).collect();
     assert!(since.is_empty(), "written at rest: {since:#?}");

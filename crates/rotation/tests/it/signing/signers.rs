@@ -72,6 +72,28 @@ fn a_first_contact_leads_to_a_certificate_of_ours_without_a_gap(
     assert_eq!(world.entra.preferred, current.thumbprint().map(|thumbprint| thumbprint.to_string()));
 }
 
+#[test]
+fn what_is_preferred_while_the_first_one_is_under_way_is_published_within_the_hour() {
+    let mut world = World::new(policy());
+    world.run_until(|_, step| matches!(step, Step::Act(Act::Send(_, Mutation::Activate(_)))));
+    let chosen = world.somebody_adds_a_signing_certificate(world.now + hours(24 * 5));
+    world.entra.preferred = Some(chosen.to_string());
+    world.gap_excused = true;
+    world.run_for(hours(1));
+    assert_eq!(world.ledger.current().map(|current| current.origin), Some(Origin::Foreign));
+    assert_eq!(world.output.as_ref().map(|output| output.current.thumbprint()), Some(Some(chosen)));
+}
+
+#[test]
+fn an_activation_of_the_first_one_is_repeated_over_what_nothing_can_sign_by() {
+    let mut world = World::new(policy());
+    let step = world.run_until(|_, step| matches!(step, Step::Act(Act::Send(_, Mutation::Activate(_)))));
+    world.take(step);
+    world.entra.preferred = Some("F00D".to_owned());
+    world.run_for(hours(2));
+    assert_eq!(world.entra.preferred, world.ledger.current().and_then(Entry::thumbprint).map(|thumbprint| thumbprint.to_string()));
+}
+
 #[rstest]
 #[case::null(None)]
 #[case::a_typo(Some("F00D"))]
