@@ -1,5 +1,7 @@
 //! What Entra, people and clusters do to a rotation, over two rotations of each kind.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use rotation::{Detail, Fact, Look, Origin, Output, Policy, SignInResult, Step, Use};
 use rstest::rstest;
@@ -323,8 +325,23 @@ fn one_read_of_a_running_process_without_a_certificate_does_not_take_it_out_of_t
     world.entra.keys.retain(|key| key["customKeyIdentifier"] != foreign.to_string());
     world.look(&Look::Directory(Detail::WithKeys));
     world.entra = all;
-    world.run_for(minutes(2));
+    world.pass(&|_, _| false).unwrap();
     assert!(world.output.as_ref().unwrap().bundle.contains(&foreign));
+}
+
+#[test]
+fn a_credential_is_promoted_after_five_sign_ins_over_a_minute() {
+    let mut world = World::new(certificate(DAYS));
+    let sign_ins = std::cell::RefCell::new(BTreeSet::new());
+    world.run_until(|world, step| {
+        if matches!(step, Step::Look(Look::SignIn(_))) {
+            sign_ins.borrow_mut().insert(world.now);
+        }
+        matches!(step, Step::Note(Fact::Promoted(..)))
+    });
+    let sign_ins = sign_ins.into_inner();
+    assert_eq!(sign_ins.len(), 5);
+    assert!(*sign_ins.last().unwrap() - *sign_ins.first().unwrap() >= minutes(1), "{sign_ins:?}");
 }
 
 #[test]
@@ -338,7 +355,7 @@ fn what_cannot_be_proven_is_published_only_after_three_sightings_in_entra() {
     let end = world.ledger.current().unwrap().not_after.unwrap();
     world.now = end - hours(2);
     world.restart();
-    let reads = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    let reads = std::cell::RefCell::new(BTreeSet::new());
     world.run_until(|world, step| {
         if matches!(step, Step::Look(Look::Directory(_))) {
             reads.borrow_mut().insert(world.now);
