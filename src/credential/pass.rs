@@ -39,6 +39,8 @@ pub(crate) struct Pass<'a> {
     pub(super) started: Instant,
     /// Whether the resource was written, or read live, since the output or a slot was looked at.
     pub(super) is_confirmed: bool,
+    /// Whether a licence was written and nothing sent.
+    pub(super) is_in_vain: bool,
 }
 
 /// How a pass ends.
@@ -74,13 +76,10 @@ impl Pass<'_> {
         let wanted = self.ledger.upcoming().or_else(|| self.ledger.current().filter(|current| current.published_at.is_none()));
         let wanted = wanted.map(|entry| entry.id.clone()).or_else(|| Some(self.ledger.next_id(&self.policy.uid, &self.desk.memory)));
         self.desk.keyring.keep_only(wanted.as_ref());
-        let wait = match end {
-            End::After(wait) => wait,
-            End::Pause(wait) => {
-                self.desk.pause = Some(Pause { until: Instant::now() + wait, seen: self.seen() });
-                wait
-            }
-        };
+        let (End::After(wait) | End::Pause(wait)) = end;
+        if self.is_in_vain || matches!(end, End::Pause(_)) {
+            self.desk.pause = Some(Pause { until: Instant::now() + wait, seen: self.seen() });
+        }
         doubtful.map_or(wait, |lag| wait.min(lag))
     }
 
@@ -92,9 +91,12 @@ impl Pass<'_> {
         Some(left)
     }
 
+    /// Without the licences: with those of another process that pauses for the same reason, the two would wake each other.
     fn seen(&self) -> Seen {
         let output = self.context.outputs.version(&self.namespace(), self.resource.spec.output());
-        Seen { policy: self.policy.clone(), ledger: self.ledger.clone(), output }
+        let mut ledger = self.ledger.clone();
+        ledger.entries.iter_mut().for_each(|entry| entry.op = None);
+        Seen { policy: self.policy.clone(), ledger, output }
     }
 
     async fn steps(&mut self) -> Result<End, Cut> {

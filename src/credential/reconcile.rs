@@ -105,8 +105,19 @@ async fn pass(context: &Context, desk: &mut Desk, resource: Arc<ServicePrincipal
     let app = wanted.app(tenant_id, known);
     let Some(_lock) = context.registry.try_lock(app) else { return BUSY };
     let names = names(&context.tenants, &resource, tenant_id, known);
-    let mut pass =
-        Pass { context, desk, resource, policy, ledger, granted: granted.ok(), names, app, started: Instant::now(), is_confirmed: false };
+    let mut pass = Pass {
+        context,
+        desk,
+        resource,
+        policy,
+        ledger,
+        granted: granted.ok(),
+        names,
+        app,
+        started: Instant::now(),
+        is_confirmed: false,
+        is_in_vain: false,
+    };
     pass.share();
     match pass.paused() {
         Some(left) => left,

@@ -53,6 +53,7 @@ impl Pass<'_> {
     /// Nothing was sent: the licence lapses.
     fn void(&mut self, op: &Op, outcome: Result<(), Upset>) -> Result<(), Upset> {
         self.desk.memory.answered(&op.nonce, Answer::Unsent);
+        self.is_in_vain = true;
         outcome
     }
 

@@ -70,6 +70,7 @@ pub fn run(plans: &[Plan], reference: &Reference) -> Report {
     let progress = Progress::new(plans.len());
     on_all_cores(plans.len(), |number| {
         let plan = &plans[number];
+        progress.begin(number, plan);
         let undisturbed = &reference[plan.workflow];
         let verdict = verdict::of(plan, undisturbed);
         let failure = verdict.as_ref().err().map(|why| smallest(plan, undisturbed, why));
@@ -78,7 +79,7 @@ pub fn run(plans: &[Plan], reference: &Reference) -> Report {
         let mut report = report.lock().unwrap();
         report.record(plan, verdict.as_ref().ok());
         report.failures.extend(failure);
-        progress.step(report.failures.len());
+        progress.step(number, report.failures.len());
     });
     report.into_inner().unwrap()
 }
@@ -125,14 +126,23 @@ struct Progress {
     done: AtomicUsize,
     began: Instant,
     told: Mutex<Instant>,
+    running: Mutex<BTreeMap<usize, (Instant, Plan)>>,
 }
+
+/// Whoever waits wants to know for what, after this time.
+const LONG: Duration = Duration::from_secs(20);
 
 impl Progress {
     fn new(of: usize) -> Self {
-        Self { of, done: AtomicUsize::new(0), began: Instant::now(), told: Mutex::new(Instant::now()) }
+        Self { of, done: AtomicUsize::new(0), began: Instant::now(), told: Mutex::new(Instant::now()), running: Mutex::default() }
     }
 
-    fn step(&self, failures: usize) {
+    fn begin(&self, number: usize, plan: &Plan) {
+        self.running.lock().unwrap().insert(number, (Instant::now(), plan.clone()));
+    }
+
+    fn step(&self, number: usize, failures: usize) {
+        self.running.lock().unwrap().remove(&number);
         let done = self.done.fetch_add(1, Ordering::SeqCst) + 1;
         let mut told = self.told.lock().unwrap();
         if told.elapsed() < Duration::from_secs(5) && done < self.of {
@@ -141,6 +151,10 @@ impl Progress {
         *told = Instant::now();
         let seconds = self.began.elapsed().as_secs_f64();
         eprintln!("{done} of {} plans, {failures} failed, {seconds:.0} s, {:.1} a second", self.of, done as f64 / seconds.max(0.001));
+        let running = self.running.lock().unwrap();
+        for (since, plan) in running.values().filter(|(since, _)| since.elapsed() >= LONG) {
+            eprintln!("for {:.0} s by now: {plan}", since.elapsed().as_secs_f64());
+        }
     }
 }
 
