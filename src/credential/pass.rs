@@ -161,7 +161,8 @@ impl Pass<'_> {
         self.context.metrics.failed(trouble.reason);
         self.note(&Fact::Failed(trouble)).await?;
         let again = self.ledger.rotation.next_attempt.map(|at| at - self.context.now());
-        Ok(End::After(again.map_or(SOON, until)))
+        // Some looks come before the rule that waits for that time.
+        Ok(End::Pause(again.map_or(SOON, until)))
     }
 
     fn set_back(&mut self, cut: &Cut) -> End {

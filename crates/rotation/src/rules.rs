@@ -149,16 +149,20 @@ fn hold_still(case: &Case<'_>) -> Check {
     if !case.policy.suspend {
         return Ok(());
     }
+    if let Some(until) = backing_off(case) {
+        return stop(until, Wait::Suspended);
+    }
     audit(case)?;
     stop(at_rest(case).until, Wait::Suspended)
 }
 
-/// Backoff lives in status and is waived by an edit.
 fn wait_out_trouble(case: &Case<'_>) -> Check {
-    match schedule::next_attempt(case.ledger, case.policy, case.now) {
-        Some(until) if case.now < until && !case.policy.is_edited() => stop(until, Wait::BackingOff),
-        _ => Ok(()),
-    }
+    backing_off(case).map_or(Ok(()), |until| stop(until, Wait::BackingOff))
+}
+
+/// Backoff lives in status and is waived by an edit.
+fn backing_off(case: &Case<'_>) -> Option<Time> {
+    schedule::next_attempt(case.ledger, case.policy, case.now).filter(|until| case.now < *until && !case.policy.is_edited())
 }
 
 fn carry_on(case: &Case<'_>) -> Check {

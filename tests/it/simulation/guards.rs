@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chrono::TimeDelta;
 use entra_emulator::{Effect, Fault, Match};
-use kube_sim::KubeSim;
+use kube_sim::{Failure, KubeSim, RequestInfo, Verdict};
 use serde_json::{Value, json};
 
 use simulator::effects::Moment;
@@ -67,6 +67,29 @@ async fn a_write_that_is_throttled_for_long_costs_few_writes_of_status() {
     world.renew().await;
     world.run_for(TimeDelta::minutes(10)).await;
     assert!(written.load(Ordering::SeqCst) <= 60, "{} writes of status in ten minutes", written.load(Ordering::SeqCst));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_suspended_while_graph_is_down_goes_on_at_the_pace_of_the_backoff() {
+    let (world, _) = at_rest(secret()).await;
+    world.edit(json!({"spec": {"suspend": true}})).await;
+    world.entra.inject(Fault::always(Match::any(), Effect::failing(503)));
+    let written = count(&world, STATUS);
+    world.run_for(TimeDelta::hours(10)).await;
+    assert!(written.load(Ordering::SeqCst) <= 40, "{} writes of status in ten hours", written.load(Ordering::SeqCst));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_must_not_be_read_is_asked_for_at_the_pace_of_the_backoff() {
+    let (world, _) = at_rest(secret()).await;
+    world.cluster.intercept(|request: &RequestInfo| {
+        let is_secret = request.resource == "secrets" && request.name.is_some();
+        if is_secret { Verdict::Fail(Failure::forbidden("secrets is forbidden")) } else { Verdict::Pass }
+    });
+    world.cluster.delete("secrets", NAMESPACE, OUTPUT);
+    let written = count(&world, STATUS);
+    world.run_for(TimeDelta::hours(10)).await;
+    assert!(written.load(Ordering::SeqCst) <= 60, "{} writes of status in ten hours", written.load(Ordering::SeqCst));
 }
 
 #[tokio::test(start_paused = true)]
