@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use chrono::TimeDelta;
 use entra_emulator::{Effect, Fault, Match};
 use kube_sim::{Failure, KubeSim, RequestInfo, Verdict};
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use simulator::effects::Moment;
@@ -69,11 +70,15 @@ async fn a_write_that_is_throttled_for_long_costs_few_writes_of_status() {
     assert!(written.load(Ordering::SeqCst) <= 60, "{} writes of status in ten minutes", written.load(Ordering::SeqCst));
 }
 
+#[rstest]
+#[case::suspended(json!({"suspend": true}))]
+#[case::edited(json!({"rotation": {"overlap": "3h"}}))]
+#[case::renewed(json!({"rotation": {"notIssuedBefore": "2026-01-01T00:01:00Z"}}))]
 #[tokio::test(start_paused = true)]
-async fn who_is_suspended_while_graph_is_down_goes_on_at_the_pace_of_the_backoff() {
+async fn while_graph_is_down_nothing_is_asked_more_often_than_the_backoff_allows(#[case] edit: Value) {
     let (world, _) = at_rest(secret()).await;
-    world.edit(json!({"spec": {"suspend": true}})).await;
     world.entra.inject(Fault::always(Match::any(), Effect::failing(503)));
+    world.edit(json!({"spec": edit})).await;
     let written = count(&world, STATUS);
     world.run_for(TimeDelta::hours(10)).await;
     assert!(written.load(Ordering::SeqCst) <= 40, "{} writes of status in ten hours", written.load(Ordering::SeqCst));

@@ -38,7 +38,7 @@ impl Tally {
 
     /// One request goes, in place of the one that waits longest.
     pub(super) fn take(&mut self, pace: Pace, now: DateTime<Utc>) {
-        self.rested_at = Some(self.rested_at(pace, now) + pace.every);
+        self.rested_at = Some(self.rested_at(now) + pace.every);
         self.flying += 1;
         self.promised.pop_front();
     }
@@ -46,12 +46,16 @@ impl Tally {
     /// When the pace lets the n-th request from now go; 1 is the next.
     pub(super) fn ready_at(&self, turn: usize, pace: Pace, now: DateTime<Utc>) -> DateTime<Utc> {
         let turn = i32::try_from(turn).unwrap_or(i32::MAX).min(1_000_000);
-        (self.rested_at(pace, now) + pace.every * turn - pace.every * pace.burst).max(now)
+        (self.rested_at(now) + pace.every * turn - pace.every * pace.burst).max(now)
     }
 
-    /// After a jump of the clock back, no later than a whole burst.
-    fn rested_at(&self, pace: Pace, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.rested_at.map_or(now, |at| at.clamp(now, now + pace.every * pace.burst))
+    fn rested_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.rested_at.map_or(now, |at| at.max(now))
+    }
+
+    /// After a jump of the clock back, it is whole no later than after a whole burst from now on.
+    pub(super) fn rewind(&mut self, pace: Pace, now: DateTime<Utc>) {
+        self.rested_at = self.rested_at.map(|at| at.min(now + pace.every * pace.burst));
     }
 
     /// One request is over. Whether there was one.

@@ -136,6 +136,16 @@ fn no_pause_and_no_jump_of_the_clock_closes_a_lane_for_more_than_an_hour() {
 }
 
 #[test]
+fn a_share_goes_on_at_its_pace_after_a_jump_of_the_clock_back() {
+    let mut pacing = Pacing::default();
+    assert_eq!(sent_at(&mut pacing, Lane::ReadWithKeys, "some", start(), 30), 30);
+    let earlier = start() - TimeDelta::days(1);
+    let ready = pacing.take(Lane::ReadWithKeys, &share("some"), earlier).unwrap_err();
+    assert!(ready <= earlier + TimeDelta::seconds(1), "{}", ready - earlier);
+    assert_eq!(sent_at(&mut pacing, Lane::ReadWithKeys, "some", ready, 1), 1);
+}
+
+#[test]
 fn a_limit_that_is_near_makes_writes_go_one_by_one_for_ten_seconds() {
     let strained = |used: f64| {
         let mut pacing = Pacing::default();

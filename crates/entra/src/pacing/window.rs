@@ -158,6 +158,8 @@ impl Window {
         for answered in self.answered.iter_mut().rev().take_while(|answered| answered.at > latest) {
             answered.at = latest;
         }
+        let pace = self.limit.pace();
+        self.shares.values_mut().for_each(|tally| tally.rewind(pace, now));
     }
 
     /// How much room is spoken for: others who had less and who have been told to come now.
