@@ -106,6 +106,8 @@ pub struct World {
     pub answers_are_unreadable: bool,
     /// The certificate in the output that was handed over.
     seed: Option<Thumbprint>,
+    /// What Entra never told a name of, and is left to expire.
+    pub left_to_expire: BTreeSet<Thumbprint>,
     /// The keyIds that addKey told.
     told: BTreeMap<Thumbprint, KeyId>,
     /// What app management policies allow, if they may be read.
@@ -188,6 +190,7 @@ impl World {
             metadata: None,
             answers_are_unreadable: false,
             seed: None,
+            left_to_expire: BTreeSet::new(),
             told: BTreeMap::new(),
             limits: None,
             proofs_refused: None,

@@ -104,7 +104,9 @@ impl World {
         self.memory.licensing(&nonce);
         let ledger = self.ledger.apply(fact, &Stamp { now: self.now, nonce }, &self.policy, &self.memory);
         let name = format!("{fact:?}").split(['(', ' ']).next().unwrap().to_owned();
+        let left = if let Fact::LeftToExpire(_, thumbprint) = fact { *thumbprint } else { None };
         self.effect(&format!("status {name}"), |world| {
+            world.left_to_expire.extend(left);
             world.ledger = ledger;
             world.memory.settle(&world.ledger);
             world.policy.observed_generation = Some(world.policy.generation);

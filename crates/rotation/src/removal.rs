@@ -99,7 +99,8 @@ fn names(shown: &Projection, entry: &Entry) -> bool {
 
 /// Nobody was ever given it, and nothing that works is published: nobody depends on it, and it must not be in the way of the next one.
 fn is_superfluous(case: &Case<'_>, entry: &Entry) -> bool {
-    let serving = case.ledger.current().is_some_and(|current| current.is_valid_at(case.now));
+    let serving =
+        case.ledger.current().is_some_and(|current| current.is_valid_at(case.now) && gone(case, current) != Conclusion::Confirmed);
     let shown = case.memory.shown().is_some_and(|shown| names(shown, entry));
     !serving && !shown && entry.origin == Origin::Made && entry.published_at.is_none() && entry.signing().is_none()
 }

@@ -40,7 +40,8 @@ pub(super) fn recorded(object: &Object, members: &[&Member]) -> Result<Vec<usize
 pub(super) fn is_left_to_expire(listed: &Value, members: &[&Member]) -> bool {
     let rolls_itself = members.iter().find(|member| member.sort == Sort::SelfRolled);
     let end = listed["endDateTime"].as_str().map(crate::time);
-    rolls_itself.zip(end).is_some_and(|(member, end)| end <= member.world.now)
+    let is_left = |member: &Member| certificate_of(listed).is_some_and(|certificate| member.world.left_to_expire.contains(&certificate));
+    rolls_itself.zip(end).is_some_and(|(member, end)| end <= member.world.now || is_left(member))
 }
 
 /// The entry of a member's ledger that names what is listed: by keyId, by certificate, or by its mark.

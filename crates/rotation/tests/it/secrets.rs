@@ -58,6 +58,20 @@ fn an_answer_that_cannot_be_read_is_a_lost_answer() {
     assert_eq!(world.entra.passwords.len(), 1);
 }
 
+#[test]
+fn what_was_given_up_goes_although_the_published_one_was_removed_by_hand() {
+    let mut world = World::new(secret(6));
+    world.run_for(hours(24));
+    world.somebody_removes_all_but(&[]);
+    world.gap_excused = true;
+    world.answers_are_unreadable = true;
+    world.run_for(hours(12));
+    world.answers_are_unreadable = false;
+    world.run_for(hours(12));
+    world.assert_settled();
+    assert_eq!(world.entra.passwords.len(), 1);
+}
+
 #[rstest]
 fn a_secret_that_somebody_named_like_ours_but_no_ledger_knows_is_never_removed(
     #[values("00000000-0000-4000-8000-000000000000", "ffffffff-0000-4000-8000-000000000001")] key_id: &str,
