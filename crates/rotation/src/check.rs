@@ -176,8 +176,13 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Sends the write if its licence is good, else asks for the licence.
+    /// Sends the write if its licence is good, else asks for the licence. Nothing is sent to another object than the ledger's: the rule that watches finds out
+    /// whether it is another one.
     pub(crate) fn send(&self, entry: &Entry, licence: Licence, mutation: Mutation) -> Check {
+        let read = self.memory.history().latest().map(|directory| directory.object_id);
+        if self.ledger.target.as_ref().zip(read).is_some_and(|(target, read)| target.object_id != read) {
+            return wait(self.now + self.policy.late.late() / 3, Wait::Settling);
+        }
         let good = |op: &Op| op.outcome.is_none() && op.kind == licence.kind && op.kept == licence.kept && op.from == licence.from;
         let licensed = entry.op.as_ref().is_some_and(good);
         match self.op(entry) {

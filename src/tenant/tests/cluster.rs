@@ -107,7 +107,8 @@ async fn conditions_of_others_stay_and_a_status_that_nobody_understands_is_repla
     object["status"]["conditions"].as_array_mut().unwrap().push(foreign.clone());
     object["status"]["observedGeneration"] = json!(0);
     world.sim.put(object.clone());
-    pass(1).await;
+    // Who writes after us has the last word for a minute.
+    pass(61).await;
     assert_eq!(world.status()["observedGeneration"], 1);
     assert_eq!(world.status()["conditions"][3], foreign);
     object["status"] = json!({"conditions": "none"});
