@@ -33,6 +33,10 @@ pub(crate) struct Desk {
     pub(crate) keystore_password: Option<Sensitive<String>>,
     /// Passes in a row that the API server cut short.
     pub(crate) setbacks: u32,
+    /// When the next attempt after the last failure is due.
+    pub(crate) fails_until: Option<Instant>,
+    /// Failures in a row before that.
+    pub(crate) early_failures: u32,
     /// What the last pass waits for although the record does not say so.
     pub(crate) pause: Option<Pause>,
 }
@@ -79,6 +83,8 @@ impl Desk {
             told: BTreeMap::new(),
             keystore_password: None,
             setbacks: 0,
+            fails_until: None,
+            early_failures: 0,
             pause: None,
         }
     }

@@ -43,6 +43,9 @@ pub(crate) struct Pass<'a> {
     pub(super) is_in_vain: bool,
 }
 
+/// Failures in a row before the next attempt is due: a few passes find out what became of the resource.
+const EARLY: u32 = 5;
+
 /// How a pass ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum End {
@@ -160,9 +163,17 @@ impl Pass<'_> {
         warn!(reason = %trouble.reason, message = trouble.message, "failed");
         self.context.metrics.failed(trouble.reason);
         self.note(&Fact::Failed(trouble)).await?;
-        let again = self.ledger.rotation.next_attempt.map(|at| at - self.context.now());
-        // Some looks come before the rule that waits for that time.
-        Ok(End::Pause(again.map_or(SOON, until)))
+        Ok(self.back_off())
+    }
+
+    /// The record of a failure begins the next pass, which describes what became of the resource, and rests. Where a rule that comes before the one that waits
+    /// fails again and again, the next attempt is waited for all the same.
+    fn back_off(&mut self) -> End {
+        self.is_in_vain = false;
+        let again = self.ledger.rotation.next_attempt.map_or(SOON, |at| until(at - self.context.now()));
+        let is_early = self.desk.fails_until.replace(Instant::now() + again).is_some_and(|until| Instant::now() < until);
+        self.desk.early_failures = if is_early { self.desk.early_failures.saturating_add(1) } else { 0 };
+        if self.desk.early_failures < EARLY { End::After(again) } else { End::Pause(again) }
     }
 
     fn set_back(&mut self, cut: &Cut) -> End {
