@@ -27,9 +27,10 @@ pub(super) async fn publish(tenant: &EntraTenant, standing: &Standing, context: 
     if is_written(tenant, &status) {
         return Ok(None);
     }
-    // Another one of this version can be read.
-    let left = || standing.last_word.left_to_another(&described(&previous));
-    if let Some(left) = tenant.status.as_ref().and_then(|status| status.read().ok()).and_then(|_| left()) {
+    // What cannot be read is not by another process of this version.
+    if let Some(Lenient::Read(shown)) = &tenant.status
+        && let Some(left) = standing.last_word.left_to_another(&described(shown))
+    {
         return Ok(Some(left));
     }
     let api: Api<EntraTenant> = Api::all(context.client.clone());

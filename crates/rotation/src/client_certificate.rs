@@ -7,7 +7,7 @@ use entra_types::Thumbprint;
 use crate::case::{Case, Claim, Fact, Licence, Look, Mutation, Projection, Proof, Wait};
 use crate::check::{Check, look, note};
 use crate::history::{Conclusion, Detail, Directory};
-use crate::ledger::{Detail as EntryDetail, Entry, OpKind, SlotName, Target, Use};
+use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Target, Use};
 use crate::memory::{Material, Output};
 use crate::op::OpState;
 use crate::policy::Kind;
@@ -82,9 +82,7 @@ fn proof_of(case: &Case<'_>, may: impl Fn(Thumbprint) -> bool) -> Option<Proof> 
     let listed = |thumbprint| !case.memory.history().holders(thumbprint).is_empty();
     let staged = [Use::Current, Use::Previous].into_iter().flat_map(|r#use| case.ledger.all(r#use)).find_map(|entry| {
         // The slot may be the next one's by now.
-        let holds_it =
-            |name: &SlotName| case.memory.slot(*name).is_none_or(|slot| slot.is_some_and(|slot| slot.entry.as_ref() == Some(&entry.id)));
-        let name = entry.slot().filter(holds_it)?;
+        let name = entry.slot().filter(|name| case.memory.slot(*name).is_none() || staging::holds(case, *name, entry))?;
         entry.thumbprint().filter(|thumbprint| may(*thumbprint) && listed(*thumbprint))?;
         entry.is_valid_at(case.now).then(|| Proof::Slot(entry.id.clone(), name))
     });

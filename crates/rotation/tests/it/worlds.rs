@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use rotation::{Detail, Fact, Look, Origin, Output, Policy, SignInResult, Step, Use};
+use rotation::{Detail, Fact, Look, Origin, Output, Policy, SignInResult, Step, Time, Use};
 use rstest::rstest;
 
 use crate::world::{Fault, World, certificate, secret, signing, time};
@@ -333,17 +333,22 @@ fn one_read_of_a_running_process_without_a_certificate_does_not_take_it_out_of_t
     assert!(!shows(&world));
 }
 
-#[test]
-fn a_credential_is_promoted_after_five_sign_ins_over_a_minute() {
-    let mut world = World::new(certificate(DAYS));
-    let sign_ins = std::cell::RefCell::new(BTreeSet::new());
+/// Runs until something is promoted, and answers when it looked at what is wanted.
+fn looks_before_promotion(world: &mut World, wanted: impl Fn(&Look) -> bool) -> BTreeSet<Time> {
+    let looks = std::cell::RefCell::new(BTreeSet::new());
     world.run_until(|world, step| {
-        if matches!(step, Step::Look(Look::SignIn(_))) {
-            sign_ins.borrow_mut().insert(world.now);
+        if matches!(step, Step::Look(look) if wanted(look)) {
+            looks.borrow_mut().insert(world.now);
         }
         matches!(step, Step::Note(Fact::Promoted(..)))
     });
-    let sign_ins = sign_ins.into_inner();
+    looks.into_inner()
+}
+
+#[test]
+fn a_credential_is_promoted_after_five_sign_ins_over_a_minute() {
+    let mut world = World::new(certificate(DAYS));
+    let sign_ins = looks_before_promotion(&mut world, |look| matches!(look, Look::SignIn(_)));
     assert_eq!(sign_ins.len(), 5);
     assert!(*sign_ins.last().unwrap() - *sign_ins.first().unwrap() >= minutes(1), "{sign_ins:?}");
 }
@@ -359,14 +364,7 @@ fn what_cannot_be_proven_is_published_only_after_three_sightings_in_entra() {
     let end = world.ledger.current().unwrap().not_after.unwrap();
     world.now = end - hours(2);
     world.restart();
-    let reads = std::cell::RefCell::new(BTreeSet::new());
-    world.run_until(|world, step| {
-        if matches!(step, Step::Look(Look::Directory(_))) {
-            reads.borrow_mut().insert(world.now);
-        }
-        matches!(step, Step::Note(Fact::Promoted(..)))
-    });
-    let reads = reads.into_inner();
+    let reads = looks_before_promotion(&mut world, |look| matches!(look, Look::Directory(_)));
     assert!(reads.len() >= 3 && *reads.last().unwrap() - *reads.first().unwrap() >= minutes(1), "{reads:?}");
     assert!(world.now < end);
 }

@@ -8,6 +8,7 @@ use entra_emulator::{Mutation, Operation};
 use serde_json::Value;
 
 use super::{Oracle, RESOURCE, annotation, entries};
+use crate::setup::Kind;
 use crate::strangers::Held;
 use crate::world::{NAMESPACE, credentials};
 
@@ -91,7 +92,7 @@ impl Oracle {
 
     /// By a whole list that one of two clusters built before the other's credential could be seen: to each the other is a person in the portal.
     fn is_by_another_cluster(&self, mutation: &Mutation) -> bool {
-        self.neighbour.is_some() && mutation.operation == Operation::Patch && self.kind == crate::setup::Kind::Signing
+        self.neighbour.is_some() && mutation.operation == Operation::Patch && self.kind == Kind::Signing
     }
 
     /// S3 and S5: the operator removes only what a ledger holds and has passed the one-way door, never what is published, and leaves no heap behind.
