@@ -38,6 +38,7 @@ pub(super) fn name(fact: &Fact) -> &'static str {
         Fact::Published(_) => "Published",
         Fact::Recovered => "Recovered",
         Fact::Retargeted => "Retargeted",
+        Fact::Remembered(_) => "Remembered",
         Fact::Seeded(_) => "Seeded",
         Fact::Retired(..) => "Retiring",
     }
@@ -106,6 +107,13 @@ fn describe(fact: &Fact) -> Option<(EventType, String)> {
         Fact::Adopted(claim) => normal(format!("A credential that somebody else made was handed over; it is recorded as {}.", claim.id)),
         Fact::Seeded(claim) => {
             normal(format!("The certificate in the output works; the application rolls it from here on. It is recorded as {}.", claim.id))
+        }
+        Fact::Remembered(claim) => {
+            let note = format!(
+                "Credential {} is published and listed in Entra, but the status did not know it, as one does that was restored from a backup. It is recorded again.",
+                claim.id
+            );
+            Some((EventType::Warning, note))
         }
         Fact::Approved(id) => normal(format!("Credential {id} was approved.")),
         Fact::Reinstated(id) => normal(format!("Credential {id} was chosen to sign and is the current one.")),

@@ -49,16 +49,22 @@ impl Pass<'_> {
     }
 
     async fn own_pairs(&mut self) -> Result<Vec<(EntryId, KeyPair)>, Upset> {
-        if self.ledger.entries.is_empty() {
-            let seed = self.key_pair_of_output().await?;
-            return Ok(seed.map(|pair| (self.ledger.next_id(&self.policy.uid, &self.desk.memory), pair)).into_iter().collect());
-        }
         let ids: Vec<EntryId> = self.ledger.entries.iter().map(|entry| entry.id.clone()).collect();
-        let mut pairs = Vec::with_capacity(ids.len());
+        let mut pairs = Vec::with_capacity(ids.len() + 1);
         for id in ids {
             pairs.extend(self.key_pair(&id).await?.map(|pair| (id, pair)));
         }
+        if let Some(id) = self.unrecorded_output() {
+            pairs.extend(self.key_pair_of_output().await?.map(|pair| (id, pair)));
+        }
         Ok(pairs)
+    }
+
+    /// By which id the output's key goes, if no entry has it: it is the one to begin with, or a restored status has forgotten it.
+    fn unrecorded_output(&self) -> Option<EntryId> {
+        let forgotten = || Some(&self.desk.memory.shown()?.entry).filter(|id| self.ledger.is_ahead(id, &self.policy.uid)).cloned();
+        let first = || self.ledger.entries.is_empty().then(|| self.ledger.next_id(&self.policy.uid, &self.desk.memory));
+        forgotten().or_else(first)
     }
 
     /// `None` if it is refused, else the time that the answer tells.

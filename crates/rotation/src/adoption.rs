@@ -84,14 +84,15 @@ pub(crate) fn recorded(name: &str) -> String {
 }
 
 /// A listed credential as an entry of the ledger would name it.
-struct Found {
-    detail: EntryDetail,
-    key_ids: BTreeSet<KeyId>,
-    end: Option<crate::time::Time>,
+pub(crate) struct Found {
+    pub(crate) detail: EntryDetail,
+    pub(crate) key_ids: BTreeSet<KeyId>,
+    /// Of the certificate itself.
+    pub(crate) end: Option<crate::time::Time>,
 }
 
 impl Found {
-    fn of(case: &Case<'_>, id: KeyId, view: &Credential) -> Option<Self> {
+    pub(crate) fn of(case: &Case<'_>, id: KeyId, view: &Credential) -> Option<Self> {
         let history = case.memory.history();
         let group = history.groups().into_iter().find(|group| group.key_ids.contains(&id));
         match (&case.policy.kind, group) {

@@ -1,6 +1,6 @@
 //! What the other resources on the same application are doing. Application and service principal of one clientID conflict with each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entra_types::{KeyId, ObjectId};
 
@@ -13,7 +13,7 @@ pub struct Application {
     frozen_until: Option<Time>,
     busy_until: Option<Time>,
     unidentified_until: Option<Time>,
-    known: BTreeSet<KeyId>,
+    known: BTreeMap<KeyId, Time>,
     leaving: BTreeSet<KeyId>,
     rival: Option<String>,
 }
@@ -37,7 +37,8 @@ impl Application {
 
     fn add(&mut self, entry: &Entry, same_object: bool, late: Lateness, now: Time) {
         if same_object && matches!(entry.r#use, Use::Next | Use::Current | Use::Previous) {
-            self.known.extend(&entry.key_ids);
+            let made_by = entry.made_by(late);
+            self.known.extend(entry.key_ids.iter().map(|id| (*id, made_by)));
         }
         let Some(op) = &entry.op else { return };
         if op.outcome.is_none() {
@@ -66,19 +67,19 @@ impl Application {
         self.busy_until.max(self.unidentified_until).filter(|until| now < *until)
     }
 
-    /// Every keyId that must be on the list.
-    pub(crate) fn known(&self) -> &BTreeSet<KeyId> {
+    /// Every keyId that must be on the list, and when it was there at the latest.
+    pub(crate) fn known(&self) -> &BTreeMap<KeyId, Time> {
         &self.known
     }
 
     /// Every credential on the object that another resource's ledger names.
     pub fn named(&self) -> BTreeSet<KeyId> {
-        self.known.union(&self.leaving).copied().collect()
+        self.known.keys().chain(&self.leaving).copied().collect()
     }
 
     /// Whether another resource on the object counts on this credential, or is removing it.
     pub(crate) fn claims(&self, id: &KeyId) -> bool {
-        self.known.contains(id) || self.leaving.contains(id)
+        self.known.contains_key(id) || self.leaving.contains(id)
     }
 
     /// KeyIds whose removal was licensed lately: a list that shows them is stale.
@@ -140,7 +141,7 @@ mod tests {
     #[case(Use::Retiring, false)]
     #[case(Use::Abandoned, false)]
     fn what_others_count_on_must_be_listed(#[case] r#use: Use, #[case] known: bool) {
-        assert_eq!(of(vec![entry(1, r#use)], at(0)).known().contains(&key_id(1)), known);
+        assert_eq!(of(vec![entry(1, r#use)], at(0)).known().contains_key(&key_id(1)), known);
     }
 
     #[test]

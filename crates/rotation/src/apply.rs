@@ -8,7 +8,7 @@ use entra_types::KeyId;
 use crate::case::{Claim, Fact, Licence, Trouble};
 use crate::foreign;
 use crate::id::EntryId;
-use crate::ledger::{Detail, Entry, Failure, Ledger, MOST_FORGOTTEN, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
+use crate::ledger::{Detail, Entry, Failure, Ledger, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
 use crate::memory::{Attempt, Memory};
 use crate::policy::Policy;
 use crate::schedule;
@@ -79,6 +79,10 @@ impl Ledger {
             Fact::Approved(_) => {}
             Fact::Adopted(claim) => self.adopt(claim, stamp, policy),
             Fact::Seeded(claim) => self.claim(claim, Origin::Adopted, Use::Current, stamp, policy),
+            Fact::Remembered(claim) => {
+                self.claim(claim, Origin::Made, Use::Current, stamp, policy);
+                self.end_rotation();
+            }
             Fact::Reinstated(id) => self.reinstate(id),
             Fact::ForeignLost(id, lost) => self.with(id, |entry| {
                 if let Some(op) = &mut entry.op {
@@ -154,13 +158,6 @@ impl Ledger {
         }
     }
 
-    /// The number of this id, which is the next one or a later one, and the number after it.
-    fn number_of(&self, id: &EntryId, uid: &str) -> Option<(u32, u32)> {
-        let numbers = self.next_seq..self.next_seq.saturating_add(MOST_FORGOTTEN);
-        let seq = numbers.into_iter().find(|seq| EntryId::derive(uid, *seq) == *id)?;
-        Some((seq, seq.checked_add(1)?))
-    }
-
     /// A foreign signer that is recorded already only changes hands.
     fn adopt(&mut self, claim: &Claim, stamp: &Stamp, policy: &Policy) {
         let now = whole(stamp.now);
@@ -195,7 +192,11 @@ impl Ledger {
                 self.with(id, |entry| (entry.r#use, entry.published_at) = (Use::Current, None));
             }
         }
-        // What is not in Entra as far as the ledger knows was never used.
+        self.end_rotation();
+    }
+
+    /// What is not in Entra as far as the ledger knows was never used.
+    fn end_rotation(&mut self) {
         for next in self.entries.iter_mut().filter(|entry| entry.r#use == Use::Next) {
             let known = next.thumbprint().is_some() && !next.key_ids.is_empty();
             next.r#use = if known { Use::Previous } else { Use::Abandoned };

@@ -200,6 +200,8 @@ pub enum Fact {
     Abandoned(EntryId),
     /// The certificate that the output holds is the one that the target rolls itself with from here on.
     Seeded(Box<Claim>),
+    /// What the output names is Current, though a restored status has forgotten it.
+    Remembered(Box<Claim>),
     /// Nothing of it is left.
     Dropped(EntryId),
     /// It cannot be removed, as Entra's name for it is not known, and its slot is needed.

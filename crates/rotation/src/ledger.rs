@@ -7,10 +7,10 @@ use entra_types::{ClientId, KeyId, ObjectId, ObjectKind, TenantId, Thumbprint};
 use crate::id::EntryId;
 use crate::memory::Memory;
 use crate::reason::{Cause, Reason};
-use crate::time::Time;
+use crate::time::{LICENCE, Lateness, Time};
 
 /// More credentials than a resource is given between a backup and its restoration.
-pub(crate) const MOST_FORGOTTEN: u32 = 256;
+const MOST_FORGOTTEN: u32 = 256;
 
 /// The record of one resource.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -260,6 +260,18 @@ impl Ledger {
         self.first(Use::Next)
     }
 
+    /// Whether the id is that of a number that is still to be given.
+    pub fn is_ahead(&self, id: &EntryId, uid: &str) -> bool {
+        self.entry(id).is_none() && self.number_of(id, uid).is_some()
+    }
+
+    /// The number of this id, which is the next one or a later one, and the number after it.
+    pub(crate) fn number_of(&self, id: &EntryId, uid: &str) -> Option<(u32, u32)> {
+        let numbers = self.next_seq..self.next_seq.saturating_add(MOST_FORGOTTEN);
+        let seq = numbers.into_iter().find(|seq| EntryId::derive(uid, *seq) == *id)?;
+        Some((seq, seq.checked_add(1)?))
+    }
+
     /// The id that the next claim takes: the first that nothing seen carries. A status that was restored from a backup has forgotten numbers that were given
     /// away since, and a mark must never name two credentials.
     pub fn next_id(&self, uid: &str, memory: &Memory) -> EntryId {
@@ -293,6 +305,12 @@ impl Entry {
             Detail::ClientSecret { .. } | Detail::ClientCertificate { .. } => None,
             Detail::TokenSigning(signing) => Some(signing),
         }
+    }
+
+    /// When it was there at the latest, as far as the ledger says: replicas may still have shown the object without it.
+    pub(crate) fn made_by(&self, late: Lateness) -> Time {
+        let made = self.op.as_ref().filter(|op| op.kind.is_creation() || op.kind == OpKind::AddVerifyByUpdate).map(|op| op.at);
+        made.max(self.published_at).unwrap_or(self.issued_at).max(self.issued_at) + LICENCE.min(late.late() / 15)
     }
 
     /// Whether Entra accepts it at that time by its dates.

@@ -33,6 +33,7 @@ mod check;
 mod client_certificate;
 mod client_secret;
 mod foreign;
+mod forgotten;
 mod gates;
 mod op;
 mod proving;

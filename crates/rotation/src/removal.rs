@@ -160,17 +160,21 @@ pub(crate) fn names_to_learn(case: &Case<'_>, entry: &Entry) -> Option<Fact> {
     made.or_else(|| unnamed(case, entry))
 }
 
-/// The names of a credential that was given up before the ledger knew any: by our mark, and a certificate by its thumbprint as well.
 fn unnamed(case: &Case<'_>, entry: &Entry) -> Option<Fact> {
     if !entry.key_ids.is_empty() {
         return None;
     }
-    let key_ids = match &entry.detail {
+    let key_ids = listed_names(case, entry);
+    (!key_ids.is_empty()).then(|| Fact::Named(entry.id.clone(), key_ids))
+}
+
+/// The names that the last read shows of a credential whose names the ledger need not hold: by our mark, and a certificate by its thumbprint as well.
+pub(crate) fn listed_names(case: &Case<'_>, entry: &Entry) -> BTreeSet<KeyId> {
+    match &entry.detail {
         EntryDetail::ClientSecret { .. } => client_secret::marked(case, entry),
         EntryDetail::ClientCertificate { thumbprint, .. } => certified(case, entry, *thumbprint),
-        EntryDetail::TokenSigning(_) => BTreeSet::new(),
-    };
-    (!key_ids.is_empty()).then(|| Fact::Named(entry.id.clone(), key_ids))
+        EntryDetail::TokenSigning(_) => token_signing::unidentified(case, entry).map(|group| group.key_ids).unwrap_or_default(),
+    }
 }
 
 fn certified(case: &Case<'_>, entry: &Entry, thumbprint: Thumbprint) -> BTreeSet<KeyId> {
@@ -329,15 +333,18 @@ fn wait_for_others(case: &Case<'_>, entry: &Entry) -> Check {
     }
 }
 
-/// Every keyId that some ledger counts on, unless rule 5 says that it is gone.
+/// Every keyId that some ledger counts on, unless rule 5 says that it is gone: by reads since it was made.
 fn expected<'a>(case: &'a Case<'_>, entry: &'a Entry) -> impl Iterator<Item = KeyId> + 'a {
+    let late = case.policy.late;
     let counted = |other: &&Entry| matches!(other.r#use, Use::Next | Use::Current | Use::Previous);
-    let own = case.others(Some(&entry.id)).filter(counted).flat_map(|other| other.key_ids.iter());
-    let absent = |id: &KeyId| {
-        let without = |views: &[entra_types::Credential]| !views.iter().any(|view| view.key_id.as_ref() == Some(id));
-        case.memory.history().conclude(case.policy.late.late(), |_, views| without(views)) == Conclusion::Confirmed
+    let named = move |other: &'a Entry| other.key_ids.iter().map(move |id| (*id, other.made_by(late)));
+    let own = case.others(Some(&entry.id)).filter(counted).flat_map(named);
+    let others = case.application.known().iter().map(|(id, made_by)| (*id, *made_by));
+    let is_absent = move |id: KeyId, made_by: Time| {
+        let without = |views: &[Credential]| !views.iter().any(|view| view.key_id == Some(id));
+        case.memory.history().conclude_since(made_by, late.late(), |_, views| without(views)) == Conclusion::Confirmed
     };
-    own.chain(case.application.known()).copied().filter(move |id| !absent(id))
+    own.chain(others).filter(move |(id, made_by)| !is_absent(*id, *made_by)).map(|(id, _)| id)
 }
 
 fn leaving<'a>(case: &'a Case<'_>, entry: &'a Entry) -> impl Iterator<Item = KeyId> + 'a {

@@ -9,7 +9,7 @@ use crate::check::{Check, act, all, look, note, stop, wait};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Use};
 use crate::memory::{Attempt, Made};
 use crate::op::{OpState, Removal};
-use crate::removal::{is_absent, names_to_learn, quiet_list, removable};
+use crate::removal::{is_absent, listed_names, names_to_learn, quiet_list, removable};
 use crate::time::Time;
 use crate::{client_certificate, foreign, schedule};
 
@@ -77,6 +77,7 @@ fn let_go(case: &Case<'_>) -> Check {
     for entry in case.ledger.entries.iter().filter(|entry| entry.origin != Origin::Foreign) {
         left.extend(&entry.key_ids);
         if entry.key_ids.is_empty() {
+            left.extend(listed_names(case, entry));
             left.extend(told(case, entry)?);
         }
     }

@@ -11,9 +11,10 @@ use crate::memory::Output;
 use crate::op::OpState;
 use crate::policy::Kind;
 use crate::reason::{Cause, Reason, Refusal};
-use crate::time::{LICENCE, Lateness, Time};
+use crate::time::Time;
 use crate::{
-    adoption, client_certificate, client_secret, foreign, proving, removal, revocation, schedule, self_rolling, staging, token_signing,
+    adoption, client_certificate, client_secret, foreign, forgotten, proving, removal, revocation, schedule, self_rolling, staging,
+    token_signing,
 };
 
 type Rule = fn(&Case<'_>) -> Check;
@@ -109,6 +110,7 @@ fn keep_published(case: &Case<'_>) -> Check {
         }
         return refuse(case, Reason::OutputNotOurs, why.clone());
     }
+    forgotten::remember(case)?;
     let Some(current) = case.ledger.current() else { return self_rolling::seed(case) };
     let expected = match case.policy.kind {
         Kind::ClientSecret => client_secret::projection(case, current)?,
@@ -223,16 +225,10 @@ fn watch(case: &Case<'_>) -> Check {
 /// Whether Entra does not list the credential any more. A signing certificate in use is gone without its Sign entry; what goes, when nothing of it is left.
 pub(crate) fn gone(case: &Case<'_>, entry: &Entry) -> Conclusion {
     let whole = entry.signing().is_none() || !matches!(entry.r#use, Use::Next | Use::Current);
-    case.memory.history().conclude_since(made_by(entry, case.policy.late), case.policy.late.late(), |_, views| {
+    case.memory.history().conclude_since(entry.made_by(case.policy.late), case.policy.late.late(), |_, views| {
         let listed = |view: &Credential| (whole || view.is_sign()) && view.key_id.is_some_and(|id| entry.key_ids.contains(&id));
         !entry.key_ids.is_empty() && !views.iter().any(listed)
     })
-}
-
-/// When an entry was there at the latest, as far as the ledger says: replicas may still have shown the object without it.
-fn made_by(entry: &Entry, late: Lateness) -> Time {
-    let made = entry.op.as_ref().filter(|op| op.kind.is_creation()).map(|op| op.at);
-    made.max(entry.published_at).max(Some(entry.issued_at)).unwrap_or(entry.issued_at) + LICENCE.min(late.late() / 15)
 }
 
 fn begin(case: &Case<'_>) -> Check {

@@ -149,8 +149,20 @@ fn what_a_ledger_counts_on_must_be_listed(#[case] used_as: Use, #[case] expected
 
 #[test]
 fn what_is_gone_by_three_reads_that_span_late_is_not_expected_any_more() {
-    assert_eq!(List { other: Some(entry(5, Use::Previous)), ..quiet() }.judged(), kept(&[9]));
-    assert_eq!(List { sibling: Some(entry(5, Use::Previous)), ..quiet() }.judged(), kept(&[9]));
+    let gone = || Some(Entry { issued_at: at(-60), ..entry(5, Use::Previous) });
+    assert_eq!(List { other: gone(), ..quiet() }.judged(), kept(&[9]));
+    assert_eq!(List { sibling: gone(), ..quiet() }.judged(), kept(&[9]));
+}
+
+#[rstest]
+#[case::as_it_was_claimed(None)]
+#[case::as_it_was_added(Some(OpKind::AddSigningByUpdate))]
+#[case::as_its_certificate_was_added(Some(OpKind::AddVerifyByUpdate))]
+fn reads_from_before_it_was_made_do_not_show_that_it_is_gone(#[case] kind: Option<OpKind>) {
+    let issued_at = at(if kind.is_some() { -60 } else { 9 });
+    let made = || Some(Entry { issued_at, op: kind.map(|kind| op(kind, at(9), Some(Outcome::Applied))), ..entry(5, Use::Next) });
+    assert_eq!(List { other: made(), ..quiet() }.judged(), quieting(21));
+    assert_eq!(List { sibling: made(), ..quiet() }.judged(), quieting(21));
 }
 
 #[rstest]

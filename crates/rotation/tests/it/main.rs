@@ -12,6 +12,7 @@ mod properties;
 mod races;
 mod reads;
 mod replicas;
+mod restored;
 mod review;
 mod secrets;
 mod self_rolling;
