@@ -10,7 +10,7 @@ use crate::case::{Case, Claim, Fact, Licence, Mutation, Wait};
 use crate::check::{Check, note, stop, wait};
 use crate::client_certificate::target;
 use crate::history::{Conclusion, Directory};
-use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Signing, Use};
+use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Signing, Use};
 use crate::op::OpState;
 use crate::policy::KeySource;
 use crate::reason::{Cause, Reason, Refusal};
@@ -26,6 +26,9 @@ pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Che
         (Signer::Preferred(group), Some(current)) if group.thumbprint != current.thumbprint() => return Ok(()),
         (Signer::Preferred(_), Some(_)) | (Signer::Nobody, _) => {}
         (Signer::Only(group), _) => return only(case, directory, &group),
+        (Signer::Several(thumbprints), Some(current)) if are_ours(case, &thumbprints) && names(current, &thumbprints) => {
+            return prefer_current(case, directory, current);
+        }
         (Signer::Several(thumbprints), _) => return ambiguous(case, &thumbprints),
     }
     match case.policy.signing().map(|signing| signing.key_source) {
@@ -83,10 +86,7 @@ fn hidden(case: &Case<'_>, group: &Group) -> Check {
 fn only(case: &Case<'_>, directory: &Directory, group: &Group) -> Check {
     let Some(thumbprint) = group.thumbprint else { return hidden(case, group) };
     let Some(current) = case.ledger.current() else { return foreign(case, directory, group) };
-    let same = |directory: &Directory, _: &[Credential]| {
-        Some(&directory.preferred) == case.memory.history().latest().map(|latest| &latest.preferred)
-    };
-    if !case.pursue(case.memory.history().conclude(case.policy.late.late(), same), Wait::Settling)? {
+    if !stays_preferred(case)? {
         return Ok(());
     }
     if current.thumbprint() == Some(thumbprint) {
@@ -97,6 +97,32 @@ fn only(case: &Case<'_>, directory: &Directory, group: &Group) -> Check {
         Some(_) => ambiguous(case, &[thumbprint]),
         None if current.is_valid_at(case.now) && crate::rules::gone(case, current) != Conclusion::Confirmed => Ok(()),
         None => foreign(case, directory, group),
+    }
+}
+
+/// Rule 5: what is preferred was the same in three reads that span LATE.
+fn stays_preferred(case: &Case<'_>) -> Check<bool> {
+    let history = case.memory.history();
+    let same = |directory: &Directory, _: &[Credential]| Some(&directory.preferred) == history.latest().map(|latest| &latest.preferred);
+    case.pursue(history.conclude(case.policy.late.late(), same), Wait::Settling)
+}
+
+/// Nobody else's certificate is among those that Entra may sign with: which of ours is meant is what the output says.
+fn are_ours(case: &Case<'_>, thumbprints: &[Thumbprint]) -> bool {
+    let made = |thumbprint: &Thumbprint| {
+        case.ledger.entries.iter().any(|entry| entry.origin == Origin::Made && entry.thumbprint() == Some(*thumbprint))
+    };
+    thumbprints.iter().all(made)
+}
+
+fn names(current: &Entry, thumbprints: &[Thumbprint]) -> bool {
+    current.thumbprint().is_some_and(|thumbprint| thumbprints.contains(&thumbprint))
+}
+
+fn prefer_current(case: &Case<'_>, directory: &Directory, current: &Entry) -> Check {
+    match current.thumbprint() {
+        Some(thumbprint) if stays_preferred(case)? => prefer(case, directory, current, thumbprint),
+        _ => Ok(()),
     }
 }
 

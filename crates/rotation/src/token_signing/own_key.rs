@@ -143,7 +143,9 @@ fn complete(case: &Case<'_>, upcoming: &Entry, op: &Op, thumbprint: Thumbprint) 
         _ => {}
     }
     if !known {
-        return note(Fact::Abandoned(upcoming.id.clone()));
+        // Another process may have it, and be about to add it.
+        let theirs = case.now < op.at + case.policy.late.late() / 3;
+        return if theirs { case.look_again(Wait::Replicating) } else { note(Fact::Abandoned(upcoming.id.clone())) };
     }
     update(case, upcoming, OpKind::AddVerifyByUpdate, Mutation::AddVerifyByUpdate)
 }

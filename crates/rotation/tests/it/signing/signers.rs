@@ -111,6 +111,21 @@ fn several_that_could_sign_stall_until_somebody_says_which(#[case] text: Option<
     assert_signs(&world, chosen);
 }
 
+#[test]
+fn of_several_that_are_all_ours_the_current_one_is_made_to_sign() {
+    let mut world = World::new(policy());
+    world.run_until_note(|fact| matches!(fact, Fact::Promoted(id, _) if *id == rotation::EntryId::derive(crate::world::UID, 1)));
+    world.run_for(hours(1));
+    let current = world.ledger.current().and_then(Entry::thumbprint).unwrap();
+    assert_eq!(world.signers().len(), 1);
+    world.entra.preferred = Some("F00D".to_owned());
+    excuse(&mut world);
+    world.policy.not_issued_before = Some(world.now);
+    world.policy.generation += 1;
+    world.run_until_note(|fact| matches!(fact, Fact::Claimed(_)));
+    assert_eq!(world.entra.preferred, Some(current.to_string()));
+}
+
 fn nobody(world: &mut World) {
     world.entra.preferred = None;
     excuse(world);
