@@ -77,16 +77,16 @@ impl Pass<'_> {
         }
     }
 
-    /// As addKey told it, or as the ledger holds it, or as it was handed over; else one of our own making, which stands for "not known".
+    /// As the ledger holds it, or as addKey told it, or as it was handed over; else one of our own making, which stands for "not known". What another process
+    /// recorded as not known stays so: under any other name it would look as if it were gone.
     fn own_key_id(&self, id: &EntryId, pair: &KeyPair) -> KeyId {
         let entry = self.ledger.entry(id);
-        let unknown = id.key_id(&self.policy.uid);
-        let recorded = entry.and_then(|entry| entry.key_ids.first().copied()).filter(|key_id| *key_id != unknown);
+        let recorded = entry.and_then(|entry| entry.key_ids.first().copied());
         let told = || self.desk.told.get(&pair.certificate.thumbprint()).copied();
         let is_seed = entry.is_none_or(|entry| entry.origin == Origin::Adopted);
         let handed_over =
             || self.policy.adopt.first().copied().filter(|_| is_seed && self.policy.may_adopt && self.policy.adopt.len() == 1);
-        recorded.or_else(told).or_else(handed_over).unwrap_or(unknown)
+        recorded.or_else(told).or_else(handed_over).unwrap_or_else(|| id.key_id(&self.policy.uid))
     }
 
     async fn own_client_id(&mut self) -> Result<Option<ClientId>, Upset> {

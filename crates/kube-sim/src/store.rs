@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::broadcast;
 
 use crate::{kind::Catalogue, random::Random};
 
@@ -21,6 +21,8 @@ pub(crate) struct State {
     pub(crate) random: Random,
     /// While set, watches see nothing new.
     pub(crate) held: bool,
+    /// Counts the times that all watches were cut.
+    pub(crate) cuts: u64,
     clock: Clock,
     history: usize,
     tables: BTreeMap<String, Table>,
@@ -34,21 +36,19 @@ pub(crate) struct State {
 pub(crate) type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// The objects of one kind.
-#[derive(Default)]
 pub(crate) struct Table {
     objects: BTreeMap<Key, Arc<Value>>,
     changes: VecDeque<Change>,
     /// Changes up to this revision are forgotten.
     forgotten: u64,
-    signal: watch::Sender<Signal>,
+    /// Wakes watches, in the order in which they began to wait: what a run does must not depend on chance, as it does with `tokio::sync::watch`.
+    news: broadcast::Sender<()>,
 }
 
-/// What wakes watches.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Signal {
-    pub(crate) revision: u64,
-    /// Counts the times that all watches were cut.
-    pub(crate) cuts: u64,
+impl Default for Table {
+    fn default() -> Self {
+        Self { objects: BTreeMap::new(), changes: VecDeque::new(), forgotten: 0, news: broadcast::Sender::new(1) }
+    }
 }
 
 /// One change of one object.
@@ -67,6 +67,7 @@ impl State {
             revision: 1,
             random: Random::new(seed),
             held: false,
+            cuts: 0,
             clock,
             history,
             tables: BTreeMap::new(),
@@ -150,7 +151,7 @@ impl State {
             table.forgotten = table.changes.pop_front().map_or(revision, |change| change.revision);
         }
         if !held {
-            table.signal.send_modify(|signal| signal.revision = revision);
+            table.wake();
         }
     }
 
@@ -178,8 +179,8 @@ impl State {
     }
 
     /// What wakes a watch on the table.
-    pub(crate) fn subscribe(&mut self, table: &str) -> watch::Receiver<Signal> {
-        self.table(table).signal.subscribe()
+    pub(crate) fn subscribe(&mut self, table: &str) -> broadcast::Receiver<()> {
+        self.table(table).news.subscribe()
     }
 
     /// The changes after `revision`, or `None` if they are no longer all known.
@@ -205,24 +206,25 @@ impl State {
     pub(crate) fn hold(&mut self, held: bool) {
         self.held = held;
         if !held {
-            let revision = self.revision;
-            self.signal_all(|signal| signal.revision = revision);
+            self.tables.values().for_each(Table::wake);
         }
     }
 
     /// Ends all watches.
     pub(crate) fn cut(&mut self) {
-        self.signal_all(|signal| signal.cuts += 1);
-    }
-
-    fn signal_all(&self, change: impl Fn(&mut Signal)) {
-        for table in self.tables.values() {
-            table.signal.send_modify(&change);
-        }
+        self.cuts += 1;
+        self.tables.values().for_each(Table::wake);
     }
 
     fn table(&mut self, name: &str) -> &mut Table {
         self.tables.entry(name.to_owned()).or_default()
+    }
+}
+
+impl Table {
+    fn wake(&self) {
+        // Nobody may be watching.
+        let _ = self.news.send(());
     }
 }
 

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use http_body::Frame;
 use serde_json::{Value, json};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::Instant,
+};
 
 use crate::{
     Shared,
@@ -20,7 +23,7 @@ use crate::{
     render::View,
     request::Query,
     selector::Selector,
-    store::{Change, Signal, State},
+    store::{Change, State},
 };
 
 /// How long a watch lasts that does not say so itself.
@@ -36,7 +39,7 @@ pub(crate) struct Watch {
     namespace: Option<String>,
     selector: Selector,
     view: View,
-    signal: watch::Receiver<Signal>,
+    news: broadcast::Receiver<()>,
     cuts: u64,
     /// Everything up to here has been served.
     revision: u64,
@@ -58,17 +61,16 @@ impl Watch {
         query: &Query,
     ) -> Result<Self, Failure> {
         let from = from_revision(state, query)?;
-        let signal = state.subscribe(&kind.table);
+        let news = state.subscribe(&kind.table);
         let life = query.number("timeoutSeconds").map_or(DEFAULT_LIFE, Duration::from_secs);
-        let cuts = signal.borrow().cuts;
         let mut watch = Self {
             server: server.clone(),
             kind: kind.clone(),
             namespace: namespace.map(str::to_owned),
             selector,
             view,
-            signal,
-            cuts,
+            news,
+            cuts: state.cuts,
             revision: from.unwrap_or(state.revision),
             ends: Instant::now() + life,
             bookmarks: query.flag("allowWatchBookmarks") && life > SHORT_LIFE,
@@ -109,7 +111,7 @@ impl Watch {
             if self.over {
                 return None;
             }
-            self.signal.mark_unchanged();
+            self.news = self.news.resubscribe();
             self.catch_up();
             if self.lines.is_empty() && !self.over {
                 self.wait().await;
@@ -120,7 +122,8 @@ impl Watch {
     async fn wait(&mut self) {
         tokio::select! {
             biased;
-            changed = self.signal.changed() => self.over = changed.is_err(),
+            // Having missed some of it is news as well.
+            news = self.news.recv() => self.over = news == Err(RecvError::Closed),
             () = tokio::time::sleep_until(self.ends) => self.end(),
         }
     }
@@ -136,7 +139,7 @@ impl Watch {
     fn catch_up(&mut self) {
         let server = self.server.clone();
         let state: MutexGuard<'_, State> = server.state();
-        if self.signal.borrow().cuts != self.cuts {
+        if state.cuts != self.cuts {
             self.over = true;
             return;
         }
