@@ -38,7 +38,7 @@ pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Che
     if case.policy.is_self_rolled() && proof(case).is_none() {
         return self_rolling::locked_out(case, "No certificate of this resource is accepted any more.");
     }
-    let Some(slot) = staging::free_slot(case) else { return self_rolling::make_room(case) };
+    let Some(slot) = staging::look_for_room(case)? else { return self_rolling::make_room(case) };
     let Some(fresh) = case.memory.fresh_key().filter(|fresh| fresh.entry == id) else { return look(Look::FreshKey(id)) };
     let kind = if proof(case).is_some() { OpKind::AddKey } else { OpKind::AddByUpdate };
     note(Fact::Claimed(Claim {

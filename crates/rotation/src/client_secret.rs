@@ -44,7 +44,7 @@ pub(crate) fn is_lost(case: &Case<'_>, current: &Entry) -> bool {
 }
 
 pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Check {
-    let Some(slot) = staging::free_slot(case) else { return wait(case.now + case.policy.late.late(), Wait::Busy) };
+    let Some(slot) = staging::look_for_room(case)? else { return wait(case.now + case.policy.late.late(), Wait::Busy) };
     note(Fact::Claimed(Claim {
         id: case.ledger.next_id(&case.policy.uid, case.memory),
         target: client_certificate::target(case, directory)?,

@@ -5,15 +5,34 @@ use crate::check::{Check, act, look, note, stop};
 use crate::history::Conclusion;
 use crate::ledger::{Entry, SlotName, Use};
 use crate::memory::{Held, Output, Slot};
-use crate::proving;
 use crate::reason::{Reason, Refusal};
 use crate::rules::gone;
+use crate::{client_secret, proving};
 
 /// A slot that no entry of the ledger claims, or only one that has no use for it any more.
 pub(crate) fn free_slot(case: &Case<'_>) -> Option<SlotName> {
     let ledger = case.ledger.caught_up(case.policy, case.memory);
-    let claims = |entry: &Entry, name| entry.slot() == Some(name) && !(is_worthless(case, entry) && case.memory.slot(name) == Some(None));
+    let is_useless = |entry: &Entry| is_worthless(case, entry) || is_lost(case, entry);
+    let claims = |entry: &Entry, name| entry.slot() == Some(name) && !(is_useless(entry) && case.memory.slot(name) == Some(None));
     SlotName::ALL.into_iter().find(|name| !ledger.entries.iter().any(|entry| claims(entry, *name)))
+}
+
+/// The same, once it is known what lies there: a slot that somebody deleted must not be waited for.
+pub(crate) fn look_for_room(case: &Case<'_>) -> Check<Option<SlotName>> {
+    if let Some(free) = free_slot(case) {
+        return Ok(Some(free));
+    }
+    let must_be_live = case.ledger.current().is_some_and(|current| is_lost(case, current));
+    let is_known = |name| if must_be_live { case.memory.slot_is_live(name) } else { case.memory.slot(name).is_some() };
+    match SlotName::ALL.into_iter().find(|name| !is_known(*name)) {
+        Some(name) => look(Look::Slot(name)),
+        None => Ok(None),
+    }
+}
+
+/// What is published is nowhere in the cluster any more.
+fn is_lost(case: &Case<'_>, entry: &Entry) -> bool {
+    entry.r#use == Use::Current && (case.memory.is_unhealable(&entry.id) || client_secret::is_lost(case, entry))
 }
 
 /// The key of a certificate in use that is gone, where an application rolls itself: the slots of those before are kept for what they can prove.

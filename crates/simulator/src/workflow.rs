@@ -128,6 +128,10 @@ impl Workflow {
     }
 
     /// Whether it takes days, undisturbed as well.
+    pub(crate) fn rolls_itself(&self) -> bool {
+        self.course == Course::SelfRoll
+    }
+
     pub(crate) fn is_long(&self) -> bool {
         matches!(self.course, Course::Withdrawal | Course::PinAndBack)
     }
@@ -168,7 +172,8 @@ impl Workflow {
                     world.declare(&(self.spec)()).await;
                     world.rest().await;
                 }
-                Course::Rotation | Course::SelfRoll => rotate(world).await,
+                Course::Rotation => rotate(world, LIMIT).await,
+                Course::SelfRoll => rotate(world, LIFE).await,
                 Course::Repair => repair(world, oracle).await,
                 Course::Adoption => adopt(world).await,
                 Course::Revocation => revoke(world).await,
@@ -192,6 +197,9 @@ impl Workflow {
 
 /// The longest that any stage of a course may take, disturbances and all.
 const LIMIT: TimeDelta = TimeDelta::days(4);
+
+/// A key that Entra never told the name of is not removed but expires.
+pub(crate) const LIFE: TimeDelta = TimeDelta::days(14);
 
 impl World {
     /// Until one credential is published, and nothing is left to be done.
@@ -234,11 +242,11 @@ fn prover_is_ready(world: &World) -> bool {
 }
 
 /// To the end, unless a person takes away the only credential with which the application could go on.
-async fn rotate(world: &World) {
+async fn rotate(world: &World, limit: TimeDelta) {
     let before = world.newest();
     world.renew().await;
     let is_over = |world: &World| (world.newest() > before && world.is_at_rest()) || world.awaits_a_person();
-    world.wait_until(LIMIT, "a successor at rest", is_over).await;
+    world.wait_until(limit, "a successor at rest", is_over).await;
 }
 
 async fn repair(world: &World, oracle: &Oracle) {

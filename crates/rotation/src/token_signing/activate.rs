@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use entra_types::Thumbprint;
 
-use super::begin::{activation, preferred};
+use super::begin::{activation, is_all_there_is, preferred};
 use super::gates;
 use crate::case::{Case, Fact, Look, Mutation, Wait};
 use crate::check::{Check, look, note, wait};
@@ -77,7 +77,11 @@ fn license_activation(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint)
     }
     match case.memory.history().signer(case.now) {
         Signer::Preferred(group) if group.thumbprint == Some(thumbprint) => promote(case, upcoming),
-        Signer::Preferred(group) if group.thumbprint != case.ledger.current().and_then(Entry::thumbprint) => watch_or_wait(case),
+        Signer::Preferred(group)
+            if group.thumbprint != case.ledger.current().and_then(Entry::thumbprint) && !is_all_there_is(case, group.thumbprint) =>
+        {
+            watch_or_wait(case)
+        }
         _ => case.send(upcoming, activation(directory), Mutation::Activate(thumbprint)),
     }
 }

@@ -23,7 +23,11 @@ pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Che
     let signer = case.memory.history().signer_among(case.now, |group| !own_key::is_stray(case, group));
     match (signer, current) {
         (Signer::Preferred(group), None) => return foreign(case, directory, &group),
-        (Signer::Preferred(group), Some(current)) if group.thumbprint != current.thumbprint() => return Ok(()),
+        (Signer::Preferred(group), Some(current))
+            if group.thumbprint != current.thumbprint() && !is_all_there_is(case, group.thumbprint) =>
+        {
+            return Ok(());
+        }
         (Signer::Preferred(_), Some(_)) | (Signer::Nobody, _) => {}
         (Signer::Only(group), _) => return only(case, directory, &group),
         (Signer::Several(thumbprints), Some(current)) if are_ours(case, &thumbprints) && names(current, &thumbprints) => {
@@ -131,8 +135,15 @@ fn may_return(case: &Case<'_>, entry: &Entry) -> bool {
     match entry.r#use {
         Use::Previous => true,
         Use::Abandoned => !super::gates::withdraws(case),
-        Use::Next | Use::Current | Use::Retiring => false,
+        Use::Retiring => is_all_there_is(case, entry.thumbprint()),
+        Use::Next | Use::Current => false,
     }
+}
+
+/// Somebody removed Current while this one was going: it signs until there is another one, and goes then.
+pub(super) fn is_all_there_is(case: &Case<'_>, thumbprint: Option<Thumbprint>) -> bool {
+    let going = case.ledger.all(Use::Retiring).any(|entry| thumbprint.is_some() && entry.thumbprint() == thumbprint);
+    going && case.ledger.current().is_some_and(|current| crate::rules::gone(case, current) == Conclusion::Confirmed)
 }
 
 /// Makes an entry of ours the preferred certificate, where nothing valid is. Sent again only once the last try can have no effect any more.

@@ -2,6 +2,7 @@
 
 use entra_types::Thumbprint;
 
+use super::begin::is_all_there_is;
 use super::pinned;
 use crate::case::{Case, Fact, Look, Wait};
 use crate::check::{Check, look, note, wait};
@@ -32,12 +33,18 @@ pub(super) fn withdraws(case: &Case<'_>) -> bool {
 /// Everything that must have passed before an activation, in the order in which it is waited for.
 pub(super) fn pass(case: &Case<'_>, upcoming: &Entry, signing: &Signing) -> Check {
     let deadline = schedule::deadline(case.ledger, upcoming, case.policy.late);
-    if case.now < deadline && !gates::is_urgent(case) {
+    if case.now < deadline && (!gates::is_urgent(case) || is_bridged(case)) {
         soak(case, signing, deadline)?;
         await_metadata(case, signing, deadline)?;
     }
     await_approval(case, deadline)?;
     gates::await_window(case, upcoming)
+}
+
+/// Whether one that is going signs until then, now that Current is gone: relying parties have the time to learn of the next one.
+fn is_bridged(case: &Case<'_>) -> bool {
+    let revoked = case.ledger.current().is_some_and(|current| case.policy.revokes(current, case.now));
+    !revoked && matches!(case.memory.history().signer(case.now), Signer::Preferred(group) if is_all_there_is(case, group.thumbprint))
 }
 
 fn soak(case: &Case<'_>, signing: &Signing, deadline: Time) -> Check {

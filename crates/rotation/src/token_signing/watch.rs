@@ -1,6 +1,6 @@
 //! Who really signs, and what an outside change means for the ledger.
 
-use super::begin::foreign;
+use super::begin::{foreign, is_all_there_is};
 use super::pinned;
 use crate::case::{Case, Fact, Wait};
 use crate::check::{Check, note, stop, wait};
@@ -34,6 +34,7 @@ pub(crate) fn watch_signer(case: &Case<'_>) -> Check {
 fn record(case: &Case<'_>, group: &Group) -> Check {
     match case.ledger.entries.iter().find(|entry| entry.thumbprint() == group.thumbprint) {
         None => foreign(case, case.live_directory(Detail::WithKeys)?, group),
+        Some(_) if is_all_there_is(case, group.thumbprint) => Ok(()),
         Some(entry) if entry.r#use == Use::Retiring => {
             let thumbprint = group.thumbprint.map(|thumbprint| thumbprint.to_string()).unwrap_or_default();
             let message = format!("Somebody made {thumbprint} sign again, which is being removed.");
