@@ -25,9 +25,10 @@ pub(crate) fn anchor(case: &Case<'_>) -> Check {
 }
 
 /// Removes everything that this resource made, then lets it go. After 2·LATE of trouble, or 8·LATE without a step forward, it is let go all the same, and what
-/// remains is named.
+/// remains is named. A process that comes late has that time too: while nobody ran, nobody had trouble.
 pub(crate) fn leave(case: &Case<'_>, deleted_at: Time) -> Check {
-    let patience = deleted_at + case.policy.late.late() * 2;
+    let begun = deleted_at.max(case.memory.born());
+    let patience = begun + case.policy.late.late() * 2;
     let own: Vec<&Entry> = case.ledger.entries.iter().filter(|entry| entry.origin != Origin::Foreign).collect();
     if own.is_empty() {
         return let_go(case);
@@ -43,7 +44,7 @@ pub(crate) fn leave(case: &Case<'_>, deleted_at: Time) -> Check {
             return stop(until.min(patience), Wait::Revoking);
         }
     }
-    if case.now >= last_step(&own, deleted_at) + case.policy.late.late() * 8 {
+    if case.now >= last_step(&own, begun) + case.policy.late.late() * 8 {
         return let_go(case);
     }
     all(own.into_iter().filter(|entry| !stays(case, entry)).map(|entry| revoke(case, entry)))?;
@@ -52,8 +53,8 @@ pub(crate) fn leave(case: &Case<'_>, deleted_at: Time) -> Check {
 }
 
 /// Somebody renamed a secret, a clock is wrong, a list never comes to rest: a namespace must not wait for that.
-fn last_step(own: &[&Entry], deleted_at: Time) -> Time {
-    own.iter().filter_map(|entry| Some(entry.op.as_ref()?.at)).fold(deleted_at, Time::max)
+fn last_step(own: &[&Entry], begun: Time) -> Time {
+    own.iter().filter_map(|entry| Some(entry.op.as_ref()?.at)).fold(begun, Time::max)
 }
 
 /// What may not go: the certificate that signs, the last key of an application that rolls itself, and what nobody could tell there to be gone.

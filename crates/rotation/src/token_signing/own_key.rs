@@ -144,7 +144,7 @@ fn complete(case: &Case<'_>, upcoming: &Entry, op: &Op, thumbprint: Thumbprint) 
     }
     if !known {
         // Another process may have it, and be about to add it.
-        let theirs = case.now < op.at + case.policy.late.late() / 3;
+        let theirs = case.now < op.at + case.policy.late.open();
         return if theirs { case.look_again(Wait::Replicating) } else { note(Fact::Abandoned(upcoming.id.clone())) };
     }
     update(case, upcoming, OpKind::AddVerifyByUpdate, Mutation::AddVerifyByUpdate)

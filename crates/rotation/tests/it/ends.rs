@@ -57,6 +57,17 @@ fn what_was_made_goes_with_the_resource(#[values(secret(6), certificate(6))] pol
     assert!(world.now - before < hours(2), "{} {:#?}", world.now - before, world.effects);
 }
 
+#[rstest]
+fn a_process_that_comes_long_after_the_deletion_still_removes_what_was_made(#[values(secret(6), certificate(6))] policy: Policy) {
+    let mut world = World::new(revoking(policy));
+    world.run_for(hours(2));
+    delete(&mut world);
+    world.now += hours(24);
+    world.restart();
+    world.run_until(|world, _| !world.policy.has_finalizer);
+    assert_eq!((world.live(), world.let_go.take()), (0, None), "{:#?}", world.effects);
+}
+
 #[test]
 fn a_revoked_secret_is_gone_within_a_minute() {
     let mut world = World::new(revoking(secret(6)));

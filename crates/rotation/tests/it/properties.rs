@@ -264,12 +264,14 @@ fn may_send(world: &World, other: &Ledger, id: &EntryId, mutation: &Mutation) ->
 fn may_activate(world: &World, entry: &Entry, thumbprint: Thumbprint) -> Result<(), String> {
     let pinned = world.policy.signing().and_then(|signing| signing.pinned);
     let able = |group: &rotation::signer::Group| group.thumbprint == Some(thumbprint) && group.can_sign_at(world.now);
-    let listed = world.memory.history().groups().iter().any(able);
+    let groups = world.memory.history().groups();
+    let listed = groups.iter().any(able);
+    let alone = groups.iter().filter(|group| group.can_sign_at(world.now)).count() == 1;
     let checks = [
         (listed, "activates what cannot sign"),
         (entry.thumbprint() == Some(thumbprint), "activates another certificate than the licensed one"),
         (pinned.is_none_or(|pinned| pinned == thumbprint), "activates something else than what is pinned"),
-        (pinned.is_some() || !matches!(entry.r#use, Use::Retiring), "activates what is being removed"),
+        (pinned.is_some() || alone || !matches!(entry.r#use, Use::Retiring), "activates what is being removed"),
     ];
     checks.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, why)| Err((*why).to_owned()))
 }

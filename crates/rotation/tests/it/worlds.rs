@@ -128,6 +128,16 @@ fn a_lost_slot_costs_no_more_than_a_new_credential(#[values(secret(DAYS), certif
 }
 
 #[rstest]
+fn a_lost_output_and_all_slots_cost_no_more_than_a_new_credential(#[values(secret(DAYS), certificate(DAYS))] policy: Policy) {
+    at_any_moment(policy, |world| {
+        world.slots.clear();
+        world.output = None;
+        world.gap_excused = true;
+        world.restart();
+    });
+}
+
+#[rstest]
 fn a_new_credential_asked_for_at_any_moment_is_issued(#[values(secret(DAYS), certificate(DAYS), signing(DAYS))] policy: Policy) {
     at_any_moment(policy, |world| {
         world.policy.not_issued_before = Some(world.now);

@@ -125,10 +125,13 @@ impl Oracle {
             let entry = entries(&resource).into_iter().find(names)?;
             Some((cluster, resource, entry))
         });
-        let Some((cluster, resource, entry)) = found else { return Err(format!("{key} was removed, which no entry names")) };
+        let Some((cluster, resource, entry)) = found else {
+            let too_new = mutation.operation == Operation::Patch && self.was_new(key, mutation);
+            return if too_new { Ok(()) } else { Err(format!("{key} was removed, which no entry names")) };
+        };
         // Section 7: two clusters replace the list at the same moment. What was lost is made again.
-        let issued: Option<DateTime<Utc>> = entry["issuedAt"].as_str().and_then(|at| at.parse().ok());
-        let is_recent = issued.is_some_and(|issued| mutation.at - issued <= self.late + TimeDelta::seconds(15));
+        let sent: Option<DateTime<Utc>> = entry["op"]["at"].as_str().and_then(|at| at.parse().ok());
+        let is_recent = sent.is_some_and(|sent| mutation.at - sent <= self.late + TimeDelta::seconds(15));
         if self.neighbour.is_some() && mutation.operation == Operation::Patch && entry["use"] == "Next" && is_recent {
             return Ok(());
         }
@@ -142,6 +145,14 @@ impl Oracle {
             true => Err(format!("{key} was removed while it was published")),
             false => Ok(()),
         }
+    }
+
+    /// Section 7: added so late before a whole list was replaced that no read may have shown it.
+    fn was_new(&self, key: &str, replaced: &Mutation) -> bool {
+        let licensed = self.licences(&WHOLE_LIST).into_iter().filter(|at| *at <= replaced.at).max().unwrap_or(replaced.at);
+        let added = |mutation: &&Mutation| mutation.keys_added.iter().any(|id| id.to_string() == key);
+        let mutations = self.entra.mutations_of(replaced.object);
+        mutations.iter().rev().find(added).is_some_and(|added| added.at >= licensed - self.late - TimeDelta::seconds(15))
     }
 
     /// Credentials with a mark of one resource on the object, each counted once however many entries it has.
