@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use entra_types::ClientId;
 use kube::ResourceExt as _;
 use rotation::{Application, Case, Fact, Ledger, Policy, Rest, Step, Wait, next};
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::context::Context;
 use super::desk::{Desk, Pause, Seen};
@@ -21,6 +22,8 @@ use crate::api::v1alpha1::ServicePrincipalCredential;
 pub(crate) const PASS: Duration = Duration::from_secs(120);
 /// No act starts with less of the pass left: it is the longest that one takes.
 const ACT: Duration = Duration::from_secs(75);
+/// Clocks that part by this much within a pass have not just drifted.
+const JUMP: TimeDelta = TimeDelta::seconds(10);
 /// More steps than any undisturbed course takes; a pass that reaches it has gone astray and says so.
 const STEPS: usize = 96;
 /// A pass that cannot go on because of somebody else tries again after this.
@@ -37,6 +40,8 @@ pub(crate) struct Pass<'a> {
     pub(super) names: Option<Names>,
     pub(super) app: AppKey,
     pub(super) started: Instant,
+    /// Both clocks at one moment of the pass: they go on together unless one of them was set or stood still.
+    pub(super) clocks: (Instant, DateTime<Utc>),
     /// Whether the resource was written, or read live, since the output or a slot was looked at.
     pub(super) is_confirmed: bool,
     /// Whether a licence was written and nothing sent.
@@ -104,6 +109,7 @@ impl Pass<'_> {
 
     async fn steps(&mut self) -> Result<End, Cut> {
         for _ in 0..STEPS {
+            self.notice_a_jump();
             let application = self.context.application(&self.policy.uid);
             self.desk.memory.others_own(application.named());
             let step = next(&self.case(&application));
@@ -130,6 +136,18 @@ impl Pass<'_> {
         }
         warn!(steps = STEPS, "a pass did not come to rest");
         Ok(End::Pause(Duration::from_secs(60)))
+    }
+
+    /// A clock that jumps makes everything old that it was compared with: what a step needs live is read again, and with it the time that Entra tells.
+    fn notice_a_jump(&mut self) {
+        let (instant, time) = self.clocks;
+        let now = self.context.now();
+        let apart = (now - time) - TimeDelta::from_std(instant.elapsed()).unwrap_or(TimeDelta::MAX);
+        if apart.abs() > JUMP {
+            info!(seconds = apart.num_seconds(), "the clock has jumped");
+            self.desk.memory.begin_pass();
+            self.clocks = (Instant::now(), now);
+        }
     }
 
     pub(super) fn case<'b>(&'b self, application: &'b Application) -> Case<'b> {
@@ -250,7 +268,7 @@ pub(super) fn recorded(resource: &ServicePrincipalCredential, app: AppKey, signi
 }
 
 /// A wait as a requeue: never longer than an hour, as timers do not see a suspended node.
-fn until(wait: chrono::TimeDelta) -> Duration {
+fn until(wait: TimeDelta) -> Duration {
     wait.to_std().unwrap_or(Duration::ZERO).clamp(Duration::from_millis(5), Duration::from_secs(3_600))
 }
 

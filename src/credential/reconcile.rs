@@ -115,6 +115,7 @@ async fn pass(context: &Context, desk: &mut Desk, resource: Arc<ServicePrincipal
         names,
         app,
         started: Instant::now(),
+        clocks: (Instant::now(), context.now()),
         is_confirmed: false,
         is_in_vain: false,
     };

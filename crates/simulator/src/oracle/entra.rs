@@ -133,6 +133,12 @@ impl Oracle {
         let sent: Option<DateTime<Utc>> = entry["op"]["at"].as_str().and_then(|at| at.parse().ok());
         let is_recent = sent.is_some_and(|sent| mutation.at - sent <= self.late + TimeDelta::seconds(15));
         if self.neighbour.is_some() && mutation.operation == Operation::Patch && entry["use"] == "Next" && is_recent {
+            // Replicas that are behind may accept it still, and have it published.
+            self.strangers.removed.lock().unwrap().push(Value::from(key));
+            return Ok(());
+        }
+        // What was given up may be lost with a list that does not show it yet: it would be removed anyway.
+        if entry["use"] == "Abandoned" && mutation.operation == Operation::Patch {
             return Ok(());
         }
         if entry["use"] != "Retiring" {
