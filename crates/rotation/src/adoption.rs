@@ -8,17 +8,15 @@ use crate::case::{Case, Claim, Fact, Look, Wait};
 use crate::check::{Check, look, note, wait};
 use crate::client_certificate::target;
 use crate::history::Directory;
-use crate::ledger::{Detail as EntryDetail, Origin, Signing};
+use crate::ledger::{Detail as EntryDetail, KEY_IDS, LINK, Origin, Signing};
 use crate::policy::Kind;
 use crate::reason::{Cause, Reason, Refusal};
 use crate::signer::Group;
 
 /// More entries than this leave no room for rotations in `status.credentials`.
 const ROOM: usize = 12;
-/// So many keyIDs, and characters of a name and of a link, an entry of `status.credentials` takes.
-const KEY_IDS: usize = 8;
+/// So many characters of a name an entry of `status.credentials` takes.
 const NAME: usize = 90;
-const LINK: usize = 64;
 
 /// Takes over what is asked for and listed. What is not listed was removed already, by us or by somebody else.
 pub(crate) fn adopt(case: &Case<'_>) -> Check {

@@ -8,7 +8,7 @@ use entra_types::KeyId;
 use crate::case::{Claim, Fact, Licence, Trouble};
 use crate::foreign;
 use crate::id::EntryId;
-use crate::ledger::{Detail, Entry, Failure, Ledger, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
+use crate::ledger::{Detail, Entry, Failure, KEY_IDS, LINK, Ledger, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
 use crate::memory::{Attempt, Memory};
 use crate::policy::Policy;
 use crate::schedule;
@@ -54,20 +54,23 @@ impl Ledger {
                 match licence.kind {
                     OpKind::AddByUpdate => entry.key_ids = BTreeSet::from([id.key_id(&policy.uid)]),
                     OpKind::AddSigningByUpdate => entry.key_ids = id.signing_key_ids(&policy.uid),
-                    OpKind::AddVerifyByUpdate => entry.key_ids.extend([id.verify_key_id(&policy.uid)]),
+                    OpKind::AddVerifyByUpdate => {
+                        let both = entry.key_ids.iter().copied().chain([id.verify_key_id(&policy.uid)]).collect();
+                        entry.key_ids = bounded(&id.signing_key_ids(&policy.uid), &both);
+                    }
                     _ => {}
                 }
                 entry.op = Some(op(licence, stamp));
             }),
             Fact::Identified(id, identity) => self.with(id, |entry| {
-                entry.key_ids.clone_from(&identity.key_ids);
+                entry.key_ids = bounded(&entry.key_ids, &identity.key_ids);
                 entry.not_after = identity.not_after.map(whole).or(entry.not_after);
                 if let Detail::TokenSigning(signing) = &mut entry.detail {
-                    signing.custom_key_identifier = Some(identity.custom_key_identifier.clone());
+                    signing.custom_key_identifier = Some(identity.custom_key_identifier.clone()).filter(|link| link.len() <= LINK);
                     signing.thumbprint = Some(identity.thumbprint);
                 }
             }),
-            Fact::Named(id, key_ids) => self.with(id, |entry| entry.key_ids.clone_from(key_ids)),
+            Fact::Named(id, key_ids) => self.with(id, |entry| entry.key_ids = bounded(&entry.key_ids, key_ids)),
             Fact::Announced(id) => self.with(id, |entry| {
                 if let Detail::TokenSigning(signing) = &mut entry.detail {
                     signing.announced_at = Some(now);
@@ -134,7 +137,7 @@ impl Ledger {
         let now = whole(stamp.now);
         let key_ids = match claim.op {
             Some(OpKind::AddByUpdate) => BTreeSet::from([claim.id.key_id(&policy.uid)]),
-            _ => claim.key_ids.clone(),
+            _ => bounded(&BTreeSet::new(), &claim.key_ids),
         };
         self.entries.push(Entry {
             seq,
@@ -211,7 +214,7 @@ impl Ledger {
         self.with(id, |entry| {
             entry.r#use = Use::Current;
             if !key_ids.is_empty() {
-                entry.key_ids.clone_from(key_ids);
+                entry.key_ids = bounded(&entry.key_ids, key_ids);
             }
         });
     }
@@ -249,6 +252,11 @@ impl Ledger {
             change(entry);
         }
     }
+}
+
+/// As many names as an entry takes, those that it has already before others: a certificate can be added any number of times.
+fn bounded(known: &BTreeSet<KeyId>, all: &BTreeSet<KeyId>) -> BTreeSet<KeyId> {
+    all.intersection(known).chain(all.difference(known)).take(KEY_IDS).copied().collect()
 }
 
 fn op(licence: &Licence, stamp: &Stamp) -> Op {

@@ -12,6 +12,10 @@ use crate::time::{LICENCE, Lateness, Time};
 /// More credentials than a resource is given between a backup and its restoration.
 const MOST_FORGOTTEN: u32 = 256;
 
+/// So many keyIDs, and characters of a link, an entry of `status.credentials` takes.
+pub(crate) const KEY_IDS: usize = 8;
+pub(crate) const LINK: usize = 64;
+
 /// The record of one resource.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Ledger {

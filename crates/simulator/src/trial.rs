@@ -164,7 +164,8 @@ async fn settle(world: &World, workflow: &Workflow, plan: &Plan, oracle: &Oracle
     } else {
         let awaits_a_person = |world: &World| plan.takes_away() && (world.awaits_a_person() || workflow.ends_withdrawn());
         let is_over = |world: &World| world.is_at_rest() || workflow.ends_withdrawn() || awaits_a_person(world);
-        world.wait_until(TimeDelta::days(4), "rest in the end", is_over).await;
+        let limit = if workflow.rolls_itself() { workflow::LIFE } else { TimeDelta::days(4) };
+        world.wait_until(limit, "rest in the end", is_over).await;
         // What nobody approves ends.
         let has_ended = workflow.ends_withdrawn() && world.condition("Ready") == "False/Expired";
         if !awaits_a_person(world) && !has_ended {

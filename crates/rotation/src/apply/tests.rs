@@ -66,6 +66,23 @@ fn promotion_turns_current_into_previous() {
 }
 
 #[rstest]
+#[case::named(|ids| Fact::Named(id(0), ids))]
+#[case::promoted(|ids| Fact::Promoted(id(0), ids))]
+#[case::identified(|ids| {
+    let identity = Identity { key_ids: ids, custom_key_identifier: "k".repeat(65), thumbprint: thumbprint(1), not_after: None };
+    Fact::Identified(id(0), identity)
+})]
+fn an_entry_takes_eight_names_and_those_it_has_already_first(#[case] fact: fn(BTreeSet<KeyId>) -> Fact) {
+    let mut before = ledger(&[Use::Next]);
+    before.entries[0].key_ids = BTreeSet::from([key_id(20)]);
+    before.entries[0].detail = Detail::TokenSigning(Signing::default());
+    let after = apply(&before, &fact((9..=20).map(key_id).collect()));
+    let expected: BTreeSet<KeyId> = (9..=15).chain([20]).map(key_id).collect();
+    assert_eq!(after.entries[0].key_ids, expected);
+    assert_eq!(after.entries[0].signing().and_then(|signing| signing.custom_key_identifier.clone()), None);
+}
+
+#[rstest]
 #[case(Use::Retiring)]
 #[case(Use::Abandoned)]
 #[case(Use::Previous)]

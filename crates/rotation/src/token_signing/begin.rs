@@ -10,7 +10,7 @@ use crate::case::{Case, Claim, Fact, Licence, Mutation, Wait};
 use crate::check::{Check, note, stop, wait};
 use crate::client_certificate::target;
 use crate::history::{Conclusion, Directory};
-use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Signing, Use};
+use crate::ledger::{Detail as EntryDetail, Entry, LINK, OpKind, Origin, Signing, Use};
 use crate::op::OpState;
 use crate::policy::KeySource;
 use crate::reason::{Cause, Reason, Refusal};
@@ -179,7 +179,7 @@ pub(super) fn found(case: &Case<'_>, directory: &Directory, group: &Group) -> Ch
         cause: Cause::FirstIssue,
         detail: EntryDetail::TokenSigning(Signing {
             display_name: group.display_name.as_ref().map(|name| name.chars().take(90).collect()),
-            custom_key_identifier: Some(group.custom_key_identifier.clone()),
+            custom_key_identifier: Some(group.custom_key_identifier.clone()).filter(|link| link.len() <= LINK),
             thumbprint: group.thumbprint,
             ..Signing::default()
         }),
