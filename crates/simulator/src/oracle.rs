@@ -9,7 +9,7 @@ mod output;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use entra_emulator::{Emulator, Registered};
 use entra_types::ObjectId;
 use kube_sim::KubeSim;
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use self::output::Shown;
 pub use self::output::{certificates, text};
-use crate::effects::Moment;
+use crate::effects::{self, Moment};
 use crate::setup::Kind;
 use crate::strangers::Strangers;
 use crate::world::{NAME, NAMESPACE, OUTPUT, Skewed, World, credentials};
@@ -37,8 +37,29 @@ pub struct Oracle {
     kind: Kind,
     strangers: Arc<Strangers>,
     shown: Arc<Mutex<Shown>>,
+    rhythm: Arc<Mutex<Rhythm>>,
     clock: Arc<Skewed>,
     late: TimeDelta,
+}
+
+/// Where nothing happens, time alone changes little: an hour after the last change it is enough to look every hour.
+#[derive(Default)]
+struct Rhythm {
+    changed: DateTime<Utc>,
+    judged: DateTime<Utc>,
+}
+
+impl Rhythm {
+    const SLOW: TimeDelta = TimeDelta::hours(1);
+
+    /// Whether to look now, at a moment at which nothing happened.
+    fn is_due(&mut self, now: DateTime<Utc>) -> bool {
+        let is_due = now - self.changed <= Self::SLOW || now - self.judged >= Self::SLOW;
+        if is_due {
+            self.judged = now;
+        }
+        is_due
+    }
 }
 
 impl Oracle {
@@ -48,6 +69,7 @@ impl Oracle {
         oracle.resume(world);
         let (watching, effects) = (oracle.clone(), world.effects.clone());
         world.entra.observe(move |mutation| {
+            watching.rhythm.lock().unwrap().changed = mutation.at;
             if let Err(fault) = watching.may_remove(mutation) {
                 effects.find_fault(fault);
             }
@@ -60,8 +82,17 @@ impl Oracle {
         let watching = self.clone();
         world.effects.watch(move |moment, name| match moment {
             Moment::Before => watching.is_licensed(name).and_then(|()| watching.is_allowed(name)),
+            Moment::After if watching.is_idle(name) => Ok(()),
             Moment::After => watching.judge(name),
         });
+    }
+
+    fn is_idle(&self, name: &str) -> bool {
+        let (mut rhythm, now) = (self.rhythm.lock().unwrap(), self.entra.now());
+        if name != effects::TIME && !effects::is_beside(name) {
+            rhythm.changed = now;
+        }
+        name == effects::TIME && !rhythm.is_due(now)
     }
 
     fn of(world: &World) -> Self {
@@ -81,6 +112,7 @@ impl Oracle {
             kind: world.kind,
             strangers,
             shown: Arc::default(),
+            rhythm: Arc::default(),
             clock: Arc::clone(&world.clock),
             late: world.late(),
         }

@@ -49,6 +49,13 @@ fn what_was_found_once_is_not_found_again() {
     assert_every_promise_was_kept(&campaign::run(&plans, &REFERENCE));
 }
 
+/// `cargo xtask sim --seeds N` runs others.
+#[test]
+fn forty_plans_at_random_keep_every_promise() {
+    let plans: Vec<Plan> = (1..=40).map(|seed| generate::random(seed, &REFERENCE)).collect();
+    assert_every_promise_was_kept(&campaign::run(&plans, &REFERENCE));
+}
+
 #[test]
 fn two_runs_of_one_plan_are_the_same() {
     for plan in ["signing.rotation lag=5 crash-after@7 answer-lost@12", "certificate.self-roll lag=10 replicas=unelected applied-late@28"] {
