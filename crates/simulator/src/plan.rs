@@ -101,7 +101,7 @@ impl Plan {
     /// Whether somebody takes away what nobody but a person can bring back: what signs, or the only key of an application that rolls itself. Between two
     /// clusters a successor may be what signs.
     pub fn takes_away(&self) -> bool {
-        let by_two = self.replicas == Replicas::OtherCluster && self.has(Happening::NextRemoved);
+        let by_two = self.replicas.are_two_clusters() && self.has(Happening::NextRemoved);
         self.has(Happening::OursRemoved) || self.has(Happening::SecretsDeleted) || by_two
     }
 }

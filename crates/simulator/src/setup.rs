@@ -54,11 +54,18 @@ pub enum Replicas {
     Unelected,
     /// The operator of another cluster, where somebody declared the same resource.
     OtherCluster,
+    /// The operator of a clone of the cluster: there the resource has the same uid, and its credentials the same marks.
+    Clone,
 }
 
 impl Replicas {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::None, Self::StandingBy, Self::Unelected, Self::OtherCluster];
+    pub const ALL: [Self; 5] = [Self::None, Self::StandingBy, Self::Unelected, Self::OtherCluster, Self::Clone];
+
+    /// Whether two clusters have the resource.
+    pub fn are_two_clusters(self) -> bool {
+        matches!(self, Self::OtherCluster | Self::Clone)
+    }
 
     /// How a plan names it.
     pub fn name(self) -> Option<&'static str> {
@@ -67,6 +74,7 @@ impl Replicas {
             Self::StandingBy => Some("standing-by"),
             Self::Unelected => Some("unelected"),
             Self::OtherCluster => Some("other-cluster"),
+            Self::Clone => Some("clone"),
         }
     }
 }
@@ -86,7 +94,7 @@ impl Setup {
             ..settings()
         };
         match self.more_replicas {
-            Replicas::None | Replicas::OtherCluster => vec![settings()],
+            Replicas::None | Replicas::OtherCluster | Replicas::Clone => vec![settings()],
             Replicas::StandingBy => ["operator-0", "operator-1"].map(|identity| named(identity, "entra-rotator", TEN_MINUTES)).into(),
             Replicas::Unelected => {
                 [("operator-0", "entra-rotator"), ("operator-1", "another")].map(|(me, lease)| named(me, lease, SIX_HOURS)).into()

@@ -16,7 +16,7 @@ use crate::hands::Hands;
 use crate::happening::Happening;
 use crate::oracle::{self, Oracle};
 use crate::plan::{Disturbance, Plan};
-use crate::setup::{Kind, Replicas, Setup};
+use crate::setup::{Kind, Setup};
 use crate::workflow::{self, Workflow};
 use crate::world::{NAMESPACE, OUTPUT, World, credentials};
 
@@ -177,7 +177,7 @@ async fn settle(world: &World, workflow: &Workflow, plan: &Plan, oracle: &Oracle
     // What another cluster does is news: to the count of foreign credentials, and to the bundle of those that can sign.
     let is_news = |name: &str| name.ends_with("/status") || (workflow.kind() == Kind::Signing && name.contains(OUTPUT));
     // What somebody chose is good for three days, and its successor may be due by now.
-    let is_told = |name: &str| plan.has(Happening::AnotherSigns) || (plan.replicas == Replicas::OtherCluster && is_news(name));
+    let is_told = |name: &str| plan.has(Happening::AnotherSigns) || (plan.replicas.are_two_clusters() && is_news(name));
     let since = world.effects.record().split_off(before).into_iter();
     let since: Vec<String> = since.filter(|name| !effects::is_beside(name) && !is_told(name)).collect();
     assert!(since.is_empty(), "written at rest: {since:#?}");

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::fault::Fault;
 use crate::happening::Happening;
 use crate::plan::{Disturbance, Plan};
-use crate::setup::{Kind, Replicas};
+use crate::setup::Kind;
 use crate::trial::{self, Broken, Outcome};
 use crate::workflow;
 
@@ -59,7 +59,7 @@ fn may_end_otherwise(plan: &Plan, outcome: &Outcome) -> bool {
 /// How many times something may have to be begun anew. An edit that is taken back counts twice, and so do two clusters.
 fn causes(plan: &Plan) -> usize {
     let turns: usize = plan.turns.iter().map(|(_, what)| if matches!(what, Disturbance::Edit(_)) { 2 } else { 1 }).sum();
-    turns + usize::from(plan.lag > 0) + if plan.replicas == Replicas::OtherCluster { 2 } else { 0 }
+    turns + usize::from(plan.lag > 0) + if plan.replicas.are_two_clusters() { 2 } else { 0 }
 }
 
 fn rolls_itself(plan: &Plan) -> bool {
@@ -77,7 +77,7 @@ fn bound(plan: &Plan) -> TimeDelta {
 /// Whether something happened that stays: what others hold, a second credential that nobody removes, or a slot that nobody needs until something is to be
 /// healed from it.
 fn leaves_traces(plan: &Plan) -> bool {
-    if plan.replicas == Replicas::OtherCluster {
+    if plan.replicas.are_two_clusters() {
         return true;
     }
     let stays = [

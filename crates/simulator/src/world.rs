@@ -139,7 +139,11 @@ impl World {
     /// A world without the resource.
     pub async fn empty(setup: &Setup) -> Self {
         let started = Started { wall: "2026-01-01T00:00:00Z".parse().unwrap(), monotonic: Instant::now() };
-        let neighbour = (setup.more_replicas == Replicas::OtherCluster).then(|| cluster(started, 2));
+        let neighbour = match setup.more_replicas {
+            Replicas::OtherCluster => Some(cluster(started, 2)),
+            Replicas::Clone => Some(cluster(started, 0)),
+            Replicas::None | Replicas::StandingBy | Replicas::Unelected => None,
+        };
         let cluster = cluster(started, 0);
         let entra =
             Emulator::builder().time(TokioTime::starting_at(started.wall)).cloud(setup.cloud.unwrap_or(Cloud::Global)).build().unwrap();

@@ -30,10 +30,7 @@ pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Che
         }
         (Signer::Preferred(_), Some(_)) | (Signer::Nobody, _) => {}
         (Signer::Only(group), _) => return only(case, directory, &group),
-        (Signer::Several(thumbprints), Some(current)) if are_ours(case, &thumbprints) && names(current, &thumbprints) => {
-            return prefer_current(case, directory, current);
-        }
-        (Signer::Several(thumbprints), _) => return ambiguous(case, &thumbprints),
+        (Signer::Several(thumbprints), _) => return several(case, directory, &thumbprints),
     }
     match case.policy.signing().map(|signing| signing.key_source) {
         Some(KeySource::Operator { has_proof }) => own_key::claim(case, directory, cause, has_proof),
@@ -111,22 +108,18 @@ fn stays_preferred(case: &Case<'_>) -> Check<bool> {
     case.pursue(history.conclude(case.policy.late.late(), same), Wait::Settling)
 }
 
-/// Nobody else's certificate is among those that Entra may sign with: which of ours is meant is what the output says.
-fn are_ours(case: &Case<'_>, thumbprints: &[Thumbprint]) -> bool {
+/// Where all that Entra may sign with is ours, the one that is published is meant, or if that is gone the one that was published last. Which of others is, a person says.
+fn several(case: &Case<'_>, directory: &Directory, thumbprints: &[Thumbprint]) -> Check {
     let made = |thumbprint: &Thumbprint| {
-        case.ledger.entries.iter().any(|entry| entry.origin == Origin::Made && entry.thumbprint() == Some(*thumbprint))
+        case.ledger.entries.iter().find(|entry| entry.origin == Origin::Made && entry.thumbprint() == Some(*thumbprint))
     };
-    thumbprints.iter().all(made)
-}
-
-fn names(current: &Entry, thumbprints: &[Thumbprint]) -> bool {
-    current.thumbprint().is_some_and(|thumbprint| thumbprints.contains(&thumbprint))
-}
-
-fn prefer_current(case: &Case<'_>, directory: &Directory, current: &Entry) -> Check {
-    match current.thumbprint() {
-        Some(thumbprint) if stays_preferred(case)? => prefer(case, directory, current, thumbprint),
-        _ => Ok(()),
+    let ours: Option<Vec<(&Entry, Thumbprint)>> = thumbprints.iter().map(|thumbprint| Some((made(thumbprint)?, *thumbprint))).collect();
+    let used = |(entry, _): &(&Entry, Thumbprint)| matches!(entry.r#use, Use::Current | Use::Previous);
+    let meant = ours.into_iter().flatten().filter(used).max_by_key(|(entry, _)| (entry.r#use == Use::Current, entry.published_at));
+    match meant {
+        Some((entry, thumbprint)) if stays_preferred(case)? => prefer(case, directory, entry, thumbprint),
+        Some(_) => Ok(()),
+        None => ambiguous(case, thumbprints),
     }
 }
 

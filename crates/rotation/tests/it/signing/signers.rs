@@ -119,6 +119,7 @@ fn of_several_that_are_all_ours_the_current_one_is_made_to_sign() {
     let current = world.ledger.current().and_then(Entry::thumbprint).unwrap();
     assert_eq!(world.signers().len(), 1);
     world.entra.preferred = Some("F00D".to_owned());
+    assert_eq!(world.signers().len(), 2);
     excuse(&mut world);
     world.policy.not_issued_before = Some(world.now);
     world.policy.generation += 1;
