@@ -1,5 +1,9 @@
 //! The two staging Secrets: which is free, what lies there, and when it goes.
 
+use std::collections::BTreeSet;
+
+use entra_types::KeyId;
+
 use crate::case::{Act, Case, Fact, Look, Wait};
 use crate::check::{Check, act, look, note, stop};
 use crate::history::Conclusion;
@@ -12,8 +16,9 @@ use crate::{client_secret, proving};
 /// A slot that no entry of the ledger claims, or only one that has no use for it any more.
 pub(crate) fn free_slot(case: &Case<'_>) -> Option<SlotName> {
     let ledger = case.ledger.caught_up(case.policy, case.memory);
-    let is_useless = |entry: &Entry| is_worthless(case, entry) || is_lost(case, entry);
-    let claims = |entry: &Entry, name| entry.slot() == Some(name) && !(is_useless(entry) && case.memory.slot(name) == Some(None));
+    // Of a lost credential only what is seen now counts: another process may have filled its slot since.
+    let is_useless = |entry: &Entry, name| is_worthless(case, entry) || (is_lost(case, entry) && case.memory.slot_is_live(name));
+    let claims = |entry: &Entry, name| entry.slot() == Some(name) && !(is_useless(entry, name) && case.memory.slot(name) == Some(None));
     SlotName::ALL.into_iter().find(|name| !ledger.entries.iter().any(|entry| claims(entry, *name)))
 }
 
@@ -80,7 +85,19 @@ pub(crate) fn clear_slot(case: &Case<'_>, entry: &Entry) -> Check {
         Use::Current => is_worthless(case, entry) && case.ledger.upcoming().is_none() && free_slot(case).is_none(),
         Use::Next => false,
     };
-    if spent { delete_slot(case, entry) } else { Ok(()) }
+    if !spent {
+        return Ok(());
+    }
+    match told_in_slot(case, entry) {
+        Some(key_id) if entry.key_ids.is_empty() => note(Fact::Named(entry.id.clone(), BTreeSet::from([key_id]))),
+        _ => delete_slot(case, entry),
+    }
+}
+
+/// What Entra called a secret, as it was put away with it: a slot must not go before that is in the ledger.
+fn told_in_slot(case: &Case<'_>, entry: &Entry) -> Option<KeyId> {
+    let slot = case.memory.slot(entry.slot()?)??;
+    slot.secret.filter(|_| slot.entry.as_ref() == Some(&entry.id)).map(|secret| secret.key_id)
 }
 
 /// A slot of Current that was deleted is made again from the output: of a secret once that has shown that it works, of a key if it belongs to the certificate.
