@@ -122,7 +122,8 @@ impl World {
     /// The promises, after every step.
     pub(super) fn check(&self) {
         for entry in &self.foreign {
-            assert!(self.entra.keys.contains(entry), "a foreign entry changed at {} after {:?}", self.now, self.last_effects());
+            let is_there = self.entra.keys.contains(entry) || self.entra.passwords.contains(entry);
+            assert!(is_there, "a foreign entry changed at {} after {:?}", self.now, self.last_effects());
         }
         assert!(self.ledger.all(Use::Current).count() <= 1 && self.ledger.all(Use::Next).count() <= 1, "{:?}", self.ledger);
         let Some(shown) = self.output.as_ref().filter(|_| !self.edited && !self.gap_excused) else { return };

@@ -286,6 +286,7 @@ impl World {
     pub fn somebody_removes_the_last_foreign_one(&mut self) {
         let entry = self.foreign.pop().unwrap();
         self.entra.keys.retain(|key| *key != entry);
+        self.entra.passwords.retain(|password| *password != entry);
         self.remember();
     }
 

@@ -50,6 +50,17 @@ impl World {
         }
     }
 
+    /// What is recorded as somebody else's is theirs, and be it one of ours that was applied late to an object made anew.
+    fn leave_to_others(&mut self, id: &EntryId) {
+        let of_others = |entry: &&Entry| entry.origin == Origin::Foreign;
+        let link =
+            self.ledger.entry(id).filter(of_others).and_then(Entry::signing).and_then(|signing| signing.custom_key_identifier.clone());
+        let Some(link) = link else { return };
+        let listed = self.entra.keys.iter().chain(&self.entra.passwords).filter(|one| one["customKeyIdentifier"] == link.as_str());
+        let theirs: Vec<_> = listed.filter(|one| !self.foreign.contains(one)).cloned().collect();
+        self.foreign.extend(theirs);
+    }
+
     fn sign_in(&mut self, id: &EntryId) {
         if self.is_cut_off() {
             return;
@@ -105,6 +116,9 @@ impl World {
         let ledger = self.ledger.apply(fact, &Stamp { now: self.now, nonce }, &self.policy, &self.memory);
         let name = format!("{fact:?}").split(['(', ' ']).next().unwrap().to_owned();
         let left = if let Fact::LeftToExpire(_, thumbprint) = fact { *thumbprint } else { None };
+        if let Fact::Dropped(id) = fact {
+            self.leave_to_others(id);
+        }
         self.effect(&format!("status {name}"), |world| {
             world.left_to_expire.extend(left);
             world.ledger = ledger;

@@ -7,7 +7,7 @@ use entra_types::{Credential, KeyId, Thumbprint};
 use crate::case::{Case, Fact, Licence, Look, Mutation, Projection, Wait};
 use crate::check::{Check, Halt, all, look, note, wait};
 use crate::history::{Conclusion, Detail};
-use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Signing, Use};
+use crate::ledger::{Detail as EntryDetail, Entry, KEY_IDS, OpKind, Origin, Signing, Use};
 use crate::op::{OpState, Removal};
 use crate::rules::gone;
 use crate::signer::Group;
@@ -53,6 +53,9 @@ fn pass_the_door(case: &Case<'_>, current: &Entry, entry: &Entry) -> Check {
     let (kind, kept) = may_remove(case, Some(current), entry)?;
     if removable(case, entry).is_empty() {
         return if case.pursue(gone(case, entry), Wait::Settling)? { note(Fact::Retired(entry.id.clone(), None)) } else { misplaced(case) };
+    }
+    if let Some(fact) = further_names(case, entry) {
+        return note(fact);
     }
     note(Fact::Retired(entry.id.clone(), Some(Licence { kept, ..Licence::of(kind) })))
 }
@@ -152,6 +155,13 @@ fn linked(case: &Case<'_>, thumbprint: Thumbprint, signing: &Signing) -> BTreeSe
     }
     let shares = |view: &&Credential| view.custom_key_identifier.as_ref() == Some(link);
     history.entries().iter().filter(shares).filter_map(|view| view.key_id).collect()
+}
+
+/// A certificate that was added a second time, by a write that was applied late or that completed itself, owns that name too.
+fn further_names(case: &Case<'_>, entry: &Entry) -> Option<Fact> {
+    let listed = case.memory.history().holders(entry.thumbprint().filter(|_| !case.policy.is_self_rolled())?);
+    let is_news = entry.origin == Origin::Made && entry.key_ids.len() < KEY_IDS && !listed.is_subset(&entry.key_ids);
+    is_news.then(|| Fact::Named(entry.id.clone(), entry.key_ids.union(&listed).copied().collect()))
 }
 
 /// What Entra calls a credential whose names the ledger does not hold, if the last read shows it.

@@ -37,6 +37,25 @@ fn a_previous_credential_passes_the_door_when_everything_holds(#[values(certific
     assert!(retires(&mut at_the_door(policy)));
 }
 
+#[rstest]
+fn a_certificate_that_was_added_twice_is_removed_whole(#[values(certificate(6), signing(6))] policy: Policy) {
+    let mut world = at_the_door(policy);
+    let (previous, link) = (previous(&mut world).clone(), link(&mut world));
+    let facts = world.certificates.values().find(|facts| Some(facts.thumbprint) == previous.thumbprint()).unwrap().clone();
+    world.somebody_uploads(&facts, "99999999-0000-4000-8000-000000000009");
+    if let Some(link) = link {
+        world.entra.keys.last_mut().unwrap()["customKeyIdentifier"] = link.into();
+    }
+    world.run_for(TimeDelta::hours(6));
+    assert!(!world.lists(facts.thumbprint), "{:#?} {:#?}", world.effects, world.entra.keys);
+    world.assert_settled();
+}
+
+/// What links the entries of the previous signing certificate.
+fn link(world: &mut World) -> Option<String> {
+    previous(world).signing().and_then(|signing| signing.custom_key_identifier.clone())
+}
+
 /// The ledger of another resource on the same application, with one entry.
 fn sibling(world: &World, r#use: Use, op: Option<(OpKind, Time)>, key_id: &str) -> Ledger {
     let op = op.map(|(kind, at)| Op { kind, nonce: "x".to_owned(), at, outcome: None, kept: BTreeSet::new(), from: None });
