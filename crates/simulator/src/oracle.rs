@@ -88,7 +88,9 @@ impl Oracle {
     }
 
     fn is_idle(&self, name: &str) -> bool {
-        let (mut rhythm, now) = (self.rhythm.lock().unwrap(), self.entra.now());
+        // What is late is applied as somebody asks, and then observed: that asks for the same lock.
+        let now = self.entra.now();
+        let mut rhythm = self.rhythm.lock().unwrap();
         if name != effects::TIME && !effects::is_beside(name) {
             rhythm.changed = now;
         }
