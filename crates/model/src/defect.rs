@@ -26,8 +26,6 @@ defects! {
     StaleStatusAccepted "stale-status-accepted",
     /// The output is written whatever version it has by now.
     OutputOverwritten "output-overwritten",
-    /// The output is written by a ledger that may be older than what was published.
-    ResourceNotLookedAt "resource-not-looked-at",
     /// A whole-list update leaves out what other people added.
     ForeignEntryForgotten "foreign-entry-forgotten",
     /// A licence is good for ever.

@@ -341,9 +341,8 @@ impl World {
     /// The resource is looked at after the output and the slots, unless it was written since.
     fn confirm(&mut self, operator: usize, resource: usize) -> bool {
         let actual = self.resources[resource].record.version;
-        let is_unlooked = self.setup.defect == Some(Defect::ResourceNotLookedAt);
         let desk = self.desk_mut(operator, resource);
-        desk.is_confirmed |= desk.known.version == actual || is_unlooked;
+        desk.is_confirmed |= desk.known.version == actual;
         desk.is_confirmed
     }
 

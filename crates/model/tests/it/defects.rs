@@ -19,7 +19,6 @@ fn broken(name: &str, bounds: Bounds, defect: Option<Defect>) -> Option<Broken> 
 
 #[rstest]
 #[case::an_api_server_that_takes_stale_statuses("two-rotations", &[(D::Preempted, 1)], Defect::StaleStatusAccepted)]
-#[case::an_output_written_by_an_old_ledger("signer", &[(D::Added, 1), (D::Preempted, 1)], Defect::ResourceNotLookedAt)]
 #[case::an_update_that_leaves_others_out("removal-by-update", &[(D::Added, 1)], Defect::ForeignEntryForgotten)]
 #[case::a_secret_that_comes_long_after_late("secrets", &[(D::Floating, 1)], Defect::LaterThanLate)]
 #[case::a_person_who_takes_the_published_one("twice-listed", &[], Defect::CurrentRemoved)]
