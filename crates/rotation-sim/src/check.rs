@@ -93,12 +93,22 @@ impl World {
         assert!(forgotten.is_none(), "a licence is forgotten: {forgotten:?} after {:#?}", self.last_effects());
     }
 
-    /// Never fight: what somebody else made sign, as far as it was read, is recorded before another one is.
+    /// Never fight: what somebody else made sign, as far as it was read, is recorded before another one is. One that is going signs on where Current is gone.
     pub(super) fn check_activation(&self, mutation: &Mutation) {
         let (Mutation::Activate(chosen), None) = (mutation, self.policy.signing().and_then(|signing| signing.pinned)) else { return };
         let signs = self.memory.history().latest().and_then(Directory::preferred_thumbprint).filter(|read| self.signs(*read));
+        let listed = |entry: &&Entry| {
+            self.memory.history().entries().iter().any(|view| view.is_sign() && view.key_id.is_some_and(|id| entry.key_ids.contains(&id)))
+        };
+        let serves = self.ledger.current().filter(listed).is_some();
+        let going = self.ledger.all(Use::Retiring).any(|entry| !serves && entry.thumbprint() == signs);
         let known = [Some(*chosen), self.ledger.current().and_then(Entry::thumbprint)];
-        assert!(signs.is_none() || known.contains(&signs), "fights over {signs:?} at {} after {:#?}", self.now, self.last_effects());
+        assert!(
+            signs.is_none() || going || known.contains(&signs),
+            "fights over {signs:?} at {} after {:#?}",
+            self.now,
+            self.last_effects()
+        );
     }
 
     /// The one-way door: what is read for it is read in this pass, and whoever still uses the old credential had the time that was promised.
