@@ -164,6 +164,10 @@ fn populate(tape: &mut Tape, world: &mut World) {
         let end = world.certificates[&thumbprint.to_string()].not_after;
         let usage = if world.policy.is_signing() { "Sign" } else { "Verify" };
         for id in &entry.key_ids {
+            if world.entra.keys.iter().any(|key| key["keyId"] == json!(id)) {
+                // Graph lists a keyId once, whatever a ledger says.
+                continue;
+            }
             world.entra.keys.push(json!({"keyId": id, "usage": usage, "customKeyIdentifier": thumbprint.to_string(),
                 "startDateTime": "2025-01-01T00:00:00Z", "endDateTime": text(end), "key": null}));
         }
