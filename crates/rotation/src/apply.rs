@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use entra_types::KeyId;
 
-use crate::case::{Claim, Fact, Licence, Trouble};
+use crate::case::{Claim, Fact, Identity, Licence, Trouble};
 use crate::foreign;
 use crate::id::EntryId;
 use crate::ledger::{Detail, Entry, Failure, KEY_IDS, LINK, Ledger, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
@@ -62,14 +62,7 @@ impl Ledger {
                 }
                 entry.op = Some(op(licence, stamp));
             }),
-            Fact::Identified(id, identity) => self.with(id, |entry| {
-                entry.key_ids = bounded(&entry.key_ids, &identity.key_ids);
-                entry.not_after = identity.not_after.map(whole).or(entry.not_after);
-                if let Detail::TokenSigning(signing) = &mut entry.detail {
-                    signing.custom_key_identifier = Some(identity.custom_key_identifier.clone()).filter(|link| link.len() <= LINK);
-                    signing.thumbprint = Some(identity.thumbprint);
-                }
-            }),
+            Fact::Identified(id, identity) => self.with(id, |entry| identify(entry, identity)),
             Fact::Named(id, key_ids) => self.with(id, |entry| entry.key_ids = bounded(&entry.key_ids, key_ids)),
             Fact::Announced(id) => self.with(id, |entry| {
                 if let Detail::TokenSigning(signing) = &mut entry.detail {
@@ -251,6 +244,15 @@ impl Ledger {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == *id) {
             change(entry);
         }
+    }
+}
+
+fn identify(entry: &mut Entry, identity: &Identity) {
+    entry.key_ids = bounded(&entry.key_ids, &identity.key_ids);
+    entry.not_after = identity.not_after.map(whole).or(entry.not_after);
+    if let Detail::TokenSigning(signing) = &mut entry.detail {
+        signing.custom_key_identifier = Some(identity.custom_key_identifier.clone()).filter(|link| link.len() <= LINK);
+        signing.thumbprint = Some(identity.thumbprint);
     }
 }
 

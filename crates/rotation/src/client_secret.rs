@@ -31,7 +31,7 @@ pub(crate) fn projection(case: &Case<'_>, current: &Entry) -> Check<Option<Proje
 }
 
 /// What the slot of this entry holds.
-fn staged(case: &Case<'_>, entry: &Entry) -> Option<StagedSecret> {
+pub(crate) fn staged(case: &Case<'_>, entry: &Entry) -> Option<StagedSecret> {
     let slot = case.memory.slot(entry.slot()?)??;
     slot.secret.filter(|_| slot.entry.as_ref() == Some(&entry.id))
 }

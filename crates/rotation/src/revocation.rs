@@ -11,7 +11,7 @@ use crate::memory::{Attempt, Made};
 use crate::op::{OpState, Removal};
 use crate::removal::{is_absent, listed_names, names_to_learn, quiet_list, removable};
 use crate::time::Time;
-use crate::{client_certificate, foreign, schedule};
+use crate::{client_certificate, client_secret, foreign, schedule};
 
 /// Keeps the finalizer as `spec` asks for it, from before the first write on.
 pub(crate) fn anchor(case: &Case<'_>) -> Check {
@@ -92,8 +92,10 @@ fn told(case: &Case<'_>, entry: &Entry) -> Check<Option<KeyId>> {
         return Ok(Some(*id));
     }
     let Some(name) = entry.slot() else { return Ok(None) };
-    let Some(slot) = case.memory.slot(name) else { return look(Look::Slot(name)) };
-    Ok(slot.filter(|slot| slot.entry.as_ref() == Some(&entry.id)).and_then(|slot| Some(slot.secret?.key_id)))
+    if case.memory.slot(name).is_none() {
+        return look(Look::Slot(name));
+    }
+    Ok(client_secret::staged(case, entry).map(|staged| staged.key_id))
 }
 
 fn revoke(case: &Case<'_>, entry: &Entry) -> Check {

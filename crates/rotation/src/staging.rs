@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use entra_types::KeyId;
-
 use crate::case::{Act, Case, Fact, Look, Wait};
 use crate::check::{Check, act, look, note, stop};
 use crate::history::Conclusion;
@@ -88,16 +86,11 @@ pub(crate) fn clear_slot(case: &Case<'_>, entry: &Entry) -> Check {
     if !spent {
         return Ok(());
     }
-    match told_in_slot(case, entry) {
-        Some(key_id) if entry.key_ids.is_empty() => note(Fact::Named(entry.id.clone(), BTreeSet::from([key_id]))),
+    match client_secret::staged(case, entry) {
+        // What Entra called it was put away with it: a slot must not go before that is in the ledger.
+        Some(staged) if entry.key_ids.is_empty() => note(Fact::Named(entry.id.clone(), BTreeSet::from([staged.key_id]))),
         _ => delete_slot(case, entry),
     }
-}
-
-/// What Entra called a secret, as it was put away with it: a slot must not go before that is in the ledger.
-fn told_in_slot(case: &Case<'_>, entry: &Entry) -> Option<KeyId> {
-    let slot = case.memory.slot(entry.slot()?)??;
-    slot.secret.filter(|_| slot.entry.as_ref() == Some(&entry.id)).map(|secret| secret.key_id)
 }
 
 /// A slot of Current that was deleted is made again from the output: of a secret once that has shown that it works, of a key if it belongs to the certificate.

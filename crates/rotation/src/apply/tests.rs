@@ -3,7 +3,6 @@
 use rstest::rstest;
 
 use super::*;
-use crate::case::Identity;
 use crate::memory::Answer;
 use crate::reason::{Cause, Reason};
 use crate::sample::{UID, at, certificate, entry, key_id, op, target, thumbprint};

@@ -14,9 +14,9 @@ use crate::ledger::{Detail as EntryDetail, Entry, LINK, OpKind, Origin, Signing,
 use crate::op::OpState;
 use crate::policy::KeySource;
 use crate::reason::{Cause, Reason, Refusal};
-use crate::schedule;
 use crate::signer::{Group, Signer};
 use crate::time::{Time, whole};
+use crate::{adoption, schedule};
 
 pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Check {
     let current = case.ledger.current();
@@ -171,7 +171,7 @@ pub(super) fn found(case: &Case<'_>, directory: &Directory, group: &Group) -> Ch
         target: target(case, directory)?,
         cause: Cause::FirstIssue,
         detail: EntryDetail::TokenSigning(Signing {
-            display_name: group.display_name.as_ref().map(|name| name.chars().take(90).collect()),
+            display_name: group.display_name.as_deref().map(adoption::recorded),
             custom_key_identifier: Some(group.custom_key_identifier.clone()).filter(|link| link.len() <= LINK),
             thumbprint: group.thumbprint,
             ..Signing::default()

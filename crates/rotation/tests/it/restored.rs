@@ -1,11 +1,10 @@
 //! A status from a backup: every one that was written until the second credential was published, restored once the third one is.
 
-use rotation::{Fact, Ledger, Policy, Projection, SlotName, Step};
+use chrono::TimeDelta;
+use rotation::{EntryId, Fact, Ledger, Policy, Projection, SlotName, Step};
 use rstest::rstest;
 
 use crate::world::{UID, World, certificate, secret, signing};
-use chrono::TimeDelta;
-use rotation::EntryId;
 
 /// Runs until so many credentials were published, and answers every ledger on the way.
 fn published(world: &mut World, credentials: usize) -> Vec<Ledger> {

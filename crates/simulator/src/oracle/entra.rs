@@ -44,8 +44,17 @@ impl Oracle {
         let mutations = self.entra.mutations_of(held.object);
         let by = mutations.iter().rev().find(|mutation| stands(mutation.before()) && !stands(mutation.after()));
         let Some(by) = by.filter(|by| by.operation == Operation::Patch && by.caller == Some(self.operator.client_id)) else { return false };
-        let licensed = self.licences(&WHOLE_LIST).into_iter().filter(|at| *at <= by.at).max();
-        licensed.is_some_and(|sent| held.since >= sent - self.late - TimeDelta::seconds(15))
+        self.last_list_licence(by).is_some_and(|sent| held.since >= sent - self.window())
+    }
+
+    /// When the last whole list before this one was licensed, as far as the ledgers know still.
+    fn last_list_licence(&self, replaced: &Mutation) -> Option<DateTime<Utc>> {
+        self.licences(&WHOLE_LIST).into_iter().filter(|at| *at <= replaced.at).max()
+    }
+
+    /// Section 7: what is added so late before a whole list is replaced can be lost with it.
+    fn window(&self) -> TimeDelta {
+        self.late + TimeDelta::seconds(15)
     }
 
     /// When writes of these kinds were licensed, as far as the ledgers know still.
@@ -131,7 +140,7 @@ impl Oracle {
         };
         // Section 7: two clusters replace the list at the same moment. What was lost is made again.
         let sent: Option<DateTime<Utc>> = entry["op"]["at"].as_str().and_then(|at| at.parse().ok());
-        let is_recent = sent.is_some_and(|sent| mutation.at - sent <= self.late + TimeDelta::seconds(15));
+        let is_recent = sent.is_some_and(|sent| mutation.at - sent <= self.window());
         if self.neighbour.is_some() && mutation.operation == Operation::Patch && entry["use"] == "Next" && is_recent {
             // Replicas that are behind may accept it still, and have it published.
             self.strangers.removed.lock().unwrap().push(Value::from(key));
@@ -153,12 +162,12 @@ impl Oracle {
         }
     }
 
-    /// Section 7: added so late before a whole list was replaced that no read may have shown it.
+    /// Added so late before a whole list was replaced that no read may have shown it.
     fn was_new(&self, key: &str, replaced: &Mutation) -> bool {
-        let licensed = self.licences(&WHOLE_LIST).into_iter().filter(|at| *at <= replaced.at).max().unwrap_or(replaced.at);
+        let licensed = self.last_list_licence(replaced).unwrap_or(replaced.at);
         let added = |mutation: &&Mutation| mutation.keys_added.iter().any(|id| id.to_string() == key);
         let mutations = self.entra.mutations_of(replaced.object);
-        mutations.iter().rev().find(added).is_some_and(|added| added.at >= licensed - self.late - TimeDelta::seconds(15))
+        mutations.iter().rev().find(added).is_some_and(|added| added.at >= licensed - self.window())
     }
 
     /// Credentials with a mark of one resource on the object, each counted once however many entries it has.
