@@ -6,7 +6,12 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::stage::{OPERATOR, Stage};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    process::POLL,
+    stage::{LONG, OPERATOR, OTHER_TEAM, Stage, TEAM},
+};
 use crate::control_plane::ControlPlane;
 
 /// One request, as the API server recorded it.
@@ -66,6 +71,12 @@ impl Requests {
         self.0.iter().filter(is_denied).map(ToString::to_string).collect()
     }
 
+    /// The resources and namespaces of which a watch was begun.
+    fn watched(&self) -> BTreeSet<(String, String)> {
+        let watches = self.0.iter().filter(|request| request.verb == "watch").map(Recorded::object);
+        watches.map(|object| (object.resource, object.namespace)).collect()
+    }
+
     /// Those about an object of this name.
     pub(super) fn about(&self, resource: &str, name: &str) -> Vec<String> {
         let is_about = |request: &&Recorded| request.object().resource == resource && request.object().name == name;
@@ -99,6 +110,24 @@ impl Requests {
     /// All that counts, in order, to see which one is too many.
     pub(super) fn list(&self) -> String {
         self.0.iter().filter(|request| !request.is_beside()).map(|request| format!("{request}\n")).collect()
+    }
+}
+
+/// Waits until the operator that was started at `since` watches all that it watches, having listed it: on a busy machine that comes
+/// after its first work.
+pub(super) async fn watching(stage: &Stage, since: DateTime<Utc>) {
+    let deadline = Instant::now() + LONG;
+    let of_teams = [TEAM, OTHER_TEAM].into_iter().flat_map(|team| [("secrets", team), ("configmaps", team)]);
+    let rest = [("secrets", OPERATOR), ("serviceprincipalcredentials", ""), ("entratenants", "")];
+    let wanted: Vec<_> = of_teams.chain(rest).collect();
+    loop {
+        let begun = Requests::between(stage, since, DateTime::<Utc>::MAX_UTC).watched();
+        let missing: Vec<_> = wanted.iter().filter(|(kind, place)| !begun.contains(&((*kind).to_owned(), (*place).to_owned()))).collect();
+        if missing.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the operator does not watch {missing:?}");
+        sleep(POLL).await;
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{
-    audit::Requests,
+    audit::{Requests, watching},
     scene::{Scene, assert_promises, client_certificate, client_secret, is_settled, token_signing},
     stage::Stage,
     witness::{Witness, condition},
@@ -36,12 +36,14 @@ fn own_key() -> Value {
 #[tokio::test]
 async fn a_credential_costs_no_more_requests_than_promised() {
     let stage = Stage::alone().await;
+    let started = Utc::now();
     let operator = stage.operator("entra-rotator-0").await;
     let scene = Scene::new(&stage, "counts").await;
     let targets = promises().map(|(name, ..)| scene.application(name));
     let mut tenant = scene.watch_tenant().await;
     scene.admit(&targets.each_ref()).await;
     tenant.until("a sign-in", |tenant| condition(tenant, "Ready").starts_with("True/")).await;
+    watching(&stage, started).await;
 
     let (mut spans, mut names) = (Vec::new(), Vec::new());
     for ((name, spec, promises), target) in promises().into_iter().zip(&targets) {

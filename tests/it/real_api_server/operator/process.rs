@@ -17,7 +17,8 @@ use super::{deployed::Deployed, stage::LONG};
 use crate::control_plane::Processes;
 
 const PROGRAM: &str = "entra-rotator";
-const POLL: Duration = Duration::from_millis(20);
+/// How often a file or a page is looked at while something is awaited.
+pub(super) const POLL: Duration = Duration::from_millis(20);
 
 /// One running replica. It ends with the test process at the latest.
 pub(super) struct Operator {
