@@ -98,6 +98,7 @@ impl Hands {
                 self.forbid(span);
                 self.later(span, |hands| hands.set_protocol(1));
             }
+            Happening::SaysMore => self.say_more(),
         }
     }
 
@@ -157,6 +158,13 @@ impl Hands {
         }
         resource["status"]["protocol"] = json!(number);
         *self.strangers.newer.lock().unwrap() = Some(resource["status"].clone()).filter(|_| number > 1);
+        self.cluster.put(resource);
+    }
+
+    /// Adds a field to the status and to every object in it.
+    fn say_more(&self) {
+        let Some(mut resource) = self.resource() else { return };
+        add_a_field(&mut resource["status"]);
         self.cluster.put(resource);
     }
 
@@ -308,4 +316,15 @@ fn stranger(number: u64, is_key: bool) -> Map<String, Value> {
         json_patch::merge(&mut entry, &json!({"type": "AsymmetricX509Cert", "usage": "Verify"}));
     }
     entry.as_object().unwrap().clone()
+}
+
+fn add_a_field(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(add_a_field);
+            fields.insert("sinceTheNextVersion".into(), json!({"colour": "red"}));
+        }
+        Value::Array(items) => items.iter_mut().for_each(add_a_field),
+        _ => {}
+    }
 }

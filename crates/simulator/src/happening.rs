@@ -51,11 +51,13 @@ pub enum Happening {
     GrantWithdrawn,
     /// A newer version of the operator has worked on the resource, and is taken back after an hour.
     Upgraded,
+    /// A newer version of the same protocol has worked on the resource: the status says more than this one knows.
+    SaysMore,
 }
 
 impl Happening {
     /// Everything that may happen.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::GraphDown,
         Self::LoginDown,
         Self::ClusterDown,
@@ -79,6 +81,7 @@ impl Happening {
         Self::StatusRestored,
         Self::GrantWithdrawn,
         Self::Upgraded,
+        Self::SaysMore,
     ];
 
     /// How a plan names it.
@@ -107,6 +110,7 @@ impl Happening {
             Self::StatusRestored => "status-restored",
             Self::GrantWithdrawn => "grant-withdrawn",
             Self::Upgraded => "upgraded",
+            Self::SaysMore => "says-more",
         }
     }
 

@@ -49,6 +49,25 @@ fn what_was_found_once_is_not_found_again() {
     assert_every_promise_was_kept(&campaign::run(&plans, &REFERENCE));
 }
 
+fn assert_is_kept(plan: &str) {
+    assert_every_promise_was_kept(&campaign::run(&[plan.parse().unwrap()], &REFERENCE));
+}
+
+#[test]
+fn two_processes_that_see_one_thing_differently_do_not_write_over_each_other_without_end() {
+    assert_is_kept("certificate.first-issue replicas=unelected clock-behind@11");
+}
+
+#[test]
+fn reads_from_before_a_key_was_made_do_not_say_that_it_is_gone() {
+    assert_is_kept("own-key.rotation lag=10 replicas=unelected edit-suspend@6");
+}
+
+#[test]
+fn what_a_newer_version_adds_to_the_status_disturbs_nothing() {
+    assert_is_kept("secret.rotation says-more@10");
+}
+
 /// `cargo xtask sim --seeds N` runs others.
 #[test]
 fn forty_plans_at_random_keep_every_promise() {
