@@ -135,8 +135,16 @@ impl Oracle {
 
     fn judge(&self, after: &str) -> Result<(), String> {
         let verdict = self.strangers_are_untouched().and_then(|()| self.signer_stays()).and_then(|()| self.newer_status_stays());
-        let verdict = verdict.and_then(|()| self.is_published_well());
+        let verdict = verdict.and_then(|()| self.is_readable()).and_then(|()| self.is_published_well());
         verdict.map_err(|what| format!("{what}, after {after} at {}", self.entra.now()))
+    }
+
+    /// Nobody damages a status here: one that says more than this version knows must be read as well.
+    fn is_readable(&self) -> Result<(), String> {
+        let resource = self.resource().unwrap_or_default();
+        let mut conditions = resource["status"]["conditions"].as_array().into_iter().flatten();
+        let unread = conditions.find(|condition| condition["reason"] == "UnreadableStatus");
+        unread.map_or(Ok(()), |condition| Err(format!("a status is not read: {}", condition["message"])))
     }
 
     /// The resource, if it is there.

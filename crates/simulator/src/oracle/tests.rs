@@ -36,6 +36,15 @@ async fn a_credential_of_others_that_is_missing_is_noticed() {
     assert!(oracle.judge("a removal").unwrap_err().contains("foreign entry"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_called_unreadable_is_noticed() {
+    let (world, oracle) = at_rest(secret()).await;
+    let mut resource = world.resource();
+    resource["status"]["conditions"][0]["reason"] = "UnreadableStatus".into();
+    world.cluster.put(resource);
+    assert!(oracle.judge("a refusal").unwrap_err().contains("not read"));
+}
+
 #[rstest]
 #[case::creation("POST applications(appId='x')/addPassword")]
 #[case::removal("POST applications(appId='x')/removePassword")]

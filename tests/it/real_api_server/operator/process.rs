@@ -67,12 +67,16 @@ impl Operator {
         kill_process(self.id, signal).unwrap();
     }
 
-    /// Waits until a signal has stopped all of it.
-    pub(super) async fn stopped(&self) {
+    /// Waits until a signal has stopped all of it. `false` where it had ended before.
+    pub(super) async fn stopped(&self) -> bool {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        while self.is_running() && waitid(WaitId::Pid(self.id), options).unwrap().is_none() {
+        while self.is_running() {
+            if waitid(WaitId::Pid(self.id), options).unwrap().is_some() {
+                return true;
+            }
             sleep(POLL).await;
         }
+        false
     }
 
     /// A handle by which anybody may send signals, as long as the operator is not dropped.

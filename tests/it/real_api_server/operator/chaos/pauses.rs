@@ -22,11 +22,11 @@ pub(super) async fn pause(stage: &Stage<'_>, random: &mut Random) {
     let (messages, side) = (random.up_to(SPREAD), random.one_of(&[Side::Before, Side::After]));
     let (pod, leader) = loop {
         let (pod, leader) = stage.leader().await;
-        if at_message(&stage.world.graph, messages, side, signal(leader.id(), Signal::STOP)).await {
+        let was_sent = at_message(&stage.world.graph, messages, side, signal(leader.id(), Signal::STOP)).await;
+        if was_sent && leader.stopped().await {
             break (pod, leader);
         }
     };
-    leader.stopped().await;
     let said = leader.log().len();
     stage.supervisor.autopsy().await;
     while [String::new(), pod.clone()].contains(&stage.holder().await) {
