@@ -127,3 +127,7 @@ impl Found {
         Some(Self { detail: EntryDetail::TokenSigning(signing), key_ids: group.key_ids, end: group.end })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -125,9 +125,9 @@ fn add(case: &Case<'_>, upcoming: &Entry) -> Check {
             case.directory_after(tick, Detail::WithKeys)?;
             if case.now < at + late.open() { case.look_again(Wait::Replicating) } else { resend_when(case, upcoming, absent()) }
         }
-        Some(OpState::Open { until }) => {
+        Some(OpState::Open { .. }) => {
             case.directory_after(0, Detail::WithKeys)?;
-            case.look_again(Wait::Settling).or_else(|halt| if case.now < until { Err(halt) } else { Ok(()) })
+            case.look_again(Wait::Settling)
         }
         Some(OpState::Over) => {
             case.directory_after(0, Detail::WithKeys)?;
@@ -165,3 +165,7 @@ fn send_add(case: &Case<'_>, upcoming: &Entry) -> Check {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

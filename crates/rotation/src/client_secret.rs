@@ -105,3 +105,7 @@ pub(crate) fn carries_mark(case: &Case<'_>, entry: &Entry, view: &Credential) ->
             Origin::Foreign => false,
         }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

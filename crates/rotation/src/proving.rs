@@ -100,3 +100,7 @@ pub(crate) fn is_accepted_now(case: &Case<'_>, entry: &Entry) -> Check {
 pub(crate) fn is_useless(case: &Case<'_>, current: &Entry) -> bool {
     !current.is_valid_at(case.now) || crate::rules::gone(case, current) == Conclusion::Confirmed || is_refused(case, current)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

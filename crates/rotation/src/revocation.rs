@@ -176,3 +176,7 @@ fn means(case: &Case<'_>, entry: &Entry) -> OpKind {
         EntryDetail::ClientCertificate { .. } | EntryDetail::TokenSigning(_) => OpKind::RemoveByUpdate,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

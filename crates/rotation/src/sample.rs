@@ -1,6 +1,8 @@
 //! Samples for unit tests.
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
+mod desk;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta};
@@ -13,6 +15,8 @@ use crate::ledger::{Detail, Entry, Op, OpKind, Origin, Outcome, Signing, Target,
 use crate::policy::{Durations, KeySource, Kind, Metadata, OnDeadline, Policy, SignInAs, SigningPolicy, Wish};
 use crate::time::{Lateness, Time};
 use crate::window::Windows;
+
+pub(crate) use self::desk::*;
 
 pub(crate) const UID: &str = "0c5a7c1e-6f64-4d3c-9b57-6a0d0d0c9a11";
 
@@ -62,6 +66,14 @@ pub(crate) fn policy(kind: Kind) -> Policy {
 
 pub(crate) fn certificate() -> Policy {
     policy(Kind::ClientCertificate { key_bits: 2048, sign_in_as: SignInAs::Operator })
+}
+
+pub(crate) fn secret() -> Policy {
+    policy(Kind::ClientSecret)
+}
+
+pub(crate) fn self_rolled() -> Policy {
+    policy(Kind::ClientCertificate { key_bits: 2048, sign_in_as: SignInAs::Itself })
 }
 
 pub(crate) fn signing() -> Policy {

@@ -60,3 +60,7 @@ pub(crate) fn make_room(case: &Case<'_>) -> Check {
         None => wait(case.now + case.policy.late.late(), Wait::Busy),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -123,3 +123,7 @@ pub(crate) fn delete_slot(case: &Case<'_>, entry: &Entry) -> Check {
         Some(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,3 +1,7 @@
+mod course;
+mod door;
+mod names;
+
 use std::collections::BTreeMap;
 
 use rstest::rstest;
