@@ -95,7 +95,8 @@ fn refused(policy: crate::policy::Policy, reads: &[i64]) -> Desk {
 }
 
 #[rstest]
-#[case::not_yet(&[0], 4, try_again())]
+#[case::not_yet(&[], 4, try_again())]
+#[case::never_looked_at(&[], 5, Some(Step::Look(Look::Directory(Detail::Plain))))]
 #[case::after_a_third_of_late(&[0], 5, Some(Step::Look(Look::Directory(Detail::Plain))))]
 #[case::looked_at_lately(&[1], 5, try_again())]
 #[case::looked_at_long_ago(&[1], 6, Some(Step::Look(Look::Directory(Detail::Plain))))]

@@ -189,6 +189,14 @@ fn what_is_not_listed_is_dropped_when_that_is_sure(#[case] op: Option<Op>, #[cas
     assert_eq!(said_of(&desk), said);
 }
 
+#[test]
+fn what_has_a_name_and_vanished_is_dropped_by_three_reads_over_late() {
+    let mut desk = deleted(secret(), secret_entry(1, Use::Abandoned));
+    desk.entry(1).op = of(OpKind::AddPassword, 0, Some(Outcome::Applied));
+    desk.listed_in(&[0, 8, 16], &[]);
+    assert_eq!(said_of(&desk), dropped());
+}
+
 #[rstest]
 #[case::almost_over(19, rest(20, Wait::Revoking))]
 #[case::over(20, dropped())]
@@ -247,6 +255,33 @@ fn another_certificate_proves_the_removal_of_one() {
     desk.memory.licensing("nonce");
     let removal = Removal::new(desk.ledger.entry(&id(1)).unwrap(), OpKind::RemoveKey, BTreeSet::from([key_id(1)]));
     assert_eq!(said_of(&desk), Some(Step::Act(Act::Send(id(1), Mutation::Remove(removal, Some(Proof::Output))))));
+}
+
+/// The certificate 1 under the names 1 and 3, licensed to go by this write. The output shows this one.
+fn added_twice(kind: OpKind, kept: &[u8], shown: u8) -> Option<usize> {
+    let mut desk = deleted_certificate(certificate());
+    desk.ledger.entries.push(entry(2, Use::Previous));
+    *desk.entry(1) = Entry { r#use: Use::Retiring, key_ids: BTreeSet::from([key_id(1), key_id(3)]), ..entry(1, Use::Retiring) };
+    let licensed = op(kind, at(16), None);
+    desk.entry(1).op = Some(Op { kept: kept.iter().map(|n| key_id(*n)).collect(), ..licensed });
+    for minute in [0, 8, 16] {
+        desk.begin(minute);
+        let mut certificates = facts([1, 2, 3]);
+        certificates.get_mut(&key_id(3)).unwrap().thumbprint = thumbprint(1);
+        desk.memory.saw_directory(directory(&[listed(1), listed(2), listed(3)], None), certificates, Detail::WithKeys, None, at(minute));
+    }
+    desk.shows(shown);
+    desk.memory.licensing("nonce");
+    match said_of(&desk) {
+        Some(Step::Act(Act::Send(_, Mutation::Remove(removal, _)))) => Some(removal.key_ids().len()),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_certificate_that_was_added_twice_goes_at_once_by_an_update_and_one_at_a_time_by_a_proof() {
+    assert_eq!(added_twice(OpKind::RemoveKey, &[], 2), Some(1));
+    assert_eq!(added_twice(OpKind::RemoveByUpdate, &[2], 1), Some(2));
 }
 
 #[test]

@@ -148,6 +148,14 @@ fn where_nothing_is_in_use_a_certificate_that_the_output_holds_under_another_nam
     assert_eq!(desk.says_of(1, clean_up), rest(35, Wait::Settling));
 }
 
+#[test]
+fn where_nothing_proves_a_removal_what_was_given_up_goes_by_an_update() {
+    let mut desk = Desk::new(certificate(), vec![entry(1, Use::Abandoned)]);
+    desk.listed_in(&[14, 22, 30], &[1, 3]);
+    desk.memory.saw_output(Output::Absent, vec![], at(30));
+    assert_eq!(desk.says_of(1, clean_up), retires(1, by_update(&[3])));
+}
+
 #[rstest]
 #[case::it_works(|desk: &mut Desk| desk.entry(2).not_after = Some(at(31)), Some(Step::Look(Look::SignIn(id(2)))))]
 #[case::it_has_expired(|_: &mut Desk| {}, goes())]
