@@ -6,6 +6,7 @@ use crate::application::Application;
 use crate::case::{Rest, Step};
 use crate::history::Detail;
 use crate::ledger::{Entry, Ledger, Use};
+use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::sample::*;
 use crate::time::Time;
@@ -81,7 +82,7 @@ fn after_an_edit_the_object_is_read_in_this_pass_and_else_as_the_last_audit_show
     assert_eq!(desk.says(adopt), Some(Step::Look(Look::Directory(Detail::Plain))));
     desk.policy.observed_generation = Some(2);
     assert!(adopted(&desk).is_some());
-    let unread = Desk { memory: crate::memory::Memory::new(at(0)), ..desk };
+    let unread = Desk { memory: Memory::new(at(0)), ..desk };
     assert_eq!(unread.says(adopt), None, "the first audit will tell");
 }
 

@@ -5,9 +5,11 @@ use super::*;
 use crate::case::{Rest, Step};
 use crate::gates;
 use crate::history::Detail;
-use crate::ledger::Use;
+use crate::ledger::{SlotName, Use};
 use crate::memory::SignInResult::{self, Accepted, CannotProve, Refused};
+use crate::policy::Policy;
 use crate::sample::*;
+use crate::window::{Window, Windows};
 
 /// The certificate 2 in use, until minute 14,400, and its successor 1, both listed.
 fn on_trial() -> Desk {
@@ -80,15 +82,15 @@ fn the_pause_after_a_failed_sign_in_doubles_up_to_a_third_of_late(#[case] refuse
 }
 
 /// The successor was refused in minute 0, and is not listed in these minutes.
-fn refused(policy: crate::policy::Policy, reads: &[i64]) -> Desk {
+fn refused(policy: Policy, reads: &[i64]) -> Desk {
     let entries = if policy.kind == Kind::ClientSecret {
-        let staged = crate::ledger::Detail::ClientSecret { display_name: None, slot: Some(crate::ledger::SlotName::A) };
+        let staged = EntryDetail::ClientSecret { display_name: None, slot: Some(SlotName::A) };
         vec![Entry { detail: staged, ..secret_entry(1, Use::Next) }, secret_entry(2, Use::Current)]
     } else {
         vec![entry(1, Use::Next), entry(2, Use::Current)]
     };
     let mut desk = Desk::new(policy, entries);
-    desk.stages(crate::ledger::SlotName::A, 1);
+    desk.stages(SlotName::A, 1);
     desk.signs_in(1, Refused);
     desk.listed_in(reads, &[2]);
     desk
@@ -189,8 +191,8 @@ fn a_credential_is_accepted_now_by_a_sign_in_of_this_pass(#[case] happen: fn(&mu
 /// The next window opens in the night, before the deadline; its credential is proven.
 fn at_the_window() -> Desk {
     let mut desk = on_trial();
-    let window = crate::window::Window::parse("0 23 * * *", "Etc/UTC", TimeDelta::hours(1), at(0)).unwrap();
-    desk.policy.windows = crate::window::Windows::new(vec![window]);
+    let window = Window::parse("0 23 * * *", "Etc/UTC", TimeDelta::hours(1), at(0)).unwrap();
+    desk.policy.windows = Windows::new(vec![window]);
     desk.entry(2).issued_at = at(-60);
     desk
 }

@@ -3,7 +3,7 @@ use rstest::rstest;
 use super::*;
 use crate::case::{Proof, Step};
 use crate::history::Detail;
-use crate::ledger::{Failure, Op, Outcome, SlotName};
+use crate::ledger::{Failure, Op, Outcome, Signing, SlotName};
 use crate::memory::{Answer, Memory};
 use crate::policy::Policy;
 use crate::reason::{Reason, Refusal};
@@ -71,7 +71,7 @@ fn the_finalizer_is_there_while_it_is_asked_for_and_of_use(
 
 #[test]
 fn what_somebody_else_made_neither_goes_nor_holds_up() {
-    let desk = deleted(signing(), Entry { origin: Origin::Foreign, ..signing_entry(1, Use::Current, crate::ledger::Signing::default()) });
+    let desk = deleted(signing(), Entry { origin: Origin::Foreign, ..signing_entry(1, Use::Current, Signing::default()) });
     assert_eq!(said_of(&desk), Some(Step::Act(Act::SetFinalizer(false))));
 }
 
@@ -318,11 +318,8 @@ fn an_application_that_rolls_itself_keeps_its_last_key_and_what_it_cannot_tell(
 #[case::another_one_signs(Some(2), retires(OpKind::RemoveByUpdate, &[2]))]
 #[case::either_may_sign(None, lets_go_of(&[1]))]
 fn what_may_sign_stays(#[case] preferred: Option<u8>, #[case] said: Option<Step>) {
-    let signing_details = crate::ledger::Signing {
-        thumbprint: Some(thumbprint(1)),
-        custom_key_identifier: Some("link-1".to_owned()),
-        ..crate::ledger::Signing::default()
-    };
+    let signing_details =
+        Signing { thumbprint: Some(thumbprint(1)), custom_key_identifier: Some("link-1".to_owned()), ..Signing::default() };
     let mut desk = deleted(signing(), signing_entry(1, Use::Current, signing_details));
     let preferred = preferred.map(|n| thumbprint(n).to_string());
     for minute in [0, 8, 16] {

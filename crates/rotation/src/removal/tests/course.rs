@@ -1,9 +1,8 @@
 //! A removal from its licence to the end, and how what was given up is forgotten.
 
-use chrono::TimeDelta;
-
 use super::*;
-use crate::ledger::SlotName;
+use crate::case::{Act, Proof};
+use crate::ledger::{Op, SlotName};
 use crate::memory::SignInResult;
 use crate::sample::*;
 
@@ -72,7 +71,7 @@ fn the_slot_of_what_is_gone_goes_first() {
     desk.listed_in(&[0, 8, 35], &[2]);
     assert_eq!(desk.says_of(1, finish), Some(Step::Look(Look::Slot(SlotName::A))));
     desk.stages(SlotName::A, 1);
-    assert_eq!(desk.says_of(1, finish), Some(Step::Act(crate::case::Act::DeleteSlot(SlotName::A, "slot-of-1".to_owned()))));
+    assert_eq!(desk.says_of(1, finish), Some(Step::Act(Act::DeleteSlot(SlotName::A, "slot-of-1".to_owned()))));
 }
 
 #[test]
@@ -120,10 +119,10 @@ fn a_removal_by_update_is_licensed_with_what_it_keeps_and_sent_under_that_licenc
     let licence = Licence { kept: BTreeSet::from([key_id(2)]), ..Licence::of(OpKind::RemoveByUpdate) };
     assert_eq!(desk.says_of(1, finish), Some(Step::Note(Fact::Licensed(id(1), licence))));
     let licensed = op(OpKind::RemoveByUpdate, at(0), None);
-    desk.entry(1).op = Some(crate::ledger::Op { kept: BTreeSet::from([key_id(2)]), ..licensed });
+    desk.entry(1).op = Some(Op { kept: BTreeSet::from([key_id(2)]), ..licensed });
     desk.memory.licensing("nonce");
     let removal = Removal::new(desk.ledger.entry(&id(1)).unwrap(), OpKind::RemoveByUpdate, BTreeSet::from([key_id(1)]));
-    assert_eq!(desk.says_of(1, finish), Some(Step::Act(crate::case::Act::Send(id(1), Mutation::Remove(removal, None)))));
+    assert_eq!(desk.says_of(1, finish), Some(Step::Act(Act::Send(id(1), Mutation::Remove(removal, None)))));
 }
 
 #[test]
@@ -132,13 +131,13 @@ fn of_a_certificate_that_was_added_twice_one_goes_at_a_time() {
     desk.entry(1).op = Some(op(OpKind::RemoveKey, at(0), None));
     desk.entry(1).key_ids = BTreeSet::from([key_id(1), key_id(3)]);
     desk.begin(0);
-    let mut certificates = crate::sample::facts([1, 2, 3]);
+    let mut certificates = facts([1, 2, 3]);
     certificates.get_mut(&key_id(3)).unwrap().thumbprint = thumbprint(1);
     desk.memory.saw_directory(directory(&[listed(1), listed(2), listed(3)], None), certificates, Detail::WithKeys, None, at(0));
     ready(&mut desk);
     desk.memory.licensing("nonce");
-    let Some(Step::Act(crate::case::Act::Send(_, Mutation::Remove(removal, proof)))) = desk.says_of(1, finish) else { panic!() };
-    assert_eq!((removal.key_ids().len(), proof), (1, Some(crate::case::Proof::Output)));
+    let Some(Step::Act(Act::Send(_, Mutation::Remove(removal, proof)))) = desk.says_of(1, finish) else { panic!() };
+    assert_eq!((removal.key_ids().len(), proof), (1, Some(Proof::Output)));
 }
 
 /// A secret that was given up: asked for at minute 0, and nobody knows what became of it.
@@ -190,12 +189,25 @@ fn what_was_given_up_is_not_forgotten_while_its_name_is_listed_without_its_mark(
     assert_eq!(desk.says_of(1, clean_up), rest(40, Wait::Settling));
 }
 
+fn judge(case: &Case<'_>, entry: &Entry) -> Check {
+    quiet_list(case, entry, false).map(drop)
+}
+
 #[test]
 fn a_list_with_a_newcomer_is_quiet_when_late_is_over() {
     let mut desk = going(Some(Outcome::Refused));
     desk.listed_in(&[0, 8], &[1, 2]);
     desk.listed_in(&[8, 16, 22], &[1, 2, 9]);
-    desk.now = at(22) + TimeDelta::seconds(1);
-    let judge = |case: &Case<'_>, entry: &Entry| quiet_list(case, entry, false).map(drop);
     assert_eq!(desk.says_of(1, judge), rest(23, Wait::Quieting));
+    desk.listed_in(&[23], &[1, 2, 9]);
+    assert_eq!(desk.says_of(1, judge), None);
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_newcomers_of_what_was_just_quiet() {
+    let mut desk = going(Some(Outcome::Refused));
+    desk.listed_in(&[0, 8, 15], &[1, 2]);
+    assert_eq!(desk.says_of(1, judge), None);
+    desk.now = at(14);
+    assert_eq!(desk.says_of(1, judge), rest(19, Wait::Quieting));
 }

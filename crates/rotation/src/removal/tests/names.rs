@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::history::CertificateFacts;
 use crate::memory::SignInResult;
+use crate::policy::{Kind, Policy};
 use crate::sample::*;
 
 /// The link of a key that was made here, of the certificate 1: base64 of its thumbprint.
@@ -145,7 +146,7 @@ fn what_has_no_name_is_left_to_expire(#[case] reads: &[i64], #[case] is_gone: bo
 }
 
 /// A certificate that was given up before its name was known, and a read that shows it, with this text in it.
-fn given_up(policy: crate::policy::Policy, text: &str) -> Option<Step> {
+fn given_up(policy: Policy, text: &str) -> Option<Step> {
     let mut desk = Desk::new(policy, vec![Entry { key_ids: BTreeSet::new(), ..entry(1, Use::Abandoned) }]);
     let facts = CertificateFacts { thumbprint: thumbprint(1), not_after: at(90_000), der: text.as_bytes().to_vec() };
     desk.begin(0);
@@ -188,7 +189,7 @@ fn nothing_is_absent_that_bears_a_name_of_it(#[case] listed: Value, #[case] orig
 fn what_is_pinned_is_not_cleared_away(#[case] pinned: Option<u8>, #[case] said: Option<Step>) {
     let known = Signing { thumbprint: Some(thumbprint(1)), ..Signing::default() };
     let mut policy = signing();
-    if let crate::policy::Kind::TokenSigning(signing) = &mut policy.kind {
+    if let Kind::TokenSigning(signing) = &mut policy.kind {
         signing.pinned = pinned.map(thumbprint);
     }
     let desk = Desk::new(policy, vec![signing_entry(1, Use::Abandoned, known)]);
