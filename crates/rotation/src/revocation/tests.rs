@@ -136,7 +136,7 @@ fn its_own_answer_does_not_stand_for_a_read_of_this_pass_where_something_was_mad
     let mut desk = deleted_secret();
     desk.entry(1).op = of(OpKind::AddPassword, 0, Some(Outcome::Applied));
     desk.memory.answered("nonce", Answer::Applied(None));
-    desk.listed_in(&[1], &[1]);
+    desk.listed_in(&[1], &[]);
     desk.begin(1);
     assert_eq!(said_of(&desk), look_at(Detail::Plain));
 }
