@@ -38,3 +38,7 @@ pub(crate) fn carry_on(case: &Case<'_>, upcoming: &Entry) -> Check {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
