@@ -133,6 +133,12 @@ fn a_key_is_there_when_both_of_its_halves_are(#[case] keys: &[Value], #[case] ex
 }
 
 #[test]
+fn a_key_that_came_to_its_activation_is_brought_no_more() {
+    let next = brought(2, Use::Next, OpKind::Activate, NOW - 30, Some(Outcome::Applied));
+    assert_eq!(step(&scene(NOW, [next]).reads(&READS, &[private(2)], ""), 2), "nothing");
+}
+
+#[test]
 fn names_that_the_ledger_does_not_hold_are_learnt_first() {
     let next = Entry { key_ids: BTreeSet::new(), ..brought(2, Use::Next, OpKind::AddSigningKey, NOW, Some(Outcome::Applied)) };
     assert_eq!(step(&scene(NOW, [next]).reads(&READS, &[private(2)], ""), 2), "identify 2");
