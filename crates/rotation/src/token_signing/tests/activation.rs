@@ -3,6 +3,8 @@
 use rstest::rstest;
 
 use super::*;
+use crate::case::Rest;
+use crate::reason::Reason;
 use crate::token_signing::activate::activate;
 use crate::token_signing::is_chosen;
 
@@ -121,6 +123,16 @@ fn as_read(scene: Scene, preferred: &str) -> Scene {
 #[case::somebody_elses_is_preferred(as_read(ready().shows(1, Some(2), &[1, 2]), &name(3)), "Settling for 300 s")]
 fn an_activation_replaces_what_the_ledger_knows_by_what_the_output_shows(#[case] scene: Scene, #[case] expected: &str) {
     assert_eq!(step(&scene), expected);
+}
+
+#[test]
+fn nothing_new_signs_while_somebody_goes_on_deleting_the_output() {
+    let scene = as_read(ready(), &name(1)).remembers(|memory| {
+        memory.saw_output(Output::Absent, vec![], at(SOAKED + 1));
+        (0..8).for_each(|_| memory.publishing(at(SOAKED + 1)));
+    });
+    let next = crate::rules::next(&scene.case());
+    assert!(matches!(&next, Step::Rest(Rest { why: Wait::Refused(why), .. }) if why.reason == Reason::OutputContested), "{next:?}");
 }
 
 #[test]
