@@ -191,3 +191,7 @@ impl<'a> Case<'a> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests;

@@ -114,3 +114,7 @@ pub(crate) fn watch_kept(case: &Case<'_>) -> Check {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

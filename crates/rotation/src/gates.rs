@@ -12,7 +12,7 @@ pub(crate) fn await_window(case: &Case<'_>, upcoming: &Entry) -> Check {
     }
     let deadline = schedule::deadline(case.ledger, upcoming, case.policy.late);
     match case.policy.windows.next_opening(case.now) {
-        Some(opens) if opens < deadline && case.now < deadline => wait(opens, Wait::AwaitingWindow),
+        Some(opens) if opens < deadline => wait(opens, Wait::AwaitingWindow),
         _ => Ok(()),
     }
 }
@@ -22,3 +22,7 @@ pub(crate) fn is_urgent(case: &Case<'_>) -> bool {
     let Some(current) = case.ledger.current() else { return true };
     case.policy.revokes(current, case.now) || case.memory.is_unhealable(&current.id) || proving::is_useless(case, current)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

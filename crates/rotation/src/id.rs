@@ -107,6 +107,23 @@ mod tests {
     }
 
     #[test]
+    fn the_format_of_the_marks_never_changes() {
+        let id = EntryId::derive("0c5a7c1e-6f64-4d3c-9b57-6a0d0d0c9a11", 1);
+        assert_eq!(id.password_name("uid"), "entra-rotator/uid/cvajp6x4o7");
+        assert_eq!(id.san_uri("uid"), "urn:entra-rotator:uid:cvajp6x4o7");
+    }
+
+    #[test]
+    fn an_id_is_found_at_the_end_of_a_name() {
+        let id = EntryId::derive("uid", 7);
+        assert_eq!(EntryId::at_the_end_of(&format!("CN=payroll {id}")), Some(id.clone()));
+        assert_eq!(EntryId::at_the_end_of(id.as_str()), Some(id));
+        for name in ["", "CN=payroll", "CN=payroll-ABCDEFGHIJ", "\u{fc}bcdefghij"] {
+            assert_eq!(EntryId::at_the_end_of(name), None, "{name}");
+        }
+    }
+
+    #[test]
     fn an_id_is_read_back_and_anything_else_is_refused() {
         let id = EntryId::derive("uid", 7);
         assert_eq!(id.as_str().parse(), Ok(id));

@@ -394,3 +394,6 @@ impl SlotName {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -277,6 +277,19 @@ mod tests {
     }
 
     #[test]
+    fn what_just_fits_is_no_contradiction() {
+        let cases = [
+            (Wish { validity: Some(hours(24)), ..Wish::default() }, certificate()),
+            (Wish { renew_before: Some(hours(10)), overlap: Some(hours(10)), ..Wish::default() }, certificate()),
+            (Wish { renew_before: Some(hours(10)), overlap: Some(hours(10)), soak: Some(hours(0)), ..Wish::default() }, signing()),
+            (Wish { renew_before: Some(hours(10)), overlap: Some(hours(5)), soak: Some(hours(4)), ..Wish::default() }, signing()),
+        ];
+        for (wish, policy) in cases {
+            assert!(Durations::resolve(&policy.kind, &wish, hours(24)).is_ok(), "{wish:?}");
+        }
+    }
+
+    #[test]
     fn contradictions_are_named() {
         let cases = [
             (Wish { validity: Some(hours(1)), ..Wish::default() }, Reason::ValidityTooShort),

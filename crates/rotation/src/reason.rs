@@ -215,3 +215,20 @@ impl Refusal {
         Self { reason, message: message.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_read_back_as_what_it_stands_for() {
+        for reason in Reason::ALL {
+            assert_eq!(reason.to_string().parse(), Ok(*reason));
+        }
+        for cause in Cause::ALL {
+            assert_eq!(cause.to_string().parse(), Ok(*cause));
+        }
+        assert_eq!("Whatever".parse::<Reason>(), Err(UnknownWord));
+        assert_eq!("Whatever".parse::<Cause>(), Err(UnknownWord));
+    }
+}

@@ -170,6 +170,20 @@ mod tests {
         assert_eq!(next_attempt(&ledger, &certificate(), at(60)), expected.map(|minutes| at(60 + minutes)));
     }
 
+    /// Failures of a credential of ten days, whose deadline is the end of the ninth.
+    #[rstest]
+    #[case::before_the_deadline(9 * 24 * 60 - 1, 60, 60)]
+    #[case::from_the_deadline_on(9 * 24 * 60, 60, 5)]
+    #[case::after_the_deadline(9 * 24 * 60 + 1, 60, 5)]
+    #[case::what_is_sooner_anyway(9 * 24 * 60 + 1, 2, 2)]
+    #[case::what_the_other_side_asked_for(9 * 24 * 60 + 1, 90, 90)]
+    fn from_the_deadline_on_our_own_patience_ends_at_a_third_of_late(#[case] now: i64, #[case] attempt: i64, #[case] expected: i64) {
+        let failure = Failure { time: at(now), reason: Reason::Unavailable, message: "It failed.".to_owned() };
+        let rotation = Rotation { last_failure: Some(failure), failures: 9, next_attempt: Some(at(now + attempt)), ..Rotation::default() };
+        let ledger = Ledger { rotation, entries: vec![living(hours(24 * 10))], ..Ledger::default() };
+        assert_eq!(next_attempt(&ledger, &certificate(), at(now)), Some(at(now + expected)));
+    }
+
     #[rstest]
     #[case(1, 60)]
     #[case(2, 120)]

@@ -144,6 +144,14 @@ mod tests {
         assert!(both.are_open(time("2026-01-05T22:10:00Z")) && both.are_open(time("2026-01-05T02:10:00Z")));
     }
 
+    #[test]
+    fn windows_are_the_same_when_nothing_about_them_differs() {
+        let window = || windows("0 2 * * *", "Etc/UTC", 30);
+        assert_eq!(window(), window());
+        let others = [windows("0 3 * * *", "Etc/UTC", 30), windows("0 2 * * *", "Europe/Berlin", 30), windows("0 2 * * *", "Etc/UTC", 31)];
+        others.into_iter().for_each(|other| assert_ne!(window(), other));
+    }
+
     #[rstest]
     #[case("* * * *", "Etc/UTC")]
     #[case("* * * * * *", "Etc/UTC")]
