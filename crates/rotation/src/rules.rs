@@ -321,9 +321,8 @@ fn report_recovery(case: &Case<'_>) -> Check {
 
 fn at_rest(case: &Case<'_>) -> Rest {
     let due = case.ledger.current().and_then(|current| schedule::due(current, case.policy));
-    let bounds = [case.policy.not_issued_before, case.policy.revoke_issued_before];
-    let bound = bounds.into_iter().flatten().filter(|bound| *bound > case.now).min();
     let end = case.ledger.current().and_then(|current| current.not_after);
-    let soonest = [due, bound, end, Some(next_audit(case))].into_iter().flatten().filter(|at| *at > case.now).min();
+    let moments = [due, case.policy.not_issued_before, case.policy.revoke_issued_before, end, Some(next_audit(case))];
+    let soonest = moments.into_iter().flatten().filter(|at| *at > case.now).min();
     Rest { until: soonest.unwrap_or(case.now + TimeDelta::hours(1)), why: Wait::AtRest }
 }

@@ -140,9 +140,10 @@ fn a_failure_schedules_the_next_attempt_and_obeys_retry_after() {
 fn progress_ends_a_series_of_failures() {
     let trouble = Trouble { reason: Reason::Conflict, message: String::new(), wait: None };
     let mut failed = apply(&ledger(&[Use::Current, Use::Next]), &Fact::Failed(trouble));
-    failed.rotation.reason = Some(Cause::Schedule);
+    let begun = Rotation { reason: Some(Cause::Schedule), started_at: Some(at(1)), approved_at: Some(at(2)), ..Rotation::default() };
+    failed.rotation = Rotation { reason: begun.reason, started_at: begun.started_at, approved_at: begun.approved_at, ..failed.rotation };
     let after = apply(&failed, &Fact::Promoted(id(1), BTreeSet::new())).rotation;
-    assert_eq!(after, Rotation { reason: Some(Cause::Schedule), ..Rotation::default() });
+    assert_eq!(after, begun);
 }
 
 #[test]
@@ -157,4 +158,81 @@ fn a_new_object_starts_with_a_free_ration() {
         ),
         None
     );
+}
+
+#[rstest]
+#[case::previous(Use::Previous, Origin::Made, Use::Retiring)]
+#[case::abandoned(Use::Abandoned, Origin::Made, Use::Retiring)]
+#[case::handed_over(Use::Previous, Origin::Adopted, Use::Retiring)]
+#[case::somebody_elses(Use::Previous, Origin::Foreign, Use::Previous)]
+#[case::next(Use::Next, Origin::Made, Use::Next)]
+#[case::current(Use::Current, Origin::Made, Use::Current)]
+fn what_is_needed_or_somebody_elses_does_not_pass_the_door(#[case] before: Use, #[case] origin: Origin, #[case] after: Use) {
+    let mut ledger = ledger(&[before]);
+    ledger.entries[0].origin = origin;
+    let retired = apply(&ledger, &Fact::Retired(id(0), Some(Licence::of(OpKind::RemoveKey))));
+    assert_eq!(retired.entries[0].r#use, after);
+    assert_eq!(retired.entries[0].op.is_some(), after == Use::Retiring);
+}
+
+#[rstest]
+#[case::current(Use::Current, Origin::Made, Use::Retiring)]
+#[case::next(Use::Next, Origin::Made, Use::Retiring)]
+#[case::somebody_elses(Use::Current, Origin::Foreign, Use::Current)]
+fn what_goes_with_its_resource_passes_the_door_unless_it_is_somebody_elses(
+    #[case] before: Use,
+    #[case] origin: Origin,
+    #[case] after: Use,
+) {
+    let mut ledger = ledger(&[before]);
+    ledger.entries[0].origin = origin;
+    let policy = Policy { deleted_at: Some(at(59)), ..certificate() };
+    let stamp = Stamp { now: at(60), nonce: "new".to_owned() };
+    let retired = ledger.apply(&Fact::Retired(id(0), None), &stamp, &policy, &Memory::new(at(0)));
+    assert_eq!(retired.entries[0].r#use, after);
+}
+
+#[test]
+fn promotion_without_news_keeps_the_names_that_are_known() {
+    let after = apply(&ledger(&[Use::Next]), &Fact::Promoted(id(0), BTreeSet::new()));
+    assert_eq!(after.entries[0].key_ids, BTreeSet::from([key_id(0)]));
+}
+
+#[test]
+fn what_is_handed_over_is_recorded_once_whoever_recorded_it() {
+    let mut before = ledger(&[Use::Current]);
+    before.entries[0].origin = Origin::Foreign;
+    let adopted = |ledger: &Ledger, n| apply(ledger, &Fact::Adopted(Box::new(Claim { key_ids: BTreeSet::from([key_id(n)]), ..claim(9) })));
+    let known = adopted(&before, 0);
+    assert_eq!((uses(&known), known.entries[0].origin, known.entries[0].adopted_at), (vec![Use::Current], Origin::Adopted, Some(at(60))));
+    let new = adopted(&before, 5);
+    assert_eq!((uses(&new), new.next_seq, new.entries[0].origin), (vec![Use::Current, Use::Previous], 10, Origin::Foreign));
+    assert_eq!((new.entries[1].origin, new.entries[1].adopted_at), (Origin::Adopted, Some(at(60))));
+}
+
+/// A certificate that this entry stages in the first slot, and what a read showed there.
+fn staged(r#use: Use, seen: Option<Option<u32>>) -> Option<crate::ledger::SlotName> {
+    use crate::ledger::SlotName::A;
+    let mut before = ledger(&[r#use]);
+    before.entries[0].detail = Detail::ClientCertificate { thumbprint: thumbprint(0), slot: Some(A) };
+    let mut memory = Memory::new(at(0));
+    if let Some(holder) = seen {
+        let slot = |seq| crate::memory::Slot { uid: "uid".to_owned(), entry: Some(id(seq)), owner: None, secret: None };
+        memory.saw_slot(A, holder.map(slot), at(0));
+    }
+    before.caught_up(&certificate(), &memory).entries[0].slot()
+}
+
+#[rstest]
+#[case::not_looked_at(Use::Previous, None, true)]
+#[case::still_there(Use::Previous, Some(Some(0)), true)]
+#[case::empty(Use::Previous, Some(None), false)]
+#[case::taken_by_another(Use::Retiring, Some(Some(1)), false)]
+#[case::needed_again(Use::Current, Some(None), true)]
+fn a_slot_that_is_not_needed_any_more_is_forgotten_once_it_is_gone(
+    #[case] r#use: Use,
+    #[case] seen: Option<Option<u32>>,
+    #[case] kept: bool,
+) {
+    assert_eq!(staged(r#use, seen).is_some(), kept);
 }

@@ -3,7 +3,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::ledger::{OpKind, Use};
-use crate::sample::{UID, at, certificate, directory, entry, key_id, op, thumbprint};
+use crate::sample::{UID, at, directory, entry, key_id, op, thumbprint};
 
 const LATE: TimeDelta = TimeDelta::minutes(15);
 

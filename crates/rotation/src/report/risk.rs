@@ -2,6 +2,7 @@
 
 use super::{moment, stage};
 use crate::case::{Case, Wait};
+use crate::rules::cause;
 use crate::schedule;
 use crate::token_signing::{self, Overdue};
 
@@ -25,11 +26,7 @@ fn locked_out_soon(case: &Case<'_>) -> Option<(&'static str, String)> {
 
 /// Due, and not begun because the spec says so.
 fn held_back(case: &Case<'_>) -> Option<(&'static str, String)> {
-    let current = case.ledger.current()?;
-    let due = crate::rules::cause(case).is_some() || schedule::due(current, case.policy).is_some_and(|due| due <= case.now);
-    if !due {
-        return None;
-    }
+    let current = case.ledger.current().filter(|_| cause(case).is_some())?;
     let end = moment(current.not_after);
     if case.policy.suspend {
         return Some(("Suspended", format!("A rotation is due, and spec.suspend is set. Take it away before {end}.")));

@@ -105,7 +105,7 @@ fn advance(case: &Case<'_>, upcoming: &Entry, wait: Option<&Wait>) -> Option<(Ti
             let until = soaked(case, upcoming)?.checked_add_signed(extra).map_or(deadline, |until| until.min(deadline));
             Some((until, format!("Activate credential {id}, or as soon as the federation metadata show it.")))
         }
-        Wait::Proving => None,
+        // A client credential has no soak, and nobody knows when it will have proven itself.
         _ => {
             let until = soaked(case, upcoming)?.min(deadline);
             Some((until, format!("Activate credential {id}{}.", if is_approved(case) { "" } else { ", if it is approved by then" })))

@@ -192,10 +192,64 @@ fn a_refused_edit_is_a_failure_though_the_old_credential_works(#[values(certific
 }
 
 #[rstest]
-fn an_edit_that_contradicts_itself_is_a_failure_though_the_old_credential_works() {
+fn an_edit_that_cannot_be_realised_is_a_failure_though_the_old_credential_works(
+    #[values(
+        Reason::InvalidPolicy,
+        Reason::InvalidSchedule,
+        Reason::ValidityTooShort,
+        Reason::PinNotUsable,
+        Reason::AdoptionNotGranted,
+        Reason::UnknownVariant
+    )]
+    reason: Reason,
+) {
     let mut world = resting(certificate(6));
-    world.policy.refusal = Some(Refusal::new(Reason::InvalidPolicy, "It contradicts itself."));
-    assert_eq!(described(&world, None), ("Ready=True/Published Stalled=True/InvalidPolicy".to_owned(), Failed));
+    world.policy.refusal = Some(Refusal::new(reason, "It contradicts itself."));
+    assert_eq!(described(&world, None), (format!("Ready=True/Published Stalled=True/{reason}"), Failed));
+    let stalled = world.report(None).conditions.into_iter().find(|condition| condition.r#type == "Stalled").unwrap();
+    assert_eq!(stalled.message, format!("It contradicts itself. {}", reason.remedy()));
+}
+
+#[test]
+fn a_failure_that_does_not_count_any_more_is_not_told() {
+    let mut world = resting(certificate(6));
+    fail(&mut world, Reason::PermissionDenied);
+    world.ledger.rotation.failures = 0;
+    assert_eq!(described(&world, None), ("Ready=True/Published".to_owned(), Current));
+}
+
+#[test]
+fn what_is_being_revoked_says_so_and_what_stands_in_its_way() {
+    let mut world = resting(Policy { revoke_on_delete: true, has_finalizer: true, ..certificate(6) });
+    world.policy.deleted_at = Some(world.now);
+    assert_eq!(described(&world, None), ("Ready=False/Revoking Reconciling=True/Revoking".to_owned(), InProgress));
+    fail(&mut world, Reason::PermissionDenied);
+    assert_eq!(described(&world, None), ("Ready=False/RevocationBlocked Reconciling=True/Revoking".to_owned(), InProgress));
+    let ready = world.report(None).conditions.swap_remove(0);
+    assert!(ready.message.contains("It did not work.") && ready.message.contains(Reason::PermissionDenied.remedy()), "{ready:?}");
+}
+
+#[rstest]
+#[case::edited_once(true, None, "Ready=True/Published", Current)]
+#[case::edited_again_and_again(true, Some(Reason::OutputContested), "Ready=False/OutputContested Stalled=True/OutputContested", Failed)]
+#[case::edited_while_something_else_is_refused(
+    true,
+    Some(Reason::TenantNotReady),
+    "Ready=True/Published RotationAtRisk=True/TenantNotReady",
+    Current
+)]
+#[case::whole_for_now(false, Some(Reason::OutputContested), "Ready=True/Published RotationAtRisk=True/OutputContested", Current)]
+fn an_output_that_is_edited_is_a_failure_where_it_is_edited_again_and_again(
+    #[case] edited: bool,
+    #[case] reason: Option<Reason>,
+    #[case] expected: &str,
+    #[case] verdict: Verdict,
+) {
+    let mut world = resting(certificate(6));
+    world.edited = edited;
+    world.look(&Look::Output);
+    let wait = reason.map(|reason| Wait::Refused(Refusal::new(reason, "It is so.")));
+    assert_eq!(described(&world, wait.as_ref()), (expected.to_owned(), verdict));
 }
 
 #[rstest]

@@ -55,6 +55,33 @@ fn the_stages_follow_each_other_up_to_the_activation() {
 }
 
 #[test]
+fn an_activation_is_announced_with_the_approval_that_it_still_needs() {
+    let announces = |mut world: World| {
+        world.run_for(minutes(1));
+        action(&world).1
+    };
+    assert!(!announces(announced(asked(30, |_| {}))).contains("approved"));
+    assert!(announces(announced(needing_approval(30, OnDeadline::Activate))).contains("if it is approved"));
+    let mut approved = announced(needing_approval(30, OnDeadline::Activate));
+    approved.policy.approved = approved.ledger.upcoming().map(|next| next.id.clone());
+    assert!(!announces(approved).contains("approved"));
+}
+
+#[rstest]
+#[case::before_the_deadline(-1, "Its deadline is", true)]
+#[case::at_the_deadline(0, "Its deadline was", false)]
+#[case::after_the_deadline(1, "Its deadline was", false)]
+fn a_withdrawal_is_announced_up_to_its_deadline(#[case] offset: i64, #[case] told: &str, #[case] announced_still: bool) {
+    let mut world = announced(needing_approval(30, OnDeadline::Activate));
+    change(&mut world, |signing| signing.on_deadline = OnDeadline::Withdraw);
+    world.run_for(hours(2));
+    world.now = deadline(&world) + minutes(offset);
+    let risk = condition(&world, Some(&Wait::AwaitingApproval), "RotationAtRisk");
+    assert!(risk.reason == "ApprovalOverdue" && risk.message.contains(told), "{risk:?}");
+    assert_eq!(world.report(Some(&Wait::AwaitingApproval)).next_action.is_some(), announced_still);
+}
+
+#[test]
 fn an_approval_is_overdue_when_half_of_its_time_is_gone() {
     let mut world = announced(needing_approval(30, OnDeadline::Activate));
     let (soaked, deadline) = (world.now + world.policy.durations.soak, deadline(&world));
