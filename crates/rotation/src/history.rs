@@ -321,6 +321,7 @@ mod tests {
     #[case::three_that_do_not("0:1 5:1 15:1 21:1 22:1 35:1", Conclusion::LookAgain(at(36)))]
     #[case::three_that_do("0:1 5:1 15:1 21:1 22:1 36:1", Conclusion::Confirmed)]
     #[case::in_several_runs("0:1 15:1 21:1,3 22:1 36:1,3", Conclusion::Confirmed)]
+    #[case::of_that_very_moment("20:1 28:1 36:1", Conclusion::LookAgain(at(43)))]
     fn reads_from_before_something_was_made_say_nothing_about_it(#[case] reads: &str, #[case] expected: Conclusion) {
         assert_eq!(history(reads).conclude_since(at(20), LATE, lacks(2)), expected);
     }
@@ -333,6 +334,19 @@ mod tests {
         assert_eq!((reads.0[0], reads.last()), (at(0), Some(at(10_000))));
         assert!(reads.0.iter().filter(|read| **read > at(10_000) - LATE).count() >= READS, "{reads:?}");
         assert!(reads.0.ends_with(&(9_989..=10_000).map(at).collect::<Vec<_>>()), "the older ones are thinned out, {reads:?}");
+    }
+
+    #[test]
+    fn of_the_older_half_of_many_reads_every_second_one_stays() {
+        let mut reads = Reads(vec![at(0)]);
+        (1..25).for_each(|minute| reads.add(at(minute)));
+        assert_eq!(reads.0, (0..12).step_by(2).chain(12..25).map(at).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_comes_back_after_many_other_lists_is_no_newcomer() {
+        let others: Vec<_> = (0..20).map(|n| format!("{n}:{}", 10 + n)).collect();
+        assert!(!history(&format!("0:1 {} 20:1", others.join(" "))).newcomers(at(0)));
     }
 
     #[test]
@@ -358,11 +372,12 @@ mod tests {
     #[test]
     fn memory_is_bounded_however_the_lists_change() {
         let mut history = History::default();
-        for n in 0..10_000u32 {
-            let entry = serde_json::json!({"keyId": format!("eeeeeeee-0000-4000-8000-{n:012}")});
-            history.record(directory(&[entry], None), BTreeMap::new(), Detail::Plain, u64::from(n), at(i64::from(n)));
+        let listed = |n: u32| serde_json::json!({"keyId": format!("eeeeeeee-0000-4000-8000-{n:012}")});
+        for n in 0..3_000u32 {
+            let entries: Vec<_> = (3 * n..3 * n + 3).map(listed).collect();
+            history.record(directory(&entries, None), BTreeMap::new(), Detail::Plain, u64::from(n), at(i64::from(n)));
         }
-        assert!(history.runs.len() <= RUNS && history.first_seen.len() <= REMEMBERED + 1);
+        assert!(history.runs.len() <= RUNS && history.first_seen.len() <= REMEMBERED + 3);
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Memory {
         let audited = if policy.kind == Kind::ClientSecret { history.read_at() } else { history.audited_at() };
         audited.is_none().then_some(born).hash(state);
         let late = policy.late.late();
-        (plain > 0, with_keys > 0, live(plain), live(with_keys)).hash(state);
+        (live(plain), live(with_keys)).hash(state);
         history.digest(late, now - policy.late.settled() * 2, &lives, state);
         (skew, fresh, proof_refusals, unhealable).hash(state);
         others.iter().chain(once_others.iter().flatten()).filter(|id| lives(id)).for_each(|id| id.hash(state));
@@ -90,3 +90,6 @@ impl SignIns {
         (self.refused.first().map(|at| (*at).max(bound)), self.last.map(|(_, at)| at.max(bound))).hash(state);
     }
 }
+
+#[cfg(test)]
+mod tests;

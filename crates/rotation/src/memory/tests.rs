@@ -146,3 +146,13 @@ fn refused_sign_ins_are_remembered_within_bounds() {
     assert_eq!((refused.first(), refused.last()), (Some(&at(0)), Some(&at(99))));
     assert!((3..=8).contains(&refused.len()), "{refused:?}");
 }
+
+#[test]
+fn a_certificate_of_the_output_is_known_by_its_thumbprint() {
+    let mut memory = Memory::new(at(0));
+    let facts = CertificateFacts { thumbprint: thumbprint(7), not_after: at(900), der: vec![7] };
+    memory.saw_output(Output::Absent, vec![facts.clone()], at(0));
+    assert_eq!(memory.history().certificate_by(thumbprint(7)), Some(&facts));
+    memory.saw_output(Output::Absent, vec![], at(0));
+    assert_eq!(memory.history().certificate_by(thumbprint(7)), None);
+}
