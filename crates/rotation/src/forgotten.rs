@@ -96,3 +96,6 @@ fn await_absence(case: &Case<'_>, shown: &Projection) -> Check {
         Conclusion::LookAgain(at) => wait(at, Wait::Settling),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ fn having_read(detail: Detail, skew: i64) -> Memory {
 #[case::more_the_other_way(-121, Some("The operator's clock is 121 s ahead of Entra's."))]
 fn clocks_may_differ_by_two_minutes(#[case] skew: i64, #[case] refusal: Option<&str>) {
     let memory = having_read(Detail::Plain, skew);
-    let halt = ask(&certificate(), &ledger(vec![]), &memory, |case| case.clock_agrees()).err();
+    let halt = ask(&certificate(), &ledger(vec![]), &memory, Case::clock_agrees).err();
     let refused = halt.map(|halt| match halt {
         Halt::Stop(Rest { until, why: Wait::Refused(refusal) }) => (until, refusal.reason, refusal.message),
         other => panic!("{other:?}"),
@@ -112,6 +112,17 @@ fn a_write_is_sent_under_a_licence_of_this_very_write_only(#[case] change: fn(&m
     assert_eq!(sends(change), sent);
 }
 
+#[test]
+fn nothing_is_sent_to_another_object_than_that_of_the_ledger() {
+    let another = crate::ledger::Target { object_id: "aaaaaaaa-0000-4000-8000-000000000002".parse().expect("an id"), ..target() };
+    let ledger = Ledger { target: Some(another), ..ledger(vec![entry(1, Use::Next)]) };
+    let sent = ask(&certificate(), &ledger, &having_read(Detail::Plain, 0), |case| {
+        case.send(&ledger.entries[0], Licence::of(OpKind::AddByUpdate), Mutation::AddByUpdate)
+    });
+    let Err(Halt::Wait(rest)) = sent else { panic!("{sent:?}") };
+    assert_eq!(rest, Rest { until: at(60 + 5), why: Wait::Settling });
+}
+
 fn life(certificate: Option<i64>, secret: Option<i64>) -> Limits {
     let days = |days: Option<i64>| days.map(TimeDelta::days);
     Limits { certificate_life: days(certificate), secret_life: days(secret), ..Limits::default() }
@@ -135,7 +146,7 @@ fn a_credential_lives_as_long_as_asked_and_allowed(
 ) {
     let mut memory = Memory::new(at(0));
     memory.saw_limits(Some(limits), at(0));
-    let validity = |policy: Policy| ask(&policy, &ledger(vec![]), &memory, |case| case.validity());
+    let validity = |policy: Policy| ask(&policy, &ledger(vec![]), &memory, Case::validity);
     assert_eq!((validity(certificate()), validity(policy(Kind::ClientSecret))), (of_certificate, of_secret));
 }
 

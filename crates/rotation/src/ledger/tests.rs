@@ -41,3 +41,18 @@ fn a_credential_is_valid_up_to_its_end() {
     assert!(entry.is_valid_at(end - TimeDelta::seconds(1)) && !entry.is_valid_at(end));
     assert!(Entry { not_after: None, ..entry }.is_valid_at(end));
 }
+
+#[test]
+fn the_words_of_a_status_never_change() {
+    assert_eq!(OpKind::ALL.map(OpKind::as_str), OpKind::ALL.map(|kind| format!("{kind:?}")));
+    assert_eq!(SlotName::ALL.map(SlotName::as_str), ["a", "b"]);
+}
+
+#[test]
+fn each_write_makes_one_or_replaces_lists_or_takes_one_away() {
+    let words = |is: fn(OpKind) -> bool| OpKind::ALL.into_iter().filter(|kind| is(*kind)).map(OpKind::as_str).collect::<Vec<_>>();
+    let creations = ["AddKey", "AddByUpdate", "AddPassword", "AddTokenSigningCertificate", "AddSigningKey", "AddSigningByUpdate"];
+    assert_eq!(words(OpKind::is_creation), creations);
+    assert_eq!(words(OpKind::is_whole_list), ["AddByUpdate", "AddSigningByUpdate", "AddVerifyByUpdate", "RemoveByUpdate"]);
+    assert_eq!(words(OpKind::is_removal), ["RemoveKey", "RemovePassword", "RemoveByUpdate"]);
+}
