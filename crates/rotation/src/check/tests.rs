@@ -38,7 +38,7 @@ fn having_read(detail: Detail, skew: i64) -> Memory {
 #[case::more_the_other_way(-121, Some("The operator's clock is 121 s ahead of Entra's."))]
 fn clocks_may_differ_by_two_minutes(#[case] skew: i64, #[case] refusal: Option<&str>) {
     let memory = having_read(Detail::Plain, skew);
-    let halt = ask(&certificate(), &ledger(vec![]), &memory, Case::clock_agrees).err();
+    let halt = ask(&certificate(), &ledger(vec![]), &memory, |case| case.clock_agrees().err());
     let refused = halt.map(|halt| match halt {
         Halt::Stop(Rest { until, why: Wait::Refused(refusal) }) => (until, refusal.reason, refusal.message),
         other => panic!("{other:?}"),
@@ -146,8 +146,8 @@ fn a_credential_lives_as_long_as_asked_and_allowed(
 ) {
     let mut memory = Memory::new(at(0));
     memory.saw_limits(Some(limits), at(0));
-    let validity = |policy: Policy| ask(&policy, &ledger(vec![]), &memory, Case::validity);
-    assert_eq!((validity(certificate()), validity(policy(Kind::ClientSecret))), (of_certificate, of_secret));
+    let validity = |policy: Policy| ask(&policy, &ledger(vec![]), &memory, |case| case.validity().num_minutes());
+    assert_eq!((validity(certificate()), validity(policy(Kind::ClientSecret))), (of_certificate.num_minutes(), of_secret.num_minutes()));
 }
 
 /// When it waits until, of a rest; nothing where it lets the next one speak.
