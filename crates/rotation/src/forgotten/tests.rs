@@ -13,7 +13,9 @@ use crate::history::{CertificateFacts, Detail as Depth};
 use crate::id::EntryId;
 use crate::ledger::Ledger;
 use crate::memory::{Material, Memory, Output, Slot};
-use crate::sample::{UID, at, certificate, directory, entry, key_id, listed, target, thumbprint};
+use crate::policy::Policy;
+use crate::reason::{Reason, Refusal};
+use crate::sample::{UID, at, certificate, directory, entry, key_id, listed, sign, signing, target, thumbprint};
 
 fn id(seq: u32) -> EntryId {
     EntryId::derive(UID, seq)
@@ -21,9 +23,12 @@ fn id(seq: u32) -> EntryId {
 
 /// The output names the entry after the one that the ledger takes for the current one.
 fn showing() -> Memory {
+    showing_one(id(2))
+}
+
+fn showing_one(entry: EntryId) -> Memory {
     let mut memory = Memory::new(at(0));
-    let shows =
-        Projection { entry: id(2), current: Material::Certificate(thumbprint(2)), next: None, previous: None, bundle: BTreeSet::new() };
+    let shows = Projection { entry, current: Material::Certificate(thumbprint(2)), next: None, previous: None, bundle: BTreeSet::new() };
     memory.saw_output(Output::Ours { shows: Some(shows), holds: None }, vec![], at(0));
     memory.begin_pass();
     memory
@@ -37,9 +42,13 @@ fn read(memory: &mut Memory, minute: i64, ids: &[u8]) {
 }
 
 fn remembers(memory: &Memory, minute: i64) -> Check {
-    let (policy, application) = (certificate(), Application::default());
+    remembers_for(&certificate(), memory, minute)
+}
+
+fn remembers_for(policy: &Policy, memory: &Memory, minute: i64) -> Check {
+    let application = Application::default();
     let ledger = Ledger { target: Some(target()), next_seq: 2, entries: vec![entry(1, Use::Current)], ..Ledger::default() };
-    remember(&Case { policy: &policy, ledger: &ledger, memory, application: &application, now: at(minute) })
+    remember(&Case { policy, ledger: &ledger, memory, application: &application, now: at(minute) })
 }
 
 #[rstest]
@@ -89,4 +98,37 @@ fn where_it_is_staged_is_looked_at_first() {
     read(&mut memory, 60, &[1, 2]);
     let Err(Halt::Step(step)) = remembers(&memory, 60) else { panic!("nothing is done") };
     assert_eq!(*step, Step::Look(Look::Slot(SlotName::A)));
+}
+
+#[rstest]
+#[case::in_the_ledger(id(1))]
+#[case::before_it(id(0))]
+#[case::of_another_resource(EntryId::derive("another", 2))]
+fn what_the_ledger_has_not_forgotten_is_not_looked_for(#[case] shown: EntryId) {
+    assert!(remembers(&showing_one(shown), 60).is_ok());
+}
+
+#[test]
+fn what_is_refused_waits_and_lets_the_other_rules_speak() {
+    let policy = Policy { refusal: Some(Refusal::new(Reason::TenantNotReady, "It does not sign in.")), ..certificate() };
+    let halt = remembers_for(&policy, &showing(), 60);
+    let Err(Halt::Wait(rest)) = halt else { panic!("{halt:?}") };
+    assert_eq!(rest, Rest { until: at(60 + 15), why: Wait::Settling });
+}
+
+#[rstest]
+#[case::what_the_output_names(2, true)]
+#[case::another(1, false)]
+fn a_signing_certificate_is_remembered_only_if_it_is_the_preferred_one(#[case] preferred: u8, #[case] remembered: bool) {
+    let mut memory = showing();
+    let marked = |n: u8| CertificateFacts { thumbprint: thumbprint(n), not_after: at(9_000), der: id(n.into()).san_uri(UID).into_bytes() };
+    let certificates = [1, 2].map(|n| (key_id(n), marked(n))).into();
+    let keys = [sign(1, 0, 9_000), sign(2, 0, 9_000)];
+    let preferred = thumbprint(preferred).to_string();
+    memory.saw_directory(directory(&keys, Some(&preferred)), certificates, Depth::WithKeys, None, at(60));
+    match remembers_for(&signing(), &memory, 60) {
+        Ok(()) => assert!(!remembered),
+        Err(Halt::Step(step)) => assert!(remembered && matches!(*step, Step::Note(Fact::Remembered(_))), "{step:?}"),
+        other => panic!("{other:?}"),
+    }
 }
