@@ -236,3 +236,12 @@ fn a_slot_that_is_not_needed_any_more_is_forgotten_once_it_is_gone(
 ) {
     assert_eq!(staged(r#use, seen).is_some(), kept);
 }
+
+#[test]
+fn what_was_told_as_missing_is_not_missed_again() {
+    let mut before = ledger(&[Use::Current]);
+    before.entries[0].op = Some(Op { kept: [1, 2, 3].map(key_id).into(), ..op(OpKind::AddByUpdate, at(0), None) });
+    let kept = |ledger: &Ledger| ledger.entries[0].op.as_ref().map(|op| op.kept.clone());
+    let told = apply(&before, &Fact::ForeignLost(id(0), BTreeSet::from([key_id(2)])));
+    assert_eq!(kept(&told), Some([1, 3].map(key_id).into()));
+}
