@@ -106,10 +106,22 @@ impl Place {
         command.arg(&self.output).env("CARGO_TARGET_DIR", &self.build);
         command.arg(format!("--cargo-arg=--config={}", runner(quick)?));
         command.args(left.lines().flat_map(|name| ["--re".to_owned(), exactly(name)]));
+        // Expressions that leave out a field are chosen by their file alone.
+        let files: BTreeSet<&str> = left.lines().filter_map(|name| name.split(':').next()).collect();
+        command.args(files.into_iter().flat_map(|file| ["--file", file]));
         // Survivors are told below.
         drop(crate::run(&mut command));
-        Ok(())
+        keep_only(&left.lines().collect(), &self.output.join("mutants.out"))
     }
+}
+
+/// Takes every mutant out of the outcomes that was not asked for.
+fn keep_only(names: &BTreeSet<&str>, folder: &Path) -> Result<(), String> {
+    for file in OUTCOMES.map(|(_, name)| folder.join(name)) {
+        let kept: String = lines(&file).into_iter().filter(|line| names.contains(line.as_str())).map(|line| line + "\n").collect();
+        fs::write(&file, kept).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    }
+    Ok(())
 }
 
 fn fresh_tree() -> Result<PathBuf, String> {
@@ -232,9 +244,9 @@ fn table(folders: &[PathBuf]) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::fs;
+    use std::{collections::BTreeSet, fs};
 
-    use super::{as_results, exactly, table, without_place};
+    use super::{as_results, exactly, keep_only, table, without_place};
 
     #[test]
     fn what_a_rule_answers_is_spelt_out() {
@@ -252,6 +264,17 @@ mod tests {
     #[test]
     fn a_name_is_found_by_itself_alone() {
         assert_eq!(exactly("a.rs:1: && with || in A<_>"), r"^a\.rs\:1\: \&\& with \|\| in A<_>$");
+    }
+
+    #[test]
+    fn of_what_is_built_one_by_one_only_what_was_asked_for_counts() {
+        let folder = std::env::temp_dir().join(format!("xtask-mutants-asked-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("missed.txt"), "src/op.rs:1:2: replace a\nsrc/id.rs:1:2: delete field b\n").unwrap();
+        keep_only(&BTreeSet::from(["src/op.rs:1:2: replace a"]), &folder).unwrap();
+        let left = fs::read_to_string(folder.join("missed.txt")).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(left, "src/op.rs:1:2: replace a\n");
     }
 
     #[test]
