@@ -165,6 +165,7 @@ impl Hands {
     fn say_more(&self) {
         let Some(mut resource) = self.resource() else { return };
         add_a_field(&mut resource["status"]);
+        *self.strangers.says_more.lock().unwrap() = true;
         self.cluster.put(resource);
     }
 

@@ -20,6 +20,8 @@ pub struct Strangers {
     pub(crate) forbidden: Mutex<Option<(DateTime<Utc>, DateTime<Utc>)>>,
     /// The status that a newer version wrote, as long as that one works.
     pub(crate) newer: Mutex<Option<Value>>,
+    /// Whether a newer version of the same protocol has added to the status.
+    pub(crate) says_more: Mutex<bool>,
     pub(crate) restored: Mutex<Option<DateTime<Utc>>>,
 }
 

@@ -42,6 +42,8 @@ async fn a_status_that_is_called_unreadable_is_noticed() {
     let mut resource = world.resource();
     resource["status"]["conditions"][0]["reason"] = "UnreadableStatus".into();
     world.cluster.put(resource);
+    assert_eq!(oracle.judge("a damaged status"), Ok(()));
+    *oracle.strangers().says_more.lock().unwrap() = true;
     assert!(oracle.judge("a refusal").unwrap_err().contains("not read"));
 }
 
