@@ -10,6 +10,7 @@ use crate::case::{Case, Fact, Look, Mutation, Wait};
 use crate::check::{Check, look, note, wait};
 use crate::history::{Detail, Directory};
 use crate::ledger::{Entry, OpKind, Origin, Signing};
+use crate::memory::Output;
 use crate::op::OpState;
 use crate::signer::Signer;
 
@@ -64,7 +65,8 @@ fn license_activation(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint)
         return look(Look::Output);
     }
     let shown = case.memory.shown().and_then(|shown| shown.next) == Some(thumbprint);
-    if !shown && case.ledger.current().is_some_and(|current| current.is_valid_at(case.now)) {
+    let published = matches!(case.memory.output(), Some(Output::Ours { .. })) && case.ledger.current().is_some();
+    if published && !shown && case.ledger.current().is_some_and(|current| current.is_valid_at(case.now)) {
         return wait(case.now + case.policy.late.step(), Wait::Soaking);
     }
     let directory = case.live_directory(Detail::WithKeys)?;

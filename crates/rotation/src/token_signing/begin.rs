@@ -77,9 +77,9 @@ fn ambiguous(case: &Case<'_>, thumbprints: &[Thumbprint]) -> Check {
     stop(case.now + case.policy.late.late(), Wait::Refused(Refusal::new(Reason::SeveralPossibleSigners, message)))
 }
 
-/// A certificate that can sign is one that no read shows: it cannot be published.
+/// The only certificate that can sign is one that no read shows: it cannot be published.
 fn hidden(case: &Case<'_>, group: &Group) -> Check {
-    let message = format!("Entra may sign with a certificate that it does not show (customKeyIdentifier {}).", group.custom_key_identifier);
+    let message = format!("Entra signs with a certificate that it does not show (customKeyIdentifier {}).", group.custom_key_identifier);
     stop(case.now + case.policy.late.late(), Wait::Refused(Refusal::new(Reason::SeveralPossibleSigners, message)))
 }
 
@@ -110,9 +110,6 @@ fn stays_preferred(case: &Case<'_>) -> Check<bool> {
 
 /// Where all that Entra may sign with is ours, the one that is published is meant, or if that is gone the one that was published last. Which of others is, a person says.
 fn several(case: &Case<'_>, directory: &Directory, thumbprints: &[Thumbprint]) -> Check {
-    if let Some(group) = unseen(case) {
-        return hidden(case, &group);
-    }
     let made = |thumbprint: &Thumbprint| {
         case.ledger.entries.iter().find(|entry| entry.origin == Origin::Made && entry.thumbprint() == Some(*thumbprint))
     };
@@ -124,14 +121,6 @@ fn several(case: &Case<'_>, directory: &Directory, thumbprints: &[Thumbprint]) -
         Some(_) => Ok(()),
         None => ambiguous(case, thumbprints),
     }
-}
-
-/// What Entra may sign with, that no read shows and no entry of ours is linked to.
-fn unseen(case: &Case<'_>) -> Option<Group> {
-    let link = |entry: &Entry| entry.signing().filter(|_| entry.origin == Origin::Made)?.custom_key_identifier.clone();
-    let ours: BTreeSet<String> = case.ledger.entries.iter().filter_map(link).collect();
-    let strange = |group: &Group| group.thumbprint.is_none() && group.can_sign_at(case.now) && !ours.contains(&group.custom_key_identifier);
-    case.memory.history().groups().into_iter().find(strange)
 }
 
 /// Whether an entry that is not Current any more, or never was, may be made to sign because Entra has nothing else: not what nobody approved in time.

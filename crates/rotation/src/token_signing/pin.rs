@@ -8,6 +8,7 @@ use crate::case::{Case, Fact, Look, Mutation, Wait};
 use crate::check::{Check, look, note, stop, wait};
 use crate::history::{Detail, Directory};
 use crate::ledger::{Entry, Op, OpKind, Use};
+use crate::memory::Output;
 use crate::op::OpState;
 use crate::reason::{Reason, Refusal};
 
@@ -161,7 +162,8 @@ fn is_trusted(case: &Case<'_>, thumbprint: Thumbprint) -> Check {
         return look(Look::Output);
     }
     let shown = case.memory.shown().is_some_and(|shown| shown.bundle.contains(&thumbprint));
-    if shown { Ok(()) } else { wait(case.now + case.policy.late.step(), Wait::Busy) }
+    let waits = matches!(case.memory.output(), Some(Output::Ours { .. })) && !shown;
+    if waits { wait(case.now + case.policy.late.step(), Wait::Busy) } else { Ok(()) }
 }
 
 /// Once it was set for this pin, whoever changes it means it: a person must settle that.

@@ -3,8 +3,6 @@
 use rstest::rstest;
 
 use super::*;
-use crate::case::Rest;
-use crate::reason::Reason;
 use crate::token_signing::activate::activate;
 use crate::token_signing::is_chosen;
 
@@ -114,8 +112,6 @@ fn as_read(scene: Scene, preferred: &str) -> Scene {
 #[case::the_output_shows_it(as_read(ready().shows(1, Some(2), &[1, 2]), &name(1)), "license Activate of 2")]
 #[case::the_output_does_not_show_it(as_read(ready().shows(1, None, &[1]), &name(1)), "Soaking for 15 s")]
 #[case::the_output_shows_another(as_read(ready().shows(1, Some(3), &[1, 3]), &name(1)), "Soaking for 15 s")]
-#[case::the_output_is_gone(
-    as_read(ready().remembers(|memory| memory.saw_output(Output::Absent, vec![], at(SOAKED))), &name(1)), "Soaking for 15 s")]
 #[case::current_has_expired(as_read(expired_current().shows(1, None, &[1]), ""), "license Activate of 2")]
 #[case::nothing_is_published_yet(as_read(first_one(), ""), "license Activate of 2")]
 #[case::the_output_was_not_read_in_this_pass(
@@ -123,16 +119,6 @@ fn as_read(scene: Scene, preferred: &str) -> Scene {
 #[case::somebody_elses_is_preferred(as_read(ready().shows(1, Some(2), &[1, 2]), &name(3)), "Settling for 300 s")]
 fn an_activation_replaces_what_the_ledger_knows_by_what_the_output_shows(#[case] scene: Scene, #[case] expected: &str) {
     assert_eq!(step(&scene), expected);
-}
-
-#[test]
-fn nothing_new_signs_while_somebody_goes_on_deleting_the_output() {
-    let scene = as_read(ready(), &name(1)).remembers(|memory| {
-        memory.saw_output(Output::Absent, vec![], at(SOAKED + 1));
-        (0..8).for_each(|_| memory.publishing(at(SOAKED + 1)));
-    });
-    let next = crate::rules::next(&scene.case());
-    assert!(matches!(&next, Step::Rest(Rest { why: Wait::Refused(why), .. }) if why.reason == Reason::OutputContested), "{next:?}");
 }
 
 #[test]

@@ -187,24 +187,6 @@ fn of_several_that_are_ours_the_one_that_is_meant_is_preferred(#[case] first: u8
     assert_eq!(step(&scene), expected);
 }
 
-/// A Sign entry whose certificate no read shows.
-fn hidden(n: u8, until: i64) -> Value {
-    let mut entry = sign(n, 0, until);
-    entry["keyId"] = serde_json::json!(crate::sample::key_id(30));
-    entry
-}
-
-#[rstest]
-#[case::somebody_elses(hidden(9, LASTING), "SeveralPossibleSigners for 900 s")]
-#[case::somebody_elses_in_the_ledger(hidden(4, LASTING), "SeveralPossibleSigners for 900 s")]
-#[case::an_expired_one(hidden(9, NOW), "license Activate of 1")]
-#[case::one_of_ours(hidden(3, LASTING), "license Activate of 1")]
-fn one_that_no_read_shows_is_for_a_person_to_judge_unless_it_is_ours(#[case] unseen: Value, #[case] expected: &str) {
-    let entries = [current(), certificate(2, Use::Previous), certificate(3, Use::Retiring), foreign(4, Use::Previous)];
-    let keys = [&lasting(&[1, 2])[..], &[unseen]].concat();
-    assert_eq!(step(&scene(NOW, entries).reads(&READS, &keys, "")), expected);
-}
-
 #[rstest]
 #[case::entra(KeySource::Entra, "claim for AddTokenSigningCertificate")]
 #[case::the_operator(KeySource::Operator { has_proof: false }, "look at FreshKey")]

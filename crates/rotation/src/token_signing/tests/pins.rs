@@ -145,9 +145,6 @@ fn an_open_activation_of_another_certificate_is_waited_for(#[case] kind: OpKind,
 #[rstest]
 #[case::shown(pinning(2, [current(), certificate(2, Use::Previous)]), "license Activate of 2")]
 #[case::not_shown(pinning(2, [current(), certificate(2, Use::Previous)]).shows(1, None, &[1]), "Busy for 15 s")]
-#[case::deleted(
-    pinning(2, [current(), certificate(2, Use::Previous)]).remembers(|memory| memory.saw_output(Output::Absent, vec![], at(NOW))),
-    "Busy for 15 s")]
 #[case::not_looked_at(pinning(2, [current(), certificate(2, Use::Previous)]).remembers(Memory::begin_pass), "look at Output")]
 #[case::nothing_is_published(pinning(2, [certificate(2, Use::Previous)]).remembers(Memory::begin_pass), "license Activate of 2")]
 fn a_pinned_certificate_signs_once_the_output_is_seen_to_show_it(#[case] scene: Scene, #[case] expected: &str) {
