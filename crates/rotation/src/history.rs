@@ -369,15 +369,15 @@ mod tests {
         assert_eq!((history.tick(Detail::WithKeys), history.tick(Detail::Plain)), (1, 2));
     }
 
-    #[test]
-    fn memory_is_bounded_however_the_lists_change() {
+    #[rstest]
+    fn memory_is_bounded_however_the_lists_change(#[values(1, 3)] length: u32) {
         let mut history = History::default();
         let listed = |n: u32| serde_json::json!({"keyId": format!("eeeeeeee-0000-4000-8000-{n:012}")});
-        for n in 0..3_000u32 {
-            let entries: Vec<_> = (3 * n..3 * n + 3).map(listed).collect();
+        for n in 0..10_000u32 {
+            let entries: Vec<_> = (length * n..length * (n + 1)).map(listed).collect();
             history.record(directory(&entries, None), BTreeMap::new(), Detail::Plain, u64::from(n), at(i64::from(n)));
         }
-        assert!(history.runs.len() <= RUNS && history.first_seen.len() <= REMEMBERED + 3);
+        assert!(history.runs.len() <= RUNS && history.first_seen.len() <= REMEMBERED + length as usize);
     }
 
     #[test]

@@ -173,6 +173,7 @@ async fn settle(world: &World, workflow: &Workflow, plan: &Plan, oracle: &Oracle
         }
     }
     nothing_more_is_written(world, workflow, plan).await;
+    oracle.check("the end");
 }
 
 /// Writes to Entra so far. Of two clusters of the same uids one is refused every hour, which changes nothing: there only what was applied counts.
@@ -182,13 +183,12 @@ fn written(world: &World, plan: &Plan) -> usize {
 }
 
 async fn nothing_more_is_written(world: &World, workflow: &Workflow, plan: &Plan) {
-    let changes = || world.entra.mutations_of(world.object).len();
-    let (before, changes_before) = (world.effects.count(), changes());
+    let (before, written_before) = (world.effects.count(), written(world, plan));
     tokio::time::sleep(SILENCE).await;
     // What another cluster does is news: to the count of foreign credentials, and to the bundle of those that can sign.
     let is_news = |name: &str| name.ends_with("/status") || (workflow.kind() == Kind::Signing && name.contains(OUTPUT));
     // Two clusters of the same uids choose the same keyId. Entra gives it once: whoever comes second is refused, says so, and asks again every hour.
-    let refused = plan.replicas == Replicas::Clone && changes() == changes_before;
+    let refused = plan.replicas == Replicas::Clone && written(world, plan) == written_before;
     let is_refused = |name: &str| refused && name.starts_with("PATCH v1.0/");
     // What somebody chose is good for three days, and its successor may be due by now.
     let is_told = |name: &str| plan.has(Happening::AnotherSigns) || (plan.replicas.are_two_clusters() && is_news(name)) || is_refused(name);
