@@ -9,7 +9,7 @@ use crate::case::{Claim, Fact, Identity, Licence, Trouble};
 use crate::foreign;
 use crate::id::EntryId;
 use crate::ledger::{Detail, Entry, Failure, KEY_IDS, LINK, Ledger, Op, OpKind, Origin, Outcome, Rotation, Signing, Use};
-use crate::memory::{Attempt, Memory};
+use crate::memory::{Attempt, Made, Memory};
 use crate::policy::Policy;
 use crate::schedule;
 use crate::time::{Time, whole};
@@ -269,7 +269,15 @@ fn op(licence: &Licence, stamp: &Stamp) -> Op {
 fn learn_outcome(entry: &mut Entry, memory: &Memory) {
     let Some(op) = &mut entry.op else { return };
     op.outcome = match memory.attempt(&op.nonce) {
-        Some(Attempt::Applied { .. }) => Some(Outcome::Applied),
+        Some(Attempt::Applied { made, .. }) => {
+            // No list need show it before this process ends; an application that rolls itself is never shown one.
+            if let Some(Made::Key(id)) = made
+                && entry.key_ids.is_empty()
+            {
+                entry.key_ids.insert(*id);
+            }
+            Some(Outcome::Applied)
+        }
         // What was never sent will not be applied either.
         Some(Attempt::Refused | Attempt::Void) => Some(Outcome::Refused),
         Some(Attempt::Ready | Attempt::Unknown) | None => op.outcome,

@@ -90,6 +90,16 @@ pub enum Made {
     Password(KeyId),
 }
 
+impl Made {
+    /// By which Entra lists it.
+    pub(crate) fn key_id(&self) -> KeyId {
+        match self {
+            Self::SigningCertificate(answer) => answer.key_id,
+            Self::Key(id) | Self::Password(id) => *id,
+        }
+    }
+}
+
 /// What addTokenSigningCertificate answers.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct SigningAnswer {

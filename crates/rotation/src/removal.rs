@@ -164,16 +164,13 @@ fn further_names(case: &Case<'_>, entry: &Entry) -> Option<Fact> {
     is_news.then(|| Fact::Named(entry.id.clone(), entry.key_ids.union(&listed).copied().collect()))
 }
 
-/// What Entra calls a credential whose names the ledger does not hold, if the last read shows it.
+/// Names of a credential that the ledger does not hold, if the last read shows them.
 pub(crate) fn names_to_learn(case: &Case<'_>, entry: &Entry) -> Option<Fact> {
     let made = token_signing::unidentified(case, entry).map(|group| token_signing::identified(case, entry, &group));
-    made.or_else(|| unnamed(case, entry))
+    made.or_else(|| if entry.key_ids.is_empty() { unnamed(case, entry) } else { further_names(case, entry) })
 }
 
 fn unnamed(case: &Case<'_>, entry: &Entry) -> Option<Fact> {
-    if !entry.key_ids.is_empty() {
-        return None;
-    }
     let key_ids = listed_names(case, entry);
     (!key_ids.is_empty()).then(|| Fact::Named(entry.id.clone(), key_ids))
 }

@@ -7,10 +7,10 @@ use entra_types::KeyId;
 use crate::case::{Act, Case, Fact, Licence, Look, Mutation, Wait};
 use crate::check::{Check, act, all, look, note, stop, wait};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Use};
-use crate::memory::{Attempt, Made};
+use crate::memory::Attempt;
 use crate::op::{OpState, Removal};
 use crate::removal::{is_absent, listed_names, names_to_learn, quiet_list, removable};
-use crate::time::Time;
+use crate::time::{Time, whole};
 use crate::{client_certificate, client_secret, foreign, schedule};
 
 /// Keeps the finalizer as `spec` asks for it, from before the first write on.
@@ -37,19 +37,26 @@ pub(crate) fn leave(case: &Case<'_>, deleted_at: Time) -> Check {
         return if case.now >= patience { let_go(case) } else { stop(patience, Wait::Refused(refusal.clone())) };
     }
     if case.ledger.rotation.failures > 0 {
-        if case.now >= patience {
+        if case.now >= patience && has_failed_since(case, patience) {
             return let_go(case);
         }
-        if let Some(until) = schedule::next_attempt(case.ledger, case.policy, case.now).filter(|until| case.now < *until) {
+        if let Some(until) = schedule::next_attempt(case.ledger, case.policy, case.now).filter(|until| case.now < *until.min(&patience)) {
             return stop(until.min(patience), Wait::Revoking);
         }
     }
     if case.now >= last_step(&own, begun) + case.policy.late.late() * 8 {
+        // A clock that jumps spends all patience at once: what was made a moment ago is named by what is listed now.
+        case.live_directory(case.detail())?;
         return let_go(case);
     }
     all(own.into_iter().filter(|entry| !stays(case, entry)).map(|entry| revoke(case, entry)))?;
     case.live_directory(case.detail())?;
     let_go(case)
+}
+
+/// The last attempt is made when patience ends: what was read before may be from before the last write.
+fn has_failed_since(case: &Case<'_>, patience: Time) -> bool {
+    case.ledger.rotation.last_failure.as_ref().is_none_or(|failure| failure.time >= whole(patience))
 }
 
 /// Somebody renamed a secret, a clock is wrong, a list never comes to rest: a namespace must not wait for that.
@@ -88,8 +95,8 @@ fn let_go(case: &Case<'_>) -> Check {
 /// What Entra answered to the creation of a credential that was never promoted: this process remembers it, or the slot of a secret holds it.
 fn told(case: &Case<'_>, entry: &Entry) -> Check<Option<KeyId>> {
     let attempt = entry.op.as_ref().and_then(|op| case.memory.attempt(&op.nonce));
-    if let Some(Attempt::Applied { made: Some(Made::Password(id) | Made::Key(id)), .. }) = attempt {
-        return Ok(Some(*id));
+    if let Some(Attempt::Applied { made: Some(made), .. }) = attempt {
+        return Ok(Some(made.key_id()));
     }
     let Some(name) = entry.slot() else { return Ok(None) };
     if case.memory.slot(name).is_none() {

@@ -125,6 +125,19 @@ fn an_outcome_goes_in_with_the_next_change_and_only_under_its_own_nonce(#[case] 
     assert_eq!(outcome(&before.caught_up(&certificate(), &memory)), expected);
 }
 
+#[rstest]
+#[case::nothing_is_known(&[], &[5])]
+#[case::a_list_has_shown_it(&[1, 2], &[1, 2])]
+fn what_add_key_called_the_certificate_outlives_the_process_that_was_told(#[case] known: &[u8], #[case] expected: &[u8]) {
+    let mut before = ledger(&[Use::Current, Use::Next]);
+    before.entries[1].op = Some(op(OpKind::AddKey, at(0), None));
+    before.entries[1].key_ids = known.iter().map(|n| key_id(*n)).collect();
+    let mut memory = Memory::new(at(0));
+    memory.answered("nonce", Answer::Applied(Some(Made::Key(key_id(5)))));
+    let after = before.caught_up(&certificate(), &memory);
+    assert_eq!(after.entries[1].key_ids, expected.iter().map(|n| key_id(*n)).collect());
+}
+
 #[test]
 fn a_failure_schedules_the_next_attempt_and_obeys_retry_after() {
     let trouble = |wait| Trouble { reason: Reason::Throttled, message: "ü".repeat(5_000), wait };

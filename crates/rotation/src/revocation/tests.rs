@@ -4,7 +4,7 @@ use super::*;
 use crate::case::{Proof, Step};
 use crate::history::Detail;
 use crate::ledger::{Failure, Op, Outcome, Signing, SlotName};
-use crate::memory::{Answer, Memory};
+use crate::memory::{Answer, Made, Memory, SigningAnswer};
 use crate::policy::Policy;
 use crate::reason::{Reason, Refusal};
 use crate::sample::*;
@@ -34,6 +34,10 @@ fn lets_go_of(numbers: &[u8]) -> Option<Step> {
 fn retires(kind: OpKind, kept: &[u8]) -> Option<Step> {
     let licence = Licence { kept: kept.iter().map(|n| key_id(*n)).collect(), ..Licence::of(kind) };
     Some(Step::Note(Fact::Retired(id(1), Some(licence))))
+}
+
+fn licence(kind: OpKind) -> Option<Step> {
+    Some(Step::Note(Fact::Licensed(id(1), Licence::of(kind))))
 }
 
 fn dropped() -> Option<Step> {
@@ -89,36 +93,40 @@ fn where_nothing_may_be_done_a_resource_is_let_go_after_half_an_hour(#[case] bor
     assert_eq!(said_of(&desk), if gone { lets_go_of(&[1]) } else { refused() });
 }
 
-/// A failure in minute 20, after which nothing is tried before this minute.
-fn failed(desk: &mut Desk, next_attempt: i64) {
+/// A failure in this minute, after which nothing is tried before the other one.
+fn failed(desk: &mut Desk, minute: i64, next_attempt: i64) {
     desk.ledger.rotation.failures = 1;
     desk.ledger.rotation.next_attempt = Some(at(next_attempt));
-    let failure = Failure { time: at(20), reason: Reason::PermissionDenied, message: String::new() };
+    let failure = Failure { time: at(minute), reason: Reason::PermissionDenied, message: String::new() };
     desk.ledger.rotation.last_failure = Some(failure);
 }
 
 #[rstest]
-#[case::backing_off(25, 24, rest(25, Wait::Revoking))]
-#[case::not_any_more(25, 25, look_at(Detail::Plain))]
-#[case::no_longer_than_half_an_hour(50, 24, rest(30, Wait::Revoking))]
-#[case::half_an_hour_is_over(50, 30, lets_go_of(&[1]))]
-fn trouble_is_waited_out_for_half_an_hour(#[case] next_attempt: i64, #[case] now: i64, #[case] said: Option<Step>) {
+#[case::backing_off(20, 25, 24, rest(25, Wait::Revoking))]
+#[case::not_any_more(20, 25, 25, look_at(Detail::Plain))]
+#[case::no_longer_than_half_an_hour(20, 50, 24, rest(30, Wait::Revoking))]
+#[case::a_last_attempt(20, 50, 30, look_at(Detail::Plain))]
+#[case::half_an_hour_is_over(30, 50, 30, lets_go_of(&[1]))]
+#[case::by_a_clock_that_was_ahead(30, 50, 29, rest(30, Wait::Revoking))]
+fn trouble_is_waited_out_for_half_an_hour(#[case] minute: i64, #[case] next_attempt: i64, #[case] now: i64, #[case] said: Option<Step>) {
     let mut desk = deleted_secret();
-    failed(&mut desk, next_attempt);
+    failed(&mut desk, minute, next_attempt);
     desk.begin(now);
     assert_eq!(said_of(&desk), said);
 }
 
 #[rstest]
-#[case::nothing_was_licensed(None, 119, look_at(Detail::Plain))]
+#[case::nothing_was_licensed(None, 119, licence(OpKind::RemovePassword))]
 #[case::nothing_was_licensed_in_two_hours(None, 120, lets_go_of(&[1]))]
-#[case::something_was_licensed(Some(60), 179, look_at(Detail::Plain))]
+#[case::something_was_licensed(Some(60), 179, licence(OpKind::RemovePassword))]
 #[case::nothing_was_licensed_for_two_hours(Some(60), 180, lets_go_of(&[1]))]
 fn without_trouble_it_is_let_go_two_hours_after_the_last_step(#[case] licensed: Option<i64>, #[case] now: i64, #[case] said: Option<Step>) {
     let mut desk = deleted_secret();
     desk.entry(1).r#use = Use::Retiring;
     desk.entry(1).op = licensed.and_then(|minute| of(OpKind::RemovePassword, minute, Some(Outcome::Refused)));
     desk.begin(now);
+    assert_eq!(said_of(&desk), look_at(Detail::Plain));
+    desk.listed_in(&[now], &[1]);
     assert_eq!(said_of(&desk), said);
 }
 
@@ -330,12 +338,12 @@ fn what_may_sign_stays(#[case] preferred: Option<u8>, #[case] said: Option<Step>
     assert_eq!(said_of(&desk), said);
 }
 
-/// A secret of two hours ago without a name in the ledger.
+/// A secret of two hours ago without a name in the ledger, nor in the list of this pass.
 fn nameless() -> Desk {
     let staged = EntryDetail::ClientSecret { display_name: None, slot: Some(SlotName::A) };
     let mut desk = deleted(secret(), Entry { key_ids: BTreeSet::new(), detail: staged, ..secret_entry(1, Use::Next) });
     desk.entry(1).op = of(OpKind::AddPassword, 0, None);
-    desk.begin(120);
+    desk.listed_in(&[120], &[]);
     desk
 }
 
@@ -343,6 +351,16 @@ fn nameless() -> Desk {
 fn what_stays_is_named_as_the_answer_told() {
     let mut desk = nameless();
     desk.memory.answered("nonce", Answer::Applied(Some(Made::Password(key_id(5)))));
+    assert_eq!(said_of(&desk), lets_go_of(&[5]));
+}
+
+#[test]
+fn a_certificate_that_entra_made_and_no_list_shows_is_named_as_the_answer_told() {
+    let mut desk = deleted(signing(), Entry { key_ids: BTreeSet::new(), ..signing_entry(1, Use::Next, Signing::default()) });
+    desk.entry(1).op = of(OpKind::AddTokenSigningCertificate, 0, None);
+    desk.listed_in(&[120], &[]);
+    let answer = SigningAnswer { key_id: key_id(5), custom_key_identifier: "link".to_owned(), thumbprint: thumbprint(1) };
+    desk.memory.answered("nonce", Answer::Applied(Some(Made::SigningCertificate(answer))));
     assert_eq!(said_of(&desk), lets_go_of(&[5]));
 }
 
