@@ -120,8 +120,12 @@ impl KubeSim {
     /// An object as it is stored. The resource is a plural with its group, such as `secrets` or `leases.coordination.k8s.io`;
     /// the namespace of cluster-scoped objects is empty.
     pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
-        let object = self.0.state().get(resource, &(namespace.into(), name.into()));
-        object.map(|object| Value::clone(&object))
+        self.shared(resource, namespace, name).map(Arc::unwrap_or_clone)
+    }
+
+    /// The same without a copy, for those that look at it again and again.
+    pub fn shared(&self, resource: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.0.state().get(resource, &(namespace.into(), name.into()))
     }
 
     /// All objects of a resource, in one namespace or in all, in the order of namespaces and names.

@@ -151,8 +151,8 @@ impl Oracle {
     }
 
     /// The resource, if it is there.
-    fn resource(&self) -> Option<Value> {
-        self.cluster.get(RESOURCE, NAMESPACE, NAME)
+    fn resource(&self) -> Option<Arc<Value>> {
+        self.cluster.shared(RESOURCE, NAMESPACE, NAME)
     }
 
     /// The ledgers' entries of every cluster.
@@ -161,7 +161,7 @@ impl Oracle {
     }
 
     /// The output, as long as its resource stands for it.
-    fn published(&self) -> Option<Value> {
+    fn published(&self) -> Option<Arc<Value>> {
         published_in(&self.cluster)
     }
 
@@ -205,9 +205,9 @@ impl Oracle {
     }
 }
 
-fn published_in(cluster: &KubeSim) -> Option<Value> {
-    let resource = cluster.get(RESOURCE, NAMESPACE, NAME)?;
-    let secret = cluster.get("secrets", NAMESPACE, OUTPUT).or_else(|| cluster.get("configmaps", NAMESPACE, OUTPUT))?;
+fn published_in(cluster: &KubeSim) -> Option<Arc<Value>> {
+    let resource = cluster.shared(RESOURCE, NAMESPACE, NAME)?;
+    let secret = cluster.shared("secrets", NAMESPACE, OUTPUT).or_else(|| cluster.shared("configmaps", NAMESPACE, OUTPUT))?;
     let is_ours = !annotation(&secret, "entry").is_null();
     (resource["metadata"]["deletionTimestamp"].is_null() && is_ours).then_some(secret)
 }

@@ -255,7 +255,11 @@ impl World {
 
     /// The resource, if it is still there.
     pub fn find_resource(&self) -> Option<Value> {
-        self.cluster.get("serviceprincipalcredentials.entra-rotator.io", NAMESPACE, NAME)
+        self.cluster.get(crate::oracle::RESOURCE, NAMESPACE, NAME)
+    }
+
+    fn stored(&self) -> Arc<Value> {
+        self.cluster.shared(crate::oracle::RESOURCE, NAMESPACE, NAME).expect("the resource")
     }
 
     /// What is published: a Secret or a ConfigMap.
@@ -271,7 +275,7 @@ impl World {
 
     /// A condition of the resource as `True/Reason`; empty where there is none.
     pub fn condition(&self, name: &str) -> String {
-        let status = &self.resource()["status"];
+        let status = &self.stored()["status"];
         let found = status["conditions"].as_array().and_then(|conditions| conditions.iter().find(|condition| condition["type"] == name));
         found.map_or_else(String::new, |condition| {
             format!("{}/{}", condition["status"].as_str().unwrap(), condition["reason"].as_str().unwrap())
@@ -280,14 +284,14 @@ impl World {
 
     /// What a condition says.
     pub fn message(&self, name: &str) -> String {
-        let status = &self.resource()["status"];
+        let status = &self.stored()["status"];
         let found = status["conditions"].as_array().and_then(|conditions| conditions.iter().find(|condition| condition["type"] == name));
         found.map_or_else(String::new, |condition| condition["message"].as_str().unwrap().to_owned())
     }
 
     /// The ledger.
     pub fn entries(&self) -> Vec<Value> {
-        self.resource()["status"]["credentials"].as_array().cloned().unwrap_or_default()
+        self.stored()["status"]["credentials"].as_array().cloned().unwrap_or_default()
     }
 
     /// The entry in use.

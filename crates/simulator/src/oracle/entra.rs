@@ -153,7 +153,7 @@ impl Oracle {
         if entry["use"] != "Retiring" {
             return Err(format!("{key} was removed while it was {}", entry["use"]));
         }
-        let output = resource["spec"]["secretName"].as_str().and_then(|name| cluster.get("secrets", NAMESPACE, name));
+        let output = resource["spec"]["secretName"].as_str().and_then(|name| cluster.shared("secrets", NAMESPACE, name));
         let output = output.unwrap_or_default();
         let is_shown = *annotation(&output, "entry") == entry["id"];
         match resource["metadata"]["deletionTimestamp"].is_null() && is_shown {
