@@ -56,7 +56,7 @@ cargo xtask chaos [--kills N] [--resources N] [--seed N] [--scenario NAME]...
         --kills N        how often the operator is killed; 100 if not given.
         --resources N    how many credentials are rolled out; 200 if not given, and at most 60 but for the kills.
         --seed N         chooses the moments; printed if not given.
-        --scenario NAME  undisturbed, kills, pauses, cuts, holes, etcd, restored, certificates or tokens; all if not given.
+        --scenario NAME  undisturbed, kills, renewals, pauses, cuts, holes, etcd, restored, certificates or tokens; all if not given.
 
 cargo xtask model [ARGUMENTS]
     Searches every state that the rotation rules can reach in a small world of two processes, people, lost answers and lagging

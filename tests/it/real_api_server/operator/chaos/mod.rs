@@ -93,6 +93,7 @@ fn extent(scenario: Scenario, arguments: &Arguments, seed: u64) -> Extent {
     let (resources, disturbances) = match scenario {
         Scenario::Undisturbed => (arguments.resources, 0),
         Scenario::Kills => (arguments.resources, arguments.kills),
+        Scenario::Renewals => (some, arguments.kills),
         Scenario::Pauses => (some, 6),
         Scenario::Cuts => (some, 40),
         Scenario::Holes => (some, 12),

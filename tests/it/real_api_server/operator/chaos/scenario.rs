@@ -33,8 +33,10 @@ const TELL: Duration = Duration::from_secs(10);
 pub(super) enum Scenario {
     /// Nothing: what the others are compared with.
     Undisturbed,
-    /// It is killed.
+    /// It is killed while everything is made for the first time, and longer.
     Kills,
+    /// It is killed while what it made is renewed.
+    Renewals,
     /// It is stopped for longer than its Lease, and goes on when another replica has.
     Pauses,
     /// Its connections are cut.
@@ -74,6 +76,7 @@ pub(super) struct Stage<'a> {
     done: Cell<usize>,
     settled: Cell<usize>,
     rotations: Cell<usize>,
+    is_rolled_out: Cell<bool>,
 }
 
 impl Stage<'_> {
@@ -90,8 +93,16 @@ impl Stage<'_> {
     async fn roll_out(&self) {
         self.world.declare(self.extent.overlap).await;
         self.settle(&BTreeMap::new()).await;
+        self.is_rolled_out.set(true);
         while self.rotations.get() == 0 || !self.is_enough() {
             self.rotate().await;
+        }
+    }
+
+    /// Waits until everything has been made once.
+    async fn rolled_out(&self) {
+        while !self.is_rolled_out.get() {
+            sleep(POLL).await;
         }
     }
 
@@ -215,6 +226,7 @@ pub(super) async fn run(scenarios: &[Scenario], extent: Extent, program: Option<
         done: Cell::default(),
         settled: Cell::default(),
         rotations: Cell::default(),
+        is_rolled_out: Cell::default(),
     };
     let begun = Instant::now();
     tokio::select! {
@@ -265,6 +277,10 @@ async fn disturb(scenarios: &[Scenario], stage: &Stage<'_>) {
         match scenario {
             Scenario::Undisturbed | Scenario::Restored => break,
             Scenario::Kills => kills::kill(stage, &mut random).await,
+            Scenario::Renewals => {
+                stage.rolled_out().await;
+                kills::kill(stage, &mut random).await;
+            }
             Scenario::Pauses => pauses::pause(stage, &mut random).await,
             Scenario::Cuts => network::cut(stage, &mut random).await,
             Scenario::Holes => network::hole(stage, &mut random).await,
@@ -282,6 +298,7 @@ impl Scenario {
         match self {
             Self::Undisturbed => "undisturbed",
             Self::Kills => "kills",
+            Self::Renewals => "renewals",
             Self::Pauses => "pauses",
             Self::Cuts => "cuts",
             Self::Holes => "holes",
