@@ -184,6 +184,11 @@ impl Emulator {
         self.with(|world| change(&mut world.behaviour));
     }
 
+    /// Lets go of every observer. One that holds the emulator in turn keeps both for ever.
+    pub fn dismiss_observers(&self) {
+        self.0.observers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Calls `observer` after every applied change of an object, before the answer to it goes out.
     pub fn observe(&self, observer: impl Fn(&Mutation) + Send + Sync + 'static) {
         self.0.observers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(observer));

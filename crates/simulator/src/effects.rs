@@ -79,6 +79,12 @@ impl Effects {
         self.0.turns.lock().unwrap().clear();
     }
 
+    /// The end: whatever watches or waits for an effect holds these effects in turn, and with them a whole world.
+    pub(crate) fn let_go(&self) {
+        self.disarm();
+        *self.0.watcher.lock().unwrap() = None;
+    }
+
     /// All effects so far by name, in order. The number of an effect is its place here.
     pub fn record(&self) -> Vec<String> {
         self.0.record.lock().unwrap().iter().map(|(_, name)| name.clone()).collect()

@@ -93,6 +93,8 @@ impl Hands {
             }
             Happening::StatusRestored => self.restore(),
             Happening::GrantWithdrawn => self.withdraw_grant(span),
+            // Nothing is written before there is a resource.
+            Happening::Upgraded if self.resource().is_none() => {}
             Happening::Upgraded => {
                 self.set_protocol(2);
                 self.forbid(span);
@@ -153,9 +155,6 @@ impl Hands {
 
     fn set_protocol(&self, number: u32) {
         let Some(mut resource) = self.resource() else { return };
-        if !resource["status"].is_object() {
-            return;
-        }
         resource["status"]["protocol"] = json!(number);
         *self.strangers.newer.lock().unwrap() = Some(resource["status"].clone()).filter(|_| number > 1);
         self.cluster.put(resource);

@@ -123,6 +123,14 @@ impl Wires for ToEmulator {
     }
 }
 
+impl Drop for World {
+    /// What watches it holds it in turn: without this none would ever be freed.
+    fn drop(&mut self) {
+        self.effects.let_go();
+        self.entra.dismiss_observers();
+    }
+}
+
 impl World {
     /// A world with one resource of this spec, and credentials of somebody else's on its target.
     pub async fn new(spec: &Value, effects: Effects) -> Self {
