@@ -17,7 +17,8 @@ use crate::{adoption, client_certificate, gates, proving, staging};
 /// What the output shall show; nothing while only the output itself can tell.
 pub(crate) fn projection(case: &Case<'_>, current: &Entry) -> Check<Option<Projection>> {
     let Some(name) = current.slot() else { return Ok(None) };
-    if case.memory.slot(name).is_none() {
+    // Only what is seen now counts: another process may have filled it since.
+    if case.memory.slot(name).is_none() || (is_lost(case, current) && !case.memory.slot_is_live(name)) {
         return look(Look::Slot(name));
     }
     let of = |staged: StagedSecret| Projection {

@@ -39,6 +39,18 @@ fn a_secret_is_lost_when_neither_slot_nor_output_has_it(#[case] happen: fn(&mut 
 }
 
 #[test]
+fn a_secret_is_lost_only_where_its_slot_is_empty_in_this_very_pass() {
+    let mut desk = Desk::new(secret(), vec![staged_in_a(Use::Current)]);
+    without_an_output(&mut desk);
+    without_a_slot(&mut desk);
+    desk.begin(1);
+    let projected = |case: &Case<'_>| projection(case, case.ledger.current().unwrap()).map(|shown| assert_eq!(shown, None));
+    assert_eq!(desk.says(projected), look_at_the_slot());
+    without_a_slot(&mut desk);
+    assert_eq!(desk.says(projected), None);
+}
+
+#[test]
 fn a_secret_is_claimed_for_the_slot_that_is_free_and_waits_where_none_is() {
     let mut desk = Desk::new(secret(), vec![staged_in_a(Use::Current)]);
     desk.listed_in(&[0], &[1]);
