@@ -142,7 +142,8 @@ pub(crate) fn rests(world: &World, operator: usize, resource: usize, rest: &Rest
     let fresh = desk.known.version == world.resources[resource].record.version;
     let seen = desk.output == world.resources[resource].output.as_ref().map(|output| output.version);
     let excused = !fresh || !seen || desk.known.ledger.current().is_none() || matches!(rest.why, Wait::Refused(_));
-    let intact = world.resources[resource].output.is_some() || is_lost(world, operator, resource);
+    let intact =
+        world.resources[resource].output.is_some() || is_lost(world, operator, resource) || awaits_a_read(world, operator, resource, rest);
     if intact || excused { Ok(()) } else { Err(Broken::new(format!("a pass over resource {resource} rests and its output is not healed"))) }
 }
 
@@ -152,6 +153,14 @@ fn is_lost(world: &World, operator: usize, resource: usize) -> bool {
     let Some(current) = desk.known.ledger.current() else { return true };
     let staged = world.resources[resource].slots.values().any(|staged| staged.entry == current.id);
     current.signing().is_none() && !staged && !desk.keyring.contains_key(&current.id)
+}
+
+/// A process that begins while replicas are behind has not seen the certificate yet that its ledger tells of; it asks again within LATE.
+fn awaits_a_read(world: &World, operator: usize, resource: usize, rest: &Rest) -> bool {
+    let desk = world.desk(operator, resource);
+    let current = desk.known.ledger.current().filter(|current| current.signing().is_some());
+    let unseen = |thumbprint| desk.memory.history().certificate_by(thumbprint).is_none();
+    current.and_then(|current| current.thumbprint()).is_some_and(unseen) && rest.until <= world.now + desk.known.policy.late.late()
 }
 
 /// The output is about to be written: S2 and S10.
