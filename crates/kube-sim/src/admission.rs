@@ -45,13 +45,9 @@ fn check_type(kind: &Kind, body: &mut Value) -> Result<(), Failure> {
     }
     let version = body["apiVersion"].as_str().unwrap_or(&expected).to_owned();
     let name = body["kind"].as_str().unwrap_or(&kind.kind).to_owned();
-    if kind.is_custom() && version == expected && name != kind.kind {
-        let object = body["metadata"]["name"].as_str().unwrap_or_default();
-        let violation = Violation::invalid("kind", name.as_str(), format!("must be {}", kind.kind));
-        return Err(Failure::invalid_as(&kind.group, &name, object, &[violation]));
-    }
     for (what, given, expected) in [("API version", &version, &expected), ("kind", &name, &kind.kind)] {
-        if given != expected {
+        // That a custom resource says it is of another kind is found later.
+        if given != expected && (what != "kind" || !kind.is_custom()) {
             let message = format!("the {what} in the data ({given}) does not match the expected {what} ({expected})");
             return Err(Failure::bad_request(message));
         }
@@ -72,7 +68,8 @@ pub(crate) fn keep_governed(call: &Call<'_>, config: &mut Value) {
     match call.subresource {
         Some(subresource) => {
             map.retain(|field, _| field == subresource || ["apiVersion", "kind", "metadata"].contains(&field.as_str()));
-            if let Some(meta) = map.get_mut("metadata").and_then(Value::as_object_mut) {
+            let meta = map.get_mut("metadata").filter(|_| call.kind.status_spares_metadata());
+            if let Some(meta) = meta.and_then(Value::as_object_mut) {
                 meta.retain(|field, _| ["name", "namespace", "uid", "resourceVersion"].contains(&field.as_str()));
             }
         }
@@ -81,8 +78,9 @@ pub(crate) fn keep_governed(call: &Call<'_>, config: &mut Value) {
     }
 }
 
-/// Apply takes no field that the schema does not know, whatever the field validation.
-pub(crate) fn refuse_unknown(call: &Call<'_>, config: &Value) -> Result<(), Failure> {
+/// Apply takes no field that the schema does not know, whatever the field validation. A value that fits the schema but cannot be read is told
+/// apart: conflicts come before it.
+pub(crate) fn refuse_unknown(call: &Call<'_>, config: &Value) -> Result<Option<Failure>, Failure> {
     let namespace = config["metadata"]["namespace"].as_str().unwrap_or_default();
     let refuse = |why: String| {
         let (version, kind) = (call.kind.api_version(), &call.kind.kind);
@@ -93,18 +91,19 @@ pub(crate) fn refuse_unknown(call: &Call<'_>, config: &Value) -> Result<(), Fail
     }
     let kept = match call.kind.coerce(config.clone()) {
         Ok(kept) => kept,
-        Err(_) if call.kind.is_custom() => return Ok(()),
-        Err(why) => return Err(refuse(why)),
+        Err(_) if call.kind.is_custom() => return Ok(None),
+        Err(why) => return Ok(Some(refuse(why))),
     };
-    match unknown(config, &kept).into_iter().next() {
+    match unknown(call.kind, config, &kept).into_iter().next() {
         Some(field) => Err(refuse(format!(".{field}: field not declared in schema"))),
-        None => Ok(()),
+        None => Ok(None),
     }
 }
 
 /// The status endpoint changes nothing but the status; the other one changes all but that.
 pub(crate) fn restrict(call: &Call<'_>, live: &Value, object: &mut Value) {
     match call.subresource {
+        Some(_) if !call.kind.status_spares_metadata() => set(object, "spec", live.get("spec").cloned()),
         Some(subresource) => {
             let given = object.as_object_mut().and_then(|map| map.remove(subresource));
             let uid = object["metadata"]["uid"].take();
@@ -136,7 +135,7 @@ pub(crate) fn read(call: &Call<'_>, given: Value) -> Result<(Value, Vec<String>)
         return Ok((kind.coerce(given).map_err(refuse)?, Vec::new()));
     }
     let kept = kind.coerce(given.clone()).map_err(refuse)?;
-    let unknown: Vec<_> = unknown(&given, &kept).iter().map(|field| format!("unknown field {field:?}")).collect();
+    let unknown: Vec<_> = unknown(kind, &given, &kept).iter().map(|field| format!("unknown field {field:?}")).collect();
     if validation == "Strict" && !unknown.is_empty() {
         return Err(refuse(format!("strict decoding error: {}", unknown.join(", "))));
     }
@@ -144,8 +143,8 @@ pub(crate) fn read(call: &Call<'_>, given: Value) -> Result<(Value, Vec<String>)
 }
 
 /// The fields of a body that are not kept. (`stringData` is: as data.)
-fn unknown(given: &Value, kept: &Value) -> Vec<String> {
-    let mut fields = lost(given, kept);
+fn unknown(kind: &Kind, given: &Value, kept: &Value) -> Vec<String> {
+    let mut fields = lost(given, kept, kind.is_custom().then(|| kind.shape()));
     fields.retain(|field| field != "stringData");
     fields
 }
@@ -175,13 +174,27 @@ pub(crate) fn is_new_generation(kind: &Kind, old: &Value, new: &Value) -> bool {
     part(old) != part(new)
 }
 
+/// Everything that makes an object unacceptable.
+fn violations(kind: &Kind, object: &Value, old: Option<&Value>) -> Vec<Violation> {
+    let mut found: Vec<_> = kind.misnamed(object).into_iter().collect();
+    // The metadata of something new is not looked at where its kind is wrong, and that of an event of the older form only if all else is right.
+    let later = old.is_none() && (kind.plural == "events" && kind.group.is_empty() || !found.is_empty());
+    if !later {
+        found.extend(checks::metadata(kind, object, old));
+    }
+    kind.check(object, old, &mut found);
+    if later && found.is_empty() {
+        found = checks::metadata(kind, object, old);
+    }
+    found
+}
+
 /// Refuses an object, as it is to be stored, if it violates anything.
 pub(crate) fn accept(kind: &Kind, name: &str, object: &Value, old: Option<&Value>) -> Result<(), Failure> {
-    let mut found = checks::metadata(kind, object, old);
-    kind.check(object, old, &mut found);
+    let found = violations(kind, object, old);
     if !found.is_empty() {
         let group = if event::is_translated(kind) { "" } else { &kind.group };
-        return Err(Failure::invalid_as(group, &kind.kind, name, &found));
+        return Err(Failure::invalid_as(group, object["kind"].as_str().unwrap_or(&kind.kind), name, &found));
     }
     if size(object) > MAX_OBJECT {
         return Err(Failure::new(413, "RequestEntityTooLarge", "etcdserver: request is too large"));

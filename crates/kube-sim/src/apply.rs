@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::Failure,
-    fields::{Difference, FieldSet},
+    fields::{Difference, FieldSet, is_leaf},
     kind::Kind,
+    render::shown,
     schema::{List, Schema},
     validate::identity,
 };
@@ -44,11 +45,11 @@ impl Owners {
         Self(entries.map(Owner::read).collect())
     }
 
-    /// Sets `metadata.managedFields`: applied first, then by time and name.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// Sets `metadata.managedFields`: applied first, then by time and name.
     pub(crate) fn write(mut self, object: &mut Value) {
         self.0.sort_by_key(|owner| (owner.manager.operation, owner.time.as_str().map(str::to_owned), owner.manager.name.clone()));
         let entries: Vec<_> = self.0.iter().map(Owner::to_json).collect();
@@ -86,6 +87,7 @@ impl Owners {
         force: bool,
         now: &Value,
     ) -> Result<Value, Failure> {
+        self.adopt(live, kind, manager, now);
         let applied = owned(FieldSet::of_applied(config, Some(kind.shape())), kind, manager);
         let mut merged = merge(live, config, Some(kind.shape()));
         self.give_up(&mut merged, &applied, kind, manager);
@@ -105,13 +107,21 @@ impl Owners {
         Ok(merged)
     }
 
+    /// What nobody owned before the first apply gets an owner.
+    fn adopt(&mut self, live: &Value, kind: &Kind, manager: &Manager, now: &Value) {
+        if self.is_empty() && !live.is_null() {
+            let before = Manager { name: "before-first-apply".to_owned(), operation: Operation::Update, ..manager.clone() };
+            self.note(&Value::Null, live, kind, &before, now);
+        }
+    }
+
     /// Removes what the manager applied before, does not apply now, and nobody else owns.
     fn give_up(&self, merged: &mut Value, applied: &FieldSet, kind: &Kind, manager: &Manager) {
         let Some(before) = self.fields(manager) else { return };
         let mut dropped = before.clone();
-        dropped.subtract(applied);
+        dropped.spare(applied);
         for owner in self.0.iter().filter(|owner| owner.manager != *manager) {
-            dropped.subtract(&owner.fields);
+            dropped.spare(&owner.fields);
         }
         dropped.remove_from(merged, Some(kind.shape()));
     }
@@ -221,7 +231,13 @@ impl Operation {
 
 /// Between two versions of an object; what nobody owns is left out.
 fn difference(old: &Value, new: &Value, kind: &Kind, manager: &Manager) -> Difference {
-    let Difference { changed, removed } = Difference::between(old, new, Some(kind.shape()));
+    let shape = Some(kind.shape());
+    let Difference { changed, removed } = if kind.is_custom() {
+        Difference::between(old, new, shape)
+    } else {
+        let whole = |object: &Value| shown(kind, if object.is_null() { json!({}) } else { object.clone() });
+        Difference::between(&whole(old), &whole(new), shape)
+    };
     Difference { changed: owned(changed, kind, manager), removed: owned(removed, kind, manager) }
 }
 
@@ -229,8 +245,8 @@ fn difference(old: &Value, new: &Value, kind: &Kind, manager: &Manager) -> Diffe
 /// endpoint to change.
 fn owned(mut set: FieldSet, kind: &Kind, manager: &Manager) -> FieldSet {
     let foreign: &[&str] = match manager.subresource {
-        Some(_) => &["f:metadata", "f:spec"],
-        None if kind.kind == "Namespace" => &["f:spec", "f:status"],
+        Some(_) if kind.status_spares_metadata() => &["f:metadata", "f:spec"],
+        Some(_) => &["f:spec"],
         None if kind.has_status => &["f:status"],
         None => &[],
     };
@@ -241,9 +257,6 @@ fn owned(mut set: FieldSet, kind: &Kind, manager: &Manager) -> FieldSet {
         set.remove_path(&["f:metadata", field]);
     }
     set.drop_member("f:metadata");
-    if !kind.is_custom() && !set.ends_at("f:spec") {
-        set.drop_member("f:spec");
-    }
     set
 }
 
@@ -259,9 +272,10 @@ const UNOWNED: [&str; 9] = [
     "f:deletionTimestamp",
 ];
 
-/// `config` laid over `live`.
+/// `config` laid over `live`. A null takes away nothing that has parts with owners of their own.
 fn merge(live: &Value, config: &Value, schema: Option<&Schema>) -> Value {
     match (live, config) {
+        (live, Value::Null) if schema.is_some() && !is_leaf(live, schema) => live.clone(),
         (Value::Object(live), Value::Object(config)) if !schema.is_some_and(|schema| schema.atomic_map) => {
             let mut merged = live.clone();
             for (name, value) in config {
@@ -279,13 +293,32 @@ fn merge(live: &Value, config: &Value, schema: Option<&Schema>) -> Value {
     }
 }
 
+/// Shared items stand as `config` has them, those of `live` alone between them where they stood.
 fn merge_items(live: &[Value], config: &[Value], schema: &Schema) -> Value {
-    let mut merged = live.to_vec();
-    for item in config {
-        let key = identity(schema, item);
-        match merged.iter_mut().find(|known| identity(schema, known) == key) {
-            Some(known) => *known = merge(known, item, schema.items.as_deref()),
-            None => merged.push(item.clone()),
+    let keys = |items: &[Value]| items.iter().map(|item| identity(schema, item)).collect::<Vec<_>>();
+    let (ours, theirs) = (keys(live), keys(config));
+    let mut merged = Vec::new();
+    let (mut l, mut r) = (0, 0);
+    while l < live.len() || r < config.len() {
+        let (done, to_come) = theirs.split_at(r);
+        let is_next_shared = |key| to_come.iter().find(|key| ours.contains(key)).is_none_or(|next| next == key);
+        match ours.get(l) {
+            Some(key) if !theirs.contains(key) => {
+                merged.push(live[l].clone());
+                l += 1;
+                continue;
+            }
+            Some(key) if !is_next_shared(key) => {
+                l += 1;
+                continue;
+            }
+            Some(key) if to_come.first() == Some(key) || done.contains(key) => l += 1,
+            _ => {}
+        }
+        if let (Some(item), Some(key)) = (config.get(r), to_come.first()) {
+            let counterpart = ours.iter().position(|known| known == key).map_or(&Value::Null, |at| &live[at]);
+            merged.push(merge(counterpart, item, schema.items.as_deref()));
+            r += 1;
         }
     }
     Value::Array(merged)

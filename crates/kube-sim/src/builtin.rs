@@ -17,6 +17,7 @@ use crate::{
     jsonpath::Path,
     kind::{Column, Kind, Model, Put},
     schema::{Schema, entries},
+    shapes,
     violation::Violation,
 };
 
@@ -72,8 +73,8 @@ pub(crate) fn kinds() -> Vec<Kind> {
 
 /// Events can be had in two forms; they are kept in that of the core group.
 fn event_kinds() -> [Kind; 2] {
-    let core = kind("", "Event", "events", typed::<Event>, event::lenient);
-    let new = kind("events.k8s.io", "Event", "events", typed::<events::Event>, event::strict);
+    let core = kind("", "Event", "events", event::<Event>, event::lenient);
+    let new = kind("events.k8s.io", "Event", "events", event::<events::Event>, event::strict);
     [core, new].map(|kind| Kind {
         put: Put::Creating,
         short_names: vec!["ev".into()],
@@ -105,7 +106,7 @@ fn kind(
         put: Put::Unconditional,
         columns: vec![Column::age()],
         selectable: Vec::new(),
-        model: Model::Builtin(Builtin { coerce, validate }),
+        model: Model::Builtin(Box::new(shapes::of(plural)), Builtin { coerce, validate }),
     }
 }
 
@@ -187,20 +188,45 @@ fn without_empty(mut meta: Value) -> Value {
     meta
 }
 
+/// An empty text of an event is none.
+fn event<K: DeserializeOwned + Serialize>(object: Value) -> Result<Value, String> {
+    let mut event = typed::<K>(object)?;
+    if let Some(map) = event.as_object_mut() {
+        map.retain(|_, value| value != "");
+    }
+    Ok(event)
+}
+
 fn namespace(object: Value) -> Result<Value, String> {
     let mut object = typed::<Namespace>(object)?;
-    let name = object["metadata"]["name"].clone();
-    object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
-    let kept = json!("kubernetes");
-    match &mut object["spec"]["finalizers"] {
-        Value::Array(finalizers) if finalizers.contains(&kept) => {}
-        Value::Array(finalizers) => finalizers.push(kept),
-        none => *none = json!([kept]),
+    if object["metadata"].get("generateName").is_none() {
+        label_with_name(&mut object);
     }
-    if object["status"].is_null() {
-        object["status"] = json!({"phase": "Active"});
+    for (part, list) in [("spec", "finalizers"), ("status", "conditions")] {
+        if let Some(map) = object.get_mut(part).and_then(Value::as_object_mut) {
+            map.retain(|field, value| field != list || *value != json!([]));
+        }
+    }
+    if object["status"]["phase"].as_str().unwrap_or_default().is_empty() {
+        object["status"]["phase"] = json!("Active");
     }
     Ok(object)
+}
+
+fn label_with_name(namespace: &mut Value) {
+    namespace["metadata"]["labels"]["kubernetes.io/metadata.name"] = namespace["metadata"]["name"].clone();
+}
+
+/// A namespace waits for the finalizer of its own, and keeps the ones that it has.
+pub(crate) fn settle_namespace(object: &mut Value, live: Option<&Value>) {
+    label_with_name(object);
+    let kept = json!("kubernetes");
+    match (live, &mut object["spec"]["finalizers"]) {
+        (Some(live), finalizers) => *finalizers = live["spec"]["finalizers"].clone(),
+        (None, Value::Array(finalizers)) if finalizers.contains(&kept) => {}
+        (None, Value::Array(finalizers)) => finalizers.push(kept),
+        (None, none) => *none = json!([kept]),
+    }
 }
 
 fn secret(object: Value) -> Result<Value, String> {

@@ -46,7 +46,8 @@ impl State {
         // A body takes the place of the query.
         let query = Some(call.query).filter(|_| options.is_null());
         if query.is_some_and(Query::dry_run) || options["dryRun"].as_array().is_some_and(|list| !list.is_empty()) {
-            return Ok(Deleted::Gone(object));
+            let stays = kind.table == "namespaces" || has_finalizers(&object);
+            return Ok(if stays { Deleted::Pending(self.marked(&kind.table, &object)) } else { Deleted::Gone(object) });
         }
         let propagation = Propagation::read(options, query.and_then(|query| query.text("propagationPolicy")));
         Ok(self.delete_object(&kind.table, &call.key, &object, propagation))
@@ -73,6 +74,11 @@ impl State {
 
     /// Sets deletionTimestamp, once.
     fn mark(&mut self, table: &str, key: &Key, object: &Arc<Value>) -> Arc<Value> {
+        let marked = self.marked(table, object);
+        if Arc::ptr_eq(&marked, object) { marked } else { self.put(table, key, Arc::unwrap_or_clone(marked)) }
+    }
+
+    fn marked(&self, table: &str, object: &Arc<Value>) -> Arc<Value> {
         if !object["metadata"]["deletionTimestamp"].is_null() {
             return object.clone();
         }
@@ -88,7 +94,7 @@ impl State {
         } else {
             marked["metadata"]["deletionGracePeriodSeconds"] = json!(0);
         }
-        self.put(table, key, marked)
+        Arc::new(marked)
     }
 
     fn empty_namespace(&mut self, namespace: &str) {
@@ -201,7 +207,9 @@ fn check_preconditions(kind: &Kind, name: &str, object: &Value, wanted: &Value) 
         let actual = object["metadata"][field].as_str().unwrap_or_default();
         if let Some(wanted) = wanted[field].as_str().filter(|wanted| *wanted != actual) {
             let why = format!("the {what} in the precondition ({wanted}) does not match the {what} in record ({actual}). {hint}");
-            return Err(Failure::conflict_as(&kind.group, &kind.kind, name, &why));
+            // Namespaces have a check of their own.
+            let shown = if kind.table == "namespaces" { &kind.plural } else { &kind.kind };
+            return Err(Failure::conflict_as(&kind.group, shown, name, &why));
         }
     }
     Ok(())

@@ -137,7 +137,8 @@ fn unchanged(new: &Value, old: &Value, found: &mut Vec<Violation>) {
         "reportingInstance",
     ] {
         if new[field] != old[field] {
-            found.push(Violation::immutable(field, new[field].clone()));
+            let shown = if field == "reportingComponent" { "reportingController" } else { field };
+            found.push(Violation::immutable(shown, new[field].clone()));
         }
     }
 }

@@ -47,9 +47,8 @@ impl FieldSet {
         for (step, value, schema) in parts(value, schema) {
             let node = self.0.entry(step.clone()).or_default();
             node.below.collect(value, schema, containers);
-            // Of a list whose items have owners of their own, only the items are owned.
-            let is_bare_list = value.is_array() && !is_leaf(value, schema);
-            node.member = containers || !step.starts_with("f:") || (node.below.0.is_empty() && !is_bare_list);
+            let is_empty_map = value.as_object().is_some_and(Map::is_empty);
+            node.member = containers || !step.starts_with("f:") || is_leaf(value, schema) || is_empty_map;
         }
         if !containers {
             self.tidy();
@@ -78,6 +77,17 @@ impl FieldSet {
         self.tidy();
     }
 
+    /// Leaves out what the other set has, or has something of.
+    pub(crate) fn spare(&mut self, other: &Self) {
+        for (step, theirs) in &other.0 {
+            if let Some(node) = self.0.get_mut(step) {
+                node.member = false;
+                node.below.spare(&theirs.below);
+            }
+        }
+        self.tidy();
+    }
+
     pub(crate) fn intersection(&self, other: &Self) -> Self {
         let common = self.0.iter().filter_map(|(step, node)| {
             let theirs = other.0.get(step)?;
@@ -95,11 +105,6 @@ impl FieldSet {
             node.member = false;
         }
         self.tidy();
-    }
-
-    /// Whether the path of this step is all there is of it.
-    pub(crate) fn ends_at(&self, step: &str) -> bool {
-        self.0.get(step).is_some_and(|node| node.below.is_empty())
     }
 
     /// Drops a path and all below it.
@@ -207,7 +212,7 @@ impl Difference {
         for (step, value, schema) in &new {
             path.push(step.clone());
             match old.iter().find(|(before, ..)| before == step) {
-                Some((_, old, _)) if old == value => {}
+                Some((_, before, _)) if before == value && times(&old, step) == times(&new, step) => {}
                 Some((_, old, _)) if !is_leaf(old, *schema) && !is_leaf(value, *schema) => self.compare(old, value, *schema, path),
                 _ => add(&mut self.changed, path, FieldSet::of_all(value, *schema)),
             }
@@ -221,6 +226,11 @@ impl Difference {
             }
         }
     }
+}
+
+/// How often a step occurs: more than once if a list that should have none has duplicates.
+fn times(parts: &[Part<'_, '_>], step: &str) -> usize {
+    parts.iter().filter(|(other, ..)| other == step).count()
 }
 
 /// The parts of `value`, without those of a map that are the same in `other`.
@@ -262,7 +272,7 @@ fn parts<'v, 's>(value: &'v Value, schema: Option<&'s Schema>) -> Vec<Part<'v, '
     }
 }
 
-fn is_leaf(value: &Value, schema: Option<&Schema>) -> bool {
+pub(crate) fn is_leaf(value: &Value, schema: Option<&Schema>) -> bool {
     match value {
         Value::Object(_) => schema.is_some_and(|schema| schema.atomic_map),
         Value::Array(_) => schema.is_none_or(|schema| schema.list == List::Atomic),

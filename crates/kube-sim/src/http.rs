@@ -38,7 +38,8 @@ struct Incoming {
     request: RequestInfo,
     query: Query,
     headers: HeaderMap,
-    body: Arc<Value>,
+    /// If it cannot be read, why.
+    body: Result<Arc<Value>, Failure>,
 }
 
 enum Answer {
@@ -61,14 +62,11 @@ where
     let body = body
         .map(http_body_util::Collected::to_bytes)
         .map_err(|_| Failure::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {MAX_BODY}")));
-    let body = match body.and_then(|bytes| parse(&parts.headers, &bytes)) {
-        Ok(body) => Arc::new(body),
-        Err(failure) => return Ok(refusal(&server.missing(&request).unwrap_or(failure))),
-    };
+    let body = body.and_then(|bytes| parse(&parts.headers, request.verb, &bytes)).map(Arc::new);
+    request.body = body.as_ref().ok().cloned();
     if request.verb == Verb::Create {
-        request.name = body["metadata"]["name"].as_str().map(str::to_owned);
+        request.name = request.body().and_then(|body| body["metadata"]["name"].as_str()).map(str::to_owned);
     }
-    request.body = Some(body.clone());
     server.judge(Incoming { request, query, headers: parts.headers, body }).await
 }
 
@@ -81,13 +79,14 @@ fn describe_server(server: &Shared, path: &[String]) -> Response<AnswerBody> {
     }
 }
 
-fn parse(headers: &HeaderMap, bytes: &Bytes) -> Result<Value, Failure> {
+fn parse(headers: &HeaderMap, verb: Verb, bytes: &Bytes) -> Result<Value, Failure> {
     if content_type(headers).contains("protobuf") {
         let message = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml";
         return Err(Failure::new(415, "UnsupportedMediaType", message));
     }
     if bytes.is_empty() {
-        return Ok(Value::Null);
+        let needed = matches!(verb, Verb::Create | Verb::Update | Verb::Patch);
+        return if needed { Err(Failure::bad_request("the request has no body: send one")) } else { Ok(Value::Null) };
     }
     serde_json::from_slice(bytes)
         .or_else(|_| std::str::from_utf8(bytes).map_err(|_| ()).and_then(|text| serde_saphyr::from_str(text).map_err(|_| ())))
@@ -95,15 +94,6 @@ fn parse(headers: &HeaderMap, bytes: &Bytes) -> Result<Value, Failure> {
 }
 
 impl Shared {
-    /// What is not there is not patched, whatever the patch.
-    fn missing(&self, request: &RequestInfo) -> Option<Failure> {
-        let state = self.state();
-        let name = request.name.clone().filter(|_| request.verb == Verb::Patch)?;
-        let kind = find(&state, request).ok()?;
-        let key = (request.namespace.clone().unwrap_or_default(), name);
-        state.get(&kind.table, &key).is_none().then(|| Failure::not_found(&kind, &key.1))
-    }
-
     async fn judge(self: Arc<Self>, incoming: Incoming) -> Result<Response<AnswerBody>, ConnectionLost> {
         let interceptor = self.interceptor();
         let verdict = interceptor.as_ref().map_or(Verdict::Pass, |one| one.before(&incoming.request));
@@ -147,7 +137,8 @@ impl Shared {
         let kind = find(&state, request)?;
         let view = View::negotiate(&kind, headers, query.text("includeObject"))?;
         let how = if request.verb == Verb::Patch { Some(patch_type(headers, &kind)?) } else { None };
-        options::check(request.verb, how == Some(PatchType::Apply), query, body)?;
+        let is_apply = how == Some(PatchType::Apply);
+        options::check(request.verb, is_apply, query, body)?;
         let name = request.name.as_deref();
         let call = Call {
             kind: &kind,
@@ -156,7 +147,11 @@ impl Shared {
             manager: manager(request),
             query,
         };
-        let body = || Value::clone(body);
+        if request.verb == Verb::Patch && !is_apply {
+            // What is not there is not patched, whatever the patch.
+            state.existing(&call)?;
+        }
+        let body = || readable(&kind, request.verb, body);
         let written = |state: &State, written: Written| {
             let code = if written.created { 201 } else { 200 };
             Answer::Json(code, view.object(&kind, &written.object, state.now()), written.warnings)
@@ -184,20 +179,27 @@ impl Shared {
             }
             Verb::Create => {
                 let call = Call { key: (call.key.0, String::new()), ..call };
-                state.create(&call, body()).map(|done| written(&state, done))
+                state.create(&call, body()?).map(|done| written(&state, done))
             }
-            Verb::Update => state.replace(&call, body()).map(|done| written(&state, done)),
-            Verb::Patch => state.patch(&call, body(), how.unwrap_or(PatchType::Merge)).map(|done| written(&state, done)),
+            Verb::Update => state.replace(&call, body()?).map(|done| written(&state, done)),
+            Verb::Patch => state.patch(&call, body()?, how.unwrap_or(PatchType::Merge)).map(|done| written(&state, done)),
             Verb::Delete => {
-                let deleted = state.delete(&call, &body())?;
+                let deleted = state.delete(&call, &body()?)?;
                 Ok(answer_deletion(&kind, &view, deleted, &state))
             }
             Verb::DeleteCollection => {
                 let selector = Selector::read(&kind, None, query)?;
-                delete_all(&mut state, call, &selector, &view, &body())
+                delete_all(&mut state, call, &selector, &view, &body()?)
             }
         }
     }
+}
+
+/// The body of a request. A null stands for an object of a built-in kind in which nothing is set.
+fn readable(kind: &Kind, verb: Verb, body: &Result<Arc<Value>, Failure>) -> Result<Value, Failure> {
+    let body = body.as_ref().map_err(Failure::clone)?;
+    let is_object = matches!(verb, Verb::Create | Verb::Update);
+    Ok(if body.is_null() && is_object && !kind.is_custom() { json!({}) } else { Value::clone(body) })
 }
 
 fn find(state: &State, request: &RequestInfo) -> Result<Arc<Kind>, Failure> {

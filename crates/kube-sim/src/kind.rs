@@ -1,9 +1,6 @@
 //! The kinds of object that the server knows.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, LazyLock},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -70,13 +67,6 @@ pub(crate) struct Kind {
     pub(crate) model: Model,
 }
 
-/// The shape of the kinds that have no schema here: only their metadata has keyed lists.
-static BUILTIN: LazyLock<Schema> = LazyLock::new(|| {
-    let reference = json!({"x-kubernetes-map-type": "atomic"});
-    let raw = json!({"properties": {"involvedObject": reference, "regarding": reference, "related": reference}});
-    Schema::compile_object(&raw).unwrap_or_default()
-});
-
 /// What PUT asks for and does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Put {
@@ -111,8 +101,8 @@ pub(crate) struct Column {
 
 /// How objects of a kind are read and checked.
 pub(crate) enum Model {
-    /// A type of k8s-openapi plus checks written here.
-    Builtin(builtin::Builtin),
+    /// A type of k8s-openapi plus checks written here; its schema says only what apply must know.
+    Builtin(Box<Schema>, builtin::Builtin),
     /// A custom resource.
     Custom { schema: Box<Schema>, rules: Option<Box<Rules>> },
 }
@@ -142,8 +132,7 @@ impl Kind {
     /// How the object's parts are merged and owned.
     pub(crate) fn shape(&self) -> &Schema {
         match &self.model {
-            Model::Custom { schema, .. } => schema,
-            Model::Builtin(_) => &BUILTIN,
+            Model::Custom { schema, .. } | Model::Builtin(schema, _) => schema,
         }
     }
 
@@ -154,18 +143,38 @@ impl Kind {
     /// Brings what was sent into the form that is stored: unknown fields dropped, defaults filled in.
     pub(crate) fn coerce(&self, object: Value) -> Result<Value, String> {
         match &self.model {
-            Model::Builtin(builtin) => (builtin.coerce)(object),
+            Model::Builtin(_, builtin) => (builtin.coerce)(object),
             Model::Custom { schema, .. } => builtin::coerce_custom(schema, object),
         }
+    }
+
+    /// Sets what the server decides, whatever a client says and nobody owns.
+    pub(crate) fn settle(&self, object: &mut Value, live: Option<&Value>) {
+        if self.table == "namespaces" {
+            builtin::settle_namespace(object, live);
+        }
+    }
+
+    /// Whether the status subresource leaves the metadata alone.
+    pub(crate) fn status_spares_metadata(&self) -> bool {
+        self.kind != "Namespace"
+    }
+
+    /// What is wrong with an object that says it is of another kind.
+    pub(crate) fn misnamed(&self, object: &Value) -> Option<Violation> {
+        let given = object["kind"].as_str().filter(|given| *given != self.kind)?;
+        Some(Violation::invalid("kind", given, format!("must be {}", self.kind)))
     }
 
     /// Adds everything that makes the object unacceptable to what is wrong with its metadata.
     pub(crate) fn check(&self, new: &Value, old: Option<&Value>, found: &mut Vec<Violation>) {
         let (schema, rules) = match &self.model {
-            Model::Builtin(builtin) => return found.extend((builtin.validate)(new, old)),
+            Model::Builtin(_, builtin) => return found.extend((builtin.validate)(new, old)),
             Model::Custom { schema, rules } => (schema, rules),
         };
-        found.extend(crate::validate::violations(schema, new, old));
+        if self.misnamed(new).is_none() {
+            found.extend(crate::validate::violations(schema, new, old));
+        }
         match rules {
             Some(_) if found.iter().any(Violation::blocks_rules) => found.push(Violation::rules_not_checked()),
             Some(rules) => found.extend(rules.violations(schema, new, old)),

@@ -34,6 +34,7 @@ pub mod scenario;
 mod schema;
 mod selector;
 mod server;
+mod shapes;
 mod store;
 mod table;
 mod typed;

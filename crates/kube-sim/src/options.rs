@@ -1,16 +1,19 @@
 //! What kube-apiserver checks of a request's options before it looks at any object.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::{
     Verb,
     failure::Failure,
     request::Query,
+    selector::Selector,
     violation::{Cause, Violation},
 };
 
 /// Refuses options that no server knows.
-pub(crate) fn check(verb: Verb, is_apply: bool, query: &Query, body: &Value) -> Result<(), Failure> {
+pub(crate) fn check(verb: Verb, is_apply: bool, query: &Query, body: &Result<Arc<Value>, Failure>) -> Result<(), Failure> {
     let mut found = Vec::new();
     let kind = match verb {
         Verb::Create => "CreateOptions",
@@ -20,10 +23,11 @@ pub(crate) fn check(verb: Verb, is_apply: bool, query: &Query, body: &Value) -> 
             "PatchOptions"
         }
         Verb::Delete | Verb::DeleteCollection => {
-            deleting(query, body, &mut found)?;
+            deleting(query, body.as_ref().map_err(Failure::clone)?, &mut found)?;
             "DeleteOptions"
         }
         Verb::List | Verb::Watch => {
+            Selector::check_syntax(query)?;
             listing(verb == Verb::Watch, query, &mut found);
             "ListOptions"
         }

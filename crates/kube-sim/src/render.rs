@@ -97,7 +97,7 @@ fn not_acceptable(kind: &Kind) -> Failure {
 }
 
 /// Adds the fields of built-in kinds that are written even where nothing is in them.
-fn shown(kind: &Kind, mut object: Value) -> Value {
+pub(crate) fn shown(kind: &Kind, mut object: Value) -> Value {
     let (null, empty, text) = (Value::Null, json!({}), json!(""));
     let fields: &[(&str, &Value)] = match (kind.kind.as_str(), kind.group.as_str()) {
         ("Event", "") => &[
@@ -117,8 +117,15 @@ fn shown(kind: &Kind, mut object: Value) -> Value {
             ("deprecatedLastTimestamp", &null),
         ],
         ("Lease", _) => &[("spec", &empty)],
+        ("Namespace" | "CustomResourceDefinition", _) => &[("spec", &empty), ("status", &empty)],
         _ => &[],
     };
+    if kind.table == "namespaces" {
+        let conditions = object.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+        for condition in conditions.into_iter().flatten().filter_map(Value::as_object_mut) {
+            condition.entry("lastTransitionTime").or_insert(Value::Null);
+        }
+    }
     if let Some(map) = object.as_object_mut() {
         for (field, value) in fields {
             map.entry(*field).or_insert_with(|| (*value).clone());

@@ -144,8 +144,11 @@ impl Schema {
 /// The lists in metadata whose items have owners of their own.
 fn metadata() -> Value {
     let (text, texts) = (json!({"type": "string"}), json!({"type": "object", "additionalProperties": {"type": "string"}}));
+    let (number, any) = (json!({"type": "integer"}), json!({}));
     json!({"properties": {
-        "name": text, "namespace": text, "generateName": text, "uid": text, "resourceVersion": text, "labels": texts, "annotations": texts,
+        "name": text, "namespace": text, "generateName": text, "uid": text, "resourceVersion": text, "selfLink": text,
+        "labels": texts, "annotations": texts, "generation": number, "deletionGracePeriodSeconds": number,
+        "creationTimestamp": any, "deletionTimestamp": any, "managedFields": any,
         "finalizers": {"x-kubernetes-list-type": "set", "items": {}},
         "ownerReferences": {
             "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"],
@@ -177,10 +180,11 @@ impl List {
     }
 }
 
-/// The dotted paths of what `given` has and `kept` has not, nulls and empty values aside: unknown fields.
-pub(crate) fn lost(given: &Value, kept: &Value) -> Vec<String> {
+/// The dotted paths of what `given` has and `kept` has not, but for nulls and empty values that the schema knows or that have none: unknown
+/// fields.
+pub(crate) fn lost(given: &Value, kept: &Value, schema: Option<&Schema>) -> Vec<String> {
     let mut paths = Vec::new();
-    collect_lost(given, kept, &mut Vec::new(), &mut paths);
+    collect_lost(given, kept, schema, &mut Vec::new(), &mut paths);
     paths
 }
 
@@ -191,14 +195,15 @@ enum At<'a> {
     Index(usize),
 }
 
-fn collect_lost<'a>(given: &'a Value, kept: &Value, path: &mut Vec<At<'a>>, lost: &mut Vec<String>) {
+fn collect_lost<'a>(given: &'a Value, kept: &Value, schema: Option<&Schema>, path: &mut Vec<At<'a>>, lost: &mut Vec<String>) {
     match (given, kept) {
         (Value::Object(given), Value::Object(kept)) => {
             for (name, value) in given {
                 path.push(At::Field(name));
+                let below = schema.and_then(|schema| schema.child(name));
                 match kept.get(name) {
-                    Some(kept) => collect_lost(value, kept, path, lost),
-                    None if is_empty(value) => {}
+                    Some(kept) => collect_lost(value, kept, below, path, lost),
+                    None if is_empty(value) && schema.is_some() == below.is_some() => {}
                     None => lost.push(written(path)),
                 }
                 path.pop();
@@ -207,7 +212,7 @@ fn collect_lost<'a>(given: &'a Value, kept: &Value, path: &mut Vec<At<'a>>, lost
         (Value::Array(given), Value::Array(kept)) => {
             for (index, (value, kept)) in given.iter().zip(kept).enumerate() {
                 path.push(At::Index(index));
-                collect_lost(value, kept, path, lost);
+                collect_lost(value, kept, schema.and_then(|schema| schema.items.as_deref()), path, lost);
                 path.pop();
             }
         }
@@ -226,6 +231,7 @@ fn written(path: &[At<'_>]) -> String {
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
+        Value::String(text) => text.is_empty(),
         Value::Array(list) => list.is_empty(),
         Value::Object(map) => map.is_empty(),
         _ => false,

@@ -34,6 +34,13 @@ impl Selector {
         Ok(Self { labels: labels.map(|term| Requirement::read(&term)).collect::<Result<_, _>>()?, fields })
     }
 
+    /// Refuses what cannot be read whatever the kind.
+    pub(crate) fn check_syntax(query: &Query) -> Result<(), Failure> {
+        let text = |name| terms(query.text(name).unwrap_or_default());
+        text("labelSelector").iter().try_for_each(|term| Requirement::read(term).map(drop))?;
+        text("fieldSelector").iter().try_for_each(|term| comparison(term).map(drop))
+    }
+
     /// Whether it matches an object, given as it is stored.
     pub(crate) fn matches(&self, object: &Value) -> bool {
         let labels = &object["metadata"]["labels"];
@@ -136,11 +143,7 @@ fn terms(selector: &str) -> Vec<String> {
 }
 
 fn field(kind: &Kind, term: &str) -> Result<(Path, bool, String), Failure> {
-    let unequal = term.split_once("!=").map(|parts| (parts, false));
-    let equal = || term.split_once("==").or_else(|| term.split_once('=')).map(|parts| (parts, true));
-    let Some(((name, value), equal)) = unequal.or_else(equal) else {
-        return Err(Failure::bad_request(format!("invalid selector: '{term}'; can't understand '{term}'")));
-    };
+    let ((name, value), equal) = comparison(term)?;
     let value = value.trim().to_owned();
     match name.trim() {
         "metadata.name" => Ok((Path::parse(".metadata.name"), equal, value)),
@@ -150,6 +153,13 @@ fn field(kind: &Kind, term: &str) -> Result<(Path, bool, String), Failure> {
             None => Err(Failure::bad_request(format!("field label not supported: {name}"))),
         },
     }
+}
+
+/// A name and a value, and whether they are to be equal.
+fn comparison(term: &str) -> Result<((&str, &str), bool), Failure> {
+    let unequal = term.split_once("!=").map(|parts| (parts, false));
+    let equal = || term.split_once("==").or_else(|| term.split_once('=')).map(|parts| (parts, true));
+    unequal.or_else(equal).ok_or_else(|| Failure::bad_request(format!("invalid selector: '{term}'; can't understand '{term}'")))
 }
 
 fn text(value: &Value) -> String {

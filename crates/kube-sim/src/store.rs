@@ -30,6 +30,8 @@ pub(crate) struct State {
     uids: BTreeMap<String, (String, Key)>,
     /// Which objects name an owner, by the owner's uid.
     dependents: BTreeMap<String, BTreeSet<(String, Key)>>,
+    /// The uids of new objects whose status is a default only: kube-apiserver fills it in as it reads, and writes it with the next change.
+    unwritten: BTreeSet<String>,
 }
 
 /// Tells the time.
@@ -73,6 +75,7 @@ impl State {
             tables: BTreeMap::new(),
             uids: BTreeMap::new(),
             dependents: BTreeMap::new(),
+            unwritten: BTreeSet::new(),
         }
     }
 
@@ -111,6 +114,15 @@ impl State {
 
     pub(crate) fn exists(&self, uid: &str) -> bool {
         self.uids.contains_key(uid)
+    }
+
+    pub(crate) fn note_unwritten(&mut self, object: &Value) {
+        self.unwritten.extend(object["metadata"]["uid"].as_str().map(str::to_owned));
+    }
+
+    /// Whether the next write makes a new version even if it changes nothing.
+    pub(crate) fn is_unwritten(&self, object: &Value) -> bool {
+        object["metadata"]["uid"].as_str().is_some_and(|uid| self.unwritten.contains(uid))
     }
 
     pub(crate) fn dependents(&self, uid: &str) -> Vec<(String, Key)> {
@@ -167,6 +179,7 @@ impl State {
     fn unlink(&mut self, table: &str, key: &Key, object: &Value) {
         if let Some(uid) = object["metadata"]["uid"].as_str() {
             self.uids.remove(uid);
+            self.unwritten.remove(uid);
         }
         for owner in owners(object) {
             if let Some(dependents) = self.dependents.get_mut(owner) {

@@ -9,16 +9,21 @@ use crate::{
 
 /// The first thing by which `value` cannot be merged by `schema`.
 pub(crate) fn misfit(schema: &Schema, value: &Value) -> Option<String> {
-    walk(schema, value, "")
+    walk(schema, value, "", false)
 }
 
-fn walk(schema: &Schema, value: &Value, path: &str) -> Option<String> {
+/// Whether it can be said who owns which field of `value`. Lists with duplicates can be told apart well enough for that.
+pub(crate) fn fits(schema: &Schema, value: &Value) -> bool {
+    walk(schema, value, "", true).is_none()
+}
+
+fn walk(schema: &Schema, value: &Value, path: &str, duplicates: bool) -> Option<String> {
     if let Some(wanted) = wrong_type(schema, value) {
         return Some(format!("{path}: expected {wanted}, got &value.valueUnstructured{{Value:{value}}}"));
     }
     match value {
-        Value::Object(map) => map.iter().find_map(|(name, value)| walk(schema.child(name)?, value, &format!("{path}.{name}"))),
-        Value::Array(list) => items(schema, list, path),
+        Value::Object(map) => map.iter().find_map(|(name, value)| walk(schema.child(name)?, value, &format!("{path}.{name}"), duplicates)),
+        Value::Array(list) => items(schema, list, path, duplicates),
         _ => None,
     }
 }
@@ -37,7 +42,7 @@ fn wrong_type(schema: &Schema, value: &Value) -> Option<&'static str> {
     }
 }
 
-fn items(schema: &Schema, list: &[Value], path: &str) -> Option<String> {
+fn items(schema: &Schema, list: &[Value], path: &str, duplicates: bool) -> Option<String> {
     let mut seen = Vec::new();
     for (index, item) in list.iter().enumerate() {
         if let List::Map(keys) = &schema.list
@@ -50,12 +55,12 @@ fn items(schema: &Schema, list: &[Value], path: &str) -> Option<String> {
             return Some(format!("{path}: element {index}: associative list without keys has an element that's an explicit null"));
         }
         if let Some(key) = identity(schema, item) {
-            if seen.contains(&key) {
+            if !duplicates && seen.contains(&key) {
                 return Some(format!("{path}: duplicate entries for key {key}"));
             }
             seen.push(key);
         }
-        let below = schema.items.as_deref().and_then(|items| walk(items, item, &format!("{path}[{index}]")));
+        let below = schema.items.as_deref().and_then(|items| walk(items, item, &format!("{path}[{index}]"), duplicates));
         if below.is_some() {
             return below;
         }

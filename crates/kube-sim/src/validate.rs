@@ -26,11 +26,11 @@ impl Walk {
         if old == Some(new) || (new.is_null() && schema.nullable) {
             return;
         }
-        if let Some(wrong) = type_error(schema, new, path) {
-            return self.found.push(wrong);
-        }
         if !schema.allowed.is_empty() && !schema.allowed.contains(new) {
             self.found.push(unsupported(schema, new, path));
+        }
+        if let Some(wrong) = type_error(schema, new, path) {
+            return self.found.push(wrong);
         }
         match new {
             Value::String(text) => self.string(schema, text, path),

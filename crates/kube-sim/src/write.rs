@@ -12,6 +12,7 @@ use crate::{
     kind::Kind,
     request::Query,
     store::{Key, State},
+    typed,
     violation::Violation,
 };
 
@@ -63,8 +64,7 @@ impl State {
         }
         if call.kind.put.creates() && self.get(&call.kind.table, &call.key).is_none() {
             check_uid(call, &Value::Null, &body)?;
-            stated_version(&body)?;
-            body["metadata"].as_object_mut().and_then(|meta| meta.remove("resourceVersion"));
+            forget_version(call, &mut body)?;
             return self.create(call, body);
         }
         let old = self.existing(call)?;
@@ -83,6 +83,8 @@ impl State {
         let old = self.existing(call)?;
         let mut object = event::served(call.kind, Value::clone(&old));
         match how {
+            // As kube-apiserver reads it: no steps.
+            PatchType::Json if patch.is_null() => {}
             PatchType::Json => patch_json(&mut object, patch)?,
             _ => json_patch::merge(&mut object, &without_directives(patch)),
         }
@@ -101,14 +103,21 @@ impl State {
         if !config["metadata"]["managedFields"].is_null() {
             return Err(Failure::bad_request("metadata.managedFields must be nil"));
         }
-        refuse_unknown(call, &config)?;
+        let unreadable = refuse_unknown(call, &config)?;
         self.name_it(call, &mut config)?;
         keep_governed(call, &mut config);
-        let Some(old) = self.get(&call.kind.table, &call.key) else { return self.apply_new(call, config) };
+        if call.kind.is_custom() {
+            // It is not even read.
+            config["metadata"].as_object_mut().and_then(|meta| meta.remove("creationTimestamp"));
+        }
+        let Some(old) = self.get(&call.kind.table, &call.key) else {
+            return unreadable.map_or_else(|| self.apply_new(call, config), Err);
+        };
         let live = event::served(call.kind, Value::clone(&old));
         let mut owners = Owners::read(&old);
         let force = call.query.flag("force");
         let object = owners.apply(&live, &config, call.kind, &call.by(Operation::Apply), force, &self.timestamp())?;
+        unreadable.map_or(Ok(()), Err)?;
         self.update(call, &old, Change { object, owners: Some(owners) })
     }
 
@@ -120,8 +129,7 @@ impl State {
             let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
             return Err(Failure::conflict(call.kind, &call.key.1, &why));
         }
-        stated_version(&config)?;
-        config["metadata"]["resourceVersion"].take();
+        forget_version(call, &mut config)?;
         let mut owners = Owners::default();
         let object = owners.apply(&Value::Null, &config, call.kind, &call.by(Operation::Apply), true, &self.timestamp())?;
         self.insert(call, Change { object, owners: Some(owners) })
@@ -148,18 +156,12 @@ impl State {
 
     fn insert(&mut self, call: &Call<'_>, change: Change) -> Result<Written, Failure> {
         let kind = call.kind;
-        let Change { mut object, owners } = change;
+        let Change { object, owners } = change;
+        let owners = owners.or_else(|| (!can_be_owned(kind, &object)).then(Owners::default));
         let versioned = stated_version(&object).is_ok_and(|version| version.is_some());
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         self.admit_to_namespace(kind, &call.key.0, &name)?;
-        if kind.has_status && !kind.is_custom() {
-            // It is not kept, but read.
-            read(call, object.clone())?;
-        }
-        if kind.has_status {
-            object.as_object_mut().and_then(|map| map.remove("status"));
-        }
-        let (mut object, warnings) = read(call, object)?;
+        let (mut object, warnings) = read_new(call, object)?;
         self.stamp_new(kind, &mut object);
         let owners = owners.unwrap_or_else(|| {
             let mut owners = Owners::default();
@@ -167,6 +169,7 @@ impl State {
             owners
         });
         owners.write(&mut object);
+        kind.settle(&mut object, None);
         let object = event::stored(kind, object);
         accept(kind, &name, &object, None)?;
         let key = (call.key.0.clone(), name);
@@ -176,8 +179,16 @@ impl State {
         if self.get(&kind.table, &key).is_some() {
             return Err(Failure::already_exists(kind, &key.1));
         }
-        let object = if call.query.dry_run() { Arc::new(object) } else { self.commit(kind, &key, object) };
+        let object = if call.query.dry_run() { Arc::new(object) } else { self.commit_new(kind, &key, object) };
         Ok(Written { object, created: true, warnings })
+    }
+
+    fn commit_new(&mut self, kind: &Kind, key: &Key, object: Value) -> Arc<Value> {
+        let object = self.commit(kind, key, object);
+        if kind.is_custom() && kind.has_status && object.get("status").is_some() {
+            self.note_unwritten(&object);
+        }
+        object
     }
 
     fn admit_to_namespace(&self, kind: &Kind, namespace: &str, name: &str) -> Result<(), Failure> {
@@ -196,7 +207,7 @@ impl State {
 
     fn stamp_new(&mut self, kind: &Kind, object: &mut Value) {
         let meta = &mut object["metadata"];
-        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "resourceVersion", "selfLink"] {
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink"] {
             meta.as_object_mut().and_then(|meta| meta.remove(field));
         }
         meta["uid"] = json!(self.random.uid());
@@ -206,7 +217,7 @@ impl State {
         }
     }
 
-    fn existing(&self, call: &Call<'_>) -> Result<Arc<Value>, Failure> {
+    pub(crate) fn existing(&self, call: &Call<'_>) -> Result<Arc<Value>, Failure> {
         let found = self.get(&call.kind.table, &call.key);
         found.ok_or_else(|| Failure::not_found(call.kind, &call.key.1))
     }
@@ -219,7 +230,7 @@ impl State {
         {
             return Err(Failure::modified(kind, name));
         }
-        let reset = resets_owners(&object) && !resets_owners(old);
+        let reset = (resets_owners(&object) && !resets_owners(old)) || !can_be_owned(kind, &object);
         let live = event::served(kind, Value::clone(old));
         restrict(call, &live, &mut object);
         let (mut object, warnings) = read(call, object)?;
@@ -228,26 +239,25 @@ impl State {
             let generation = old["metadata"]["generation"].as_u64().unwrap_or(0);
             object["metadata"]["generation"] = json!(generation + 1);
         }
-        let owners = owners.unwrap_or_else(|| {
-            if reset {
-                return Owners::default();
-            }
-            let mut owners = Owners::read(old);
-            if owners.is_empty() {
-                // Whoever emptied the list is not asked again before the next apply.
-                return owners;
-            }
-            owners.note(&live, &object, kind, &call.by(Operation::Update), &self.timestamp());
-            owners
-        });
+        let owners = owners.unwrap_or_else(|| if reset { Owners::default() } else { self.owners_after(call, &live, &object) });
         owners.write(&mut object);
+        kind.settle(&mut object, Some(&live));
         let object = event::stored(kind, object);
-        if object == **old {
+        if object == **old && !self.is_unwritten(old) {
             return Ok(Written { object: old.clone(), created: false, warnings });
         }
         accept(kind, name, &object, Some(old))?;
         let object = if call.query.dry_run() { Arc::new(object) } else { self.commit(kind, &call.key, object) };
         Ok(Written { object, created: false, warnings })
+    }
+
+    fn owners_after(&self, call: &Call<'_>, live: &Value, object: &Value) -> Owners {
+        let mut owners = Owners::read(live);
+        // Whoever emptied the list is not asked again before the next apply.
+        if !owners.is_empty() {
+            owners.note(live, object, call.kind, &call.by(Operation::Update), &self.timestamp());
+        }
+        owners
     }
 
     /// Stores an object; one that was only waiting for its last finalizer goes instead, and its last state is answered under the version that it had.
@@ -282,6 +292,22 @@ impl Call<'_> {
     }
 }
 
+/// Of what does not fit its schema nobody owns anything any more, even if the misfit is dropped later.
+fn can_be_owned(kind: &Kind, given: &Value) -> bool {
+    !kind.is_custom() || typed::fits(kind.shape(), given)
+}
+
+/// A status is not kept; that of a built-in kind is read all the same.
+fn read_new(call: &Call<'_>, mut object: Value) -> Result<(Value, Vec<String>), Failure> {
+    if call.kind.has_status {
+        if !call.kind.is_custom() {
+            read(call, object.clone())?;
+        }
+        object.as_object_mut().and_then(|map| map.remove("status"));
+    }
+    read(call, object)
+}
+
 /// Empty managedFields ask for nobody to own anything any more.
 fn resets_owners(body: &Value) -> bool {
     let given = &body["metadata"]["managedFields"];
@@ -297,6 +323,15 @@ fn stated_version(body: &Value) -> Result<Option<String>, Failure> {
         Ok(_) => Ok(Some(text.to_owned())),
         Err(_) => Err(Failure::new(500, "", format!("strconv.ParseUint: parsing {text:?}: invalid syntax"))),
     }
+}
+
+/// What is made may name any version; only a dry run shows it.
+fn forget_version(call: &Call<'_>, body: &mut Value) -> Result<(), Failure> {
+    stated_version(body)?;
+    if !call.query.dry_run() {
+        body["metadata"].as_object_mut().and_then(|meta| meta.remove("resourceVersion"));
+    }
+    Ok(())
 }
 
 fn check_uid(call: &Call<'_>, old: &Value, body: &Value) -> Result<(), Failure> {
