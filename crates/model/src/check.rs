@@ -144,7 +144,11 @@ pub(crate) fn rests(world: &World, operator: usize, resource: usize, rest: &Rest
     let excused = !fresh || !seen || desk.known.ledger.current().is_none() || matches!(rest.why, Wait::Refused(_));
     let intact =
         world.resources[resource].output.is_some() || is_lost(world, operator, resource) || awaits_a_read(world, operator, resource, rest);
-    if intact || excused { Ok(()) } else { Err(Broken::new(format!("a pass over resource {resource} rests and its output is not healed"))) }
+    if intact || excused {
+        Ok(())
+    } else {
+        Err(Broken::new(format!("a pass over resource {resource} rests and its output is not healed: {rest:?} at {}", world.now)))
+    }
 }
 
 /// Whether the key of what should be published is nowhere that this process could take it from.

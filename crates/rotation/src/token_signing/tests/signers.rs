@@ -158,3 +158,11 @@ fn what_was_made_for_an_entry_is_shown_once_the_ledger_knows_it() {
     let scene = scene(NOW, [current(), next]).reads(&READS, &lasting(&[1, 2]), &name(1));
     assert_eq!(bundle(&scene), thumbprints(&[1]));
 }
+
+#[test]
+fn what_signs_and_was_not_read_yet_is_looked_for_again_before_long() {
+    let mut scene = scene(NOW, [certificate(10, Use::Current)]).reads(&[NOW], &lasting(&[1]), &name(1));
+    scene.memory.saw_output(Output::Absent, vec![], at(NOW));
+    let Step::Rest(rest) = crate::next(&scene.case()) else { panic!("{:?}", crate::next(&scene.case())) };
+    assert_eq!((rest.until, rest.why), (at(NOW + 5), Wait::Replicating));
+}
