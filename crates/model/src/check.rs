@@ -164,7 +164,7 @@ fn awaits_a_read(world: &World, operator: usize, resource: usize, rest: &Rest) -
     let desk = world.desk(operator, resource);
     let current = desk.known.ledger.current().filter(|current| current.signing().is_some());
     let unseen = |thumbprint| desk.memory.history().certificate_by(thumbprint).is_none();
-    current.and_then(|current| current.thumbprint()).is_some_and(unseen) && rest.until <= world.now + desk.known.policy.late.late()
+    current.and_then(rotation::Entry::thumbprint).is_some_and(unseen) && rest.until <= world.now + desk.known.policy.late.late()
 }
 
 /// The output is about to be written: S2 and S10.
