@@ -359,6 +359,10 @@ impl World {
             self.chronicle.touched.insert(listed.key_id, self.now);
             entra.listed.insert(listed);
         }
+        if entra.signers(self.now).contains(&thumbprint) {
+            // Where nothing is preferred, whoever adds a certificate has it sign.
+            self.chronicle.chosen = Some(self.now);
+        }
         self.become_(entra);
     }
 
