@@ -44,12 +44,10 @@ pub(crate) fn leave(case: &Case<'_>, deleted_at: Time) -> Check {
             return stop(until.min(patience), Wait::Revoking);
         }
     }
-    if case.now >= last_step(&own, begun) + case.policy.late.late() * 8 {
-        // A clock that jumps spends all patience at once: what was made a moment ago is named by what is listed now.
-        case.live_directory(case.detail())?;
-        return let_go(case);
+    if case.now < last_step(&own, begun) + case.policy.late.late() * 8 {
+        all(own.into_iter().filter(|entry| !stays(case, entry)).map(|entry| revoke(case, entry)))?;
     }
-    all(own.into_iter().filter(|entry| !stays(case, entry)).map(|entry| revoke(case, entry)))?;
+    // A clock that jumps spends all patience at once: what was made a moment ago is named by what is listed now.
     case.live_directory(case.detail())?;
     let_go(case)
 }

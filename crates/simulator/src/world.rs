@@ -283,18 +283,19 @@ impl World {
 
     /// A condition of the resource as `True/Reason`; empty where there is none.
     pub fn condition(&self, name: &str) -> String {
-        let status = &self.stored()["status"];
-        let found = status["conditions"].as_array().and_then(|conditions| conditions.iter().find(|condition| condition["type"] == name));
-        found.map_or_else(String::new, |condition| {
+        self.find_condition(name).map_or_else(String::new, |condition| {
             format!("{}/{}", condition["status"].as_str().unwrap(), condition["reason"].as_str().unwrap())
         })
     }
 
     /// What a condition says.
     pub fn message(&self, name: &str) -> String {
-        let status = &self.stored()["status"];
-        let found = status["conditions"].as_array().and_then(|conditions| conditions.iter().find(|condition| condition["type"] == name));
-        found.map_or_else(String::new, |condition| condition["message"].as_str().unwrap().to_owned())
+        self.find_condition(name).map_or_else(String::new, |condition| condition["message"].as_str().unwrap().to_owned())
+    }
+
+    fn find_condition(&self, name: &str) -> Option<Value> {
+        let conditions = &self.stored()["status"]["conditions"];
+        conditions.as_array()?.iter().find(|condition| condition["type"] == name).cloned()
     }
 
     /// The ledger.
