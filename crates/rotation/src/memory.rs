@@ -337,6 +337,10 @@ impl Memory {
         tick >= self.pass
     }
 
+    pub(crate) fn output_is_ours(&self) -> bool {
+        matches!(self.output(), Some(Output::Ours { .. }))
+    }
+
     pub(crate) fn output_is_live(&self) -> bool {
         self.output.as_ref().is_some_and(|seen| self.is_live(seen.tick))
     }

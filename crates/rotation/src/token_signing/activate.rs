@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use entra_types::Thumbprint;
 
-use super::begin::{activation, is_all_there_is, preferred};
+use super::begin::{activation, is_anothers_choice, preferred};
 use super::gates;
 use crate::case::{Case, Fact, Look, Mutation, Wait};
 use crate::check::{Check, look, note, wait};
 use crate::history::{Detail, Directory};
 use crate::ledger::{Entry, OpKind, Origin, Signing};
-use crate::memory::Output;
 use crate::op::OpState;
 use crate::signer::Signer;
 
@@ -65,8 +64,8 @@ fn license_activation(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint)
         return look(Look::Output);
     }
     let shown = case.memory.shown().and_then(|shown| shown.next) == Some(thumbprint);
-    let published = matches!(case.memory.output(), Some(Output::Ours { .. })) && case.ledger.current().is_some();
-    if published && !shown && case.ledger.current().is_some_and(|current| current.is_valid_at(case.now)) {
+    let publishes = case.memory.output_is_ours() && case.ledger.current().is_some_and(|current| current.is_valid_at(case.now));
+    if publishes && !shown {
         return wait(case.now + case.policy.late.step(), Wait::Soaking);
     }
     let directory = case.live_directory(Detail::WithKeys)?;
@@ -77,11 +76,7 @@ fn license_activation(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint)
     }
     match case.memory.history().signer(case.now) {
         Signer::Preferred(group) if group.thumbprint == Some(thumbprint) => promote(case, upcoming),
-        Signer::Preferred(group)
-            if group.thumbprint != case.ledger.current().and_then(Entry::thumbprint) && !is_all_there_is(case, group.thumbprint) =>
-        {
-            watch_or_wait(case)
-        }
+        Signer::Preferred(group) if is_anothers_choice(case, &group) => watch_or_wait(case),
         _ => case.send(upcoming, activation(directory), Mutation::Activate(thumbprint)),
     }
 }

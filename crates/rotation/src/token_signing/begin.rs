@@ -23,11 +23,7 @@ pub(crate) fn begin(case: &Case<'_>, directory: &Directory, cause: Cause) -> Che
     let signer = case.memory.history().signer_among(case.now, |group| !own_key::is_stray(case, group));
     match (signer, current) {
         (Signer::Preferred(group), None) => return foreign(case, directory, &group),
-        (Signer::Preferred(group), Some(current))
-            if group.thumbprint != current.thumbprint() && !is_all_there_is(case, group.thumbprint) =>
-        {
-            return Ok(());
-        }
+        (Signer::Preferred(group), Some(_)) if is_anothers_choice(case, &group) => return Ok(()),
         (Signer::Preferred(_), Some(_)) | (Signer::Nobody, _) => {}
         (Signer::Only(group), _) => return only(case, directory, &group),
         (Signer::Several(thumbprints), _) => return several(case, directory, &thumbprints),
@@ -137,6 +133,11 @@ fn may_return(case: &Case<'_>, entry: &Entry) -> bool {
 pub(super) fn is_all_there_is(case: &Case<'_>, thumbprint: Option<Thumbprint>) -> bool {
     let going = case.ledger.all(Use::Retiring).any(|entry| thumbprint.is_some() && entry.thumbprint() == thumbprint);
     going && case.ledger.current().is_some_and(|current| crate::rules::gone(case, current) == Conclusion::Confirmed)
+}
+
+/// Whether what signs is neither Current nor all that is left of it.
+pub(super) fn is_anothers_choice(case: &Case<'_>, group: &Group) -> bool {
+    group.thumbprint != case.ledger.current().and_then(Entry::thumbprint) && !is_all_there_is(case, group.thumbprint)
 }
 
 /// Makes an entry of ours the preferred certificate, where nothing valid is. Sent again only once the last try can have no effect any more.

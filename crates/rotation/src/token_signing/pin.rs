@@ -8,7 +8,6 @@ use crate::case::{Case, Fact, Look, Mutation, Wait};
 use crate::check::{Check, look, note, stop, wait};
 use crate::history::{Detail, Directory};
 use crate::ledger::{Entry, Op, OpKind, Use};
-use crate::memory::Output;
 use crate::op::OpState;
 use crate::reason::{Reason, Refusal};
 
@@ -162,8 +161,7 @@ fn is_trusted(case: &Case<'_>, thumbprint: Thumbprint) -> Check {
         return look(Look::Output);
     }
     let shown = case.memory.shown().is_some_and(|shown| shown.bundle.contains(&thumbprint));
-    let waits = matches!(case.memory.output(), Some(Output::Ours { .. })) && !shown;
-    if waits { wait(case.now + case.policy.late.step(), Wait::Busy) } else { Ok(()) }
+    if case.memory.output_is_ours() && !shown { wait(case.now + case.policy.late.step(), Wait::Busy) } else { Ok(()) }
 }
 
 /// Once it was set for this pin, whoever changes it means it: a person must settle that.
