@@ -48,7 +48,7 @@ cargo xtask endure [ARGUMENTS]
     and disturbances, checks its promises at every step, and prints what was counted. Takes less than ten minutes on two cores.
     Fails if a promise was broken, and prints the command that runs just that part again. Try `--help` for its arguments.
 
-cargo xtask chaos [--kills N] [--resources N] [--seed N] [--scenario NAME]...
+cargo xtask chaos [--kills N] [--resources N] [--seed N] [--scenario NAME]... [--previous REVISION]
     Builds the release binary and runs it on a real Kubernetes API server against an emulated Entra, through relays that it steers:
     killed at 100 random moments of a roll-out of 200 credentials, stopped for longer than its Lease while another replica takes over,
     its connections cut or swallowed, etcd killed or put back, the certificates of the API server and its own tokens replaced. After each
@@ -56,7 +56,10 @@ cargo xtask chaos [--kills N] [--resources N] [--seed N] [--scenario NAME]...
         --kills N        how often the operator is killed; 100 if not given.
         --resources N    how many credentials are rolled out; 200 if not given, and at most 60 but for the kills.
         --seed N         chooses the moments; printed if not given.
-        --scenario NAME  undisturbed, kills, renewals, pauses, cuts, holes, etcd, restored, certificates or tokens; all if not given.
+        --scenario NAME  undisturbed, kills, renewals, upgrades, pauses, cuts, holes, etcd, restored, certificates or tokens; all if not given.
+        --previous REVISION
+                         builds the operator of this revision of git as well: in `upgrades`, which is left out without it, one takes the
+                         place of the other by turns.
 
 cargo xtask model [ARGUMENTS]
     Searches every state that the rotation rules can reach in a small world of two processes, people, lost answers and lagging

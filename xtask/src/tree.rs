@@ -18,6 +18,20 @@ pub(crate) fn copy(name: &str) -> Result<PathBuf, String> {
     to.canonicalize().map_err(|error| format!("cannot find {}: {error}", to.display()))
 }
 
+/// The tree as it was at a revision, in a folder of this name.
+pub(crate) fn checkout(name: &str, revision: &str) -> Result<PathBuf, String> {
+    let folder = crate::root().join("target").join(name).join("revision");
+    let is_there = folder.join(".git").exists();
+    let mut git = Command::new("git");
+    if is_there {
+        git.args(["checkout", "--quiet", "--detach", revision]).current_dir(&folder);
+    } else {
+        git.args(["worktree", "add", "--quiet", "--force", "--detach"]).arg(&folder).arg(revision).current_dir(crate::root());
+    }
+    crate::run(&mut git)?;
+    Ok(folder)
+}
+
 /// What git tracks or would track.
 fn listed(root: &Path) -> Result<BTreeSet<PathBuf>, String> {
     let mut git = Command::new("git");

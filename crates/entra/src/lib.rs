@@ -9,6 +9,7 @@
 mod address;
 mod assertions;
 mod category;
+mod discretion;
 mod entries;
 mod environment;
 mod failure;

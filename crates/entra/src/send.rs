@@ -11,6 +11,7 @@ use serde::Serialize;
 use tower::ServiceExt as _;
 
 use crate::category::Category;
+use crate::discretion::{discreet, secrets};
 use crate::environment::Outcome;
 use crate::failure::{Details, Failure, Retry};
 use crate::graph::Graph;
@@ -233,7 +234,8 @@ impl Graph {
             permit.not_sent();
         }
         drop(permit);
-        let result = self.judge(call, sent, read).map_err(|failure| discreet(failure, content, authorization.as_ref()));
+        let body = content.body.as_ref().map_or(&[][..], |(_, body)| body);
+        let result = self.judge(call, sent, read).map_err(|failure| discreet(failure, body, authorization.as_ref()));
         let outcome = result.as_ref().map_or_else(|failure| Outcome::Failed(failure.category), |_| Outcome::Success);
         self.environment.observer.request(call.operation, outcome);
         result
@@ -360,41 +362,6 @@ impl WireError {
         }
     }
 }
-
-/// The failure without what the request carried, should the answer have repeated it: the token, and what goes into or comes out of a credential.
-fn discreet(failure: Failure, content: &Content, authorization: Option<&HeaderValue>) -> Failure {
-    let token = authorization.and_then(|value| value.as_bytes().strip_prefix(b"Bearer ")).map(|token| Sensitive::new(token.to_vec()));
-    let sent = content.body.as_ref().map(|(_, body)| secrets(body)).unwrap_or_default();
-    failure.without(token.into_iter().chain(sent))
-}
-
-/// The values in a JSON text or a form that are secrets, or prove that one has them. Nothing of another text.
-fn secrets(body: &[u8]) -> Vec<Sensitive<Vec<u8>>> {
-    const FIELDS: [&str; 4] = ["access_token", "key", "proof", "secretText"];
-    fn collect(value: &serde_json::Value, found: &mut Vec<Sensitive<Vec<u8>>>) {
-        match value {
-            serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
-            serde_json::Value::Object(fields) => fields.iter().for_each(|(name, value)| match value.as_str() {
-                // What is shorter stands in many a text by chance.
-                Some(text) if FIELDS.contains(&name.as_str()) && text.len() >= 8 => found.push(Sensitive::new(text.as_bytes().to_vec())),
-                Some(_) => {}
-                None => collect(value, found),
-            }),
-            _ => {}
-        }
-    }
-    let mut found = Vec::new();
-    if let Ok(value) = serde_json::from_slice(body) {
-        collect(&value, &mut found);
-    }
-    let fields = body.split(|byte| *byte == b'&').map(|field| (field, field.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1)));
-    let sent = fields.filter(|(field, _)| FORM_FIELDS.iter().any(|name| field.starts_with(name)));
-    found.extend(sent.map(|(field, value)| Sensitive::new(field.get(value..).unwrap_or_default().to_vec())));
-    found
-}
-
-/// As they stand in a form, up to their values. Encoded ones are sought as they were sent.
-const FORM_FIELDS: [&[u8]; 2] = [b"client_secret=", b"client_assertion="];
 
 /// Whether Graph refused our access token.
 fn is_token_refused(failure: &Failure) -> bool {

@@ -34,6 +34,8 @@ pub mod entra;
 pub mod event;
 pub mod names;
 pub mod pass;
+mod person;
+mod read;
 pub mod scenario;
 pub mod search;
 pub mod send;

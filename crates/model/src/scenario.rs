@@ -71,7 +71,20 @@ fn signing() -> Kind {
     })
 }
 
-/// All of them. Those come first whose field nobody had searched before.
+/// What may happen to any process.
+const FAULTS: [(D, u8); 9] = [
+    (D::Crash, 2),
+    (D::Pause, 1),
+    (D::LostAnswer, 2),
+    (D::Floating, 2),
+    (D::LostStatus, 1),
+    (D::Refusal, 1),
+    (D::StaleRead, 2),
+    (D::StaleCache, 2),
+    (D::Preempted, 2),
+];
+
+/// All of them.
 pub fn all() -> Vec<Scenario> {
     let base = Scenario {
         name: "",
@@ -84,8 +97,10 @@ pub fn all() -> Vec<Scenario> {
         bounds: Bounds::default(),
         small: Bounds::default(),
     };
-    let faults = [(D::Crash, 2), (D::Pause, 1), (D::LostAnswer, 2), (D::Floating, 2), (D::LostStatus, 1), (D::Refusal, 1)];
-    let two = [faults.as_slice(), &[(D::StaleRead, 2), (D::StaleCache, 2), (D::Preempted, 2)]].concat();
+    [of_one_rotation(&base), of_two_rotations(), of_siblings(&base)].concat()
+}
+
+fn of_one_rotation(base: &Scenario) -> Vec<Scenario> {
     vec![
         Scenario {
             name: "twice-listed",
@@ -131,47 +146,6 @@ pub fn all() -> Vec<Scenario> {
             ..base.clone()
         },
         Scenario {
-            name: "two-rotations",
-            about: "A client certificate from its first issue over two rotations; two processes that both believe they lead.",
-            kinds: vec![certificate()],
-            operators: 2,
-            all_lead: true,
-            issues: 3,
-            settled: false,
-            bounds: Bounds::of(1, &two),
-            small: Bounds::of(0, &[(D::Preempted, 1)]),
-        },
-        Scenario {
-            name: "secrets",
-            about: "A client secret from its first issue over two rotations; two processes that both believe they lead, a user who deletes Secrets.",
-            kinds: vec![Kind::ClientSecret],
-            operators: 2,
-            all_lead: true,
-            issues: 3,
-            settled: false,
-            bounds: Bounds::of(2, &[two.as_slice(), &[(D::OutputDeleted, 1), (D::SlotDeleted, 1)]].concat()),
-            small: Bounds::of(0, &[(D::Preempted, 1)]),
-        },
-        Scenario {
-            name: "siblings",
-            about: "A client certificate beside a signing certificate on one object, by addKey and by PATCH; two processes and changes of the Lease, a person.",
-            kinds: vec![certificate(), signing()],
-            operators: 2,
-            settled: false,
-            bounds: Bounds::of(1, &[two.as_slice(), &[(D::Lease, 2), (D::Added, 1), (D::Removed, 1)]].concat()),
-            small: Bounds::of(1, &[(D::Lease, 1)]),
-            ..base.clone()
-        },
-        Scenario {
-            name: "certificate-siblings",
-            about: "Two client certificates on one object, one process; the first of them begins by PATCH.",
-            kinds: vec![certificate(), certificate()],
-            settled: false,
-            bounds: Bounds::of(1, &[two.as_slice(), &[(D::Added, 1), (D::Removed, 1)]].concat()),
-            small: Bounds::of(1, &[(D::Floating, 1)]),
-            ..base.clone()
-        },
-        Scenario {
             name: "signer",
             about: "Who signs: a signing certificate, two processes that both believe they lead, an admin who adds and activates.",
             kinds: vec![signing()],
@@ -182,7 +156,58 @@ pub fn all() -> Vec<Scenario> {
                 &[(D::Added, 1), (D::Activated, 2), (D::Pause, 1), (D::Floating, 1), (D::LostAnswer, 1), (D::Preempted, 2)],
             ),
             small: Bounds::of(1, &[(D::Activated, 1)]),
-            ..base
+            ..base.clone()
+        },
+    ]
+}
+
+fn of_two_rotations() -> Vec<Scenario> {
+    vec![
+        Scenario {
+            name: "two-rotations",
+            about: "A client certificate from its first issue over two rotations; two processes that both believe they lead.",
+            kinds: vec![certificate()],
+            operators: 2,
+            all_lead: true,
+            issues: 3,
+            settled: false,
+            bounds: Bounds::of(1, &FAULTS),
+            small: Bounds::of(0, &[(D::Preempted, 1)]),
+        },
+        Scenario {
+            name: "secrets",
+            about: "A client secret from its first issue over two rotations; two processes that both believe they lead, a user who deletes Secrets.",
+            kinds: vec![Kind::ClientSecret],
+            operators: 2,
+            all_lead: true,
+            issues: 3,
+            settled: false,
+            bounds: Bounds::of(2, &[FAULTS.as_slice(), &[(D::OutputDeleted, 1), (D::SlotDeleted, 1)]].concat()),
+            small: Bounds::of(0, &[(D::Preempted, 1)]),
+        },
+    ]
+}
+
+fn of_siblings(base: &Scenario) -> Vec<Scenario> {
+    vec![
+        Scenario {
+            name: "siblings",
+            about: "A client certificate beside a signing certificate on one object, by addKey and by PATCH; two processes and changes of the Lease, a person.",
+            kinds: vec![certificate(), signing()],
+            operators: 2,
+            settled: false,
+            bounds: Bounds::of(1, &[FAULTS.as_slice(), &[(D::Lease, 2), (D::Added, 1), (D::Removed, 1)]].concat()),
+            small: Bounds::of(1, &[(D::Lease, 1)]),
+            ..base.clone()
+        },
+        Scenario {
+            name: "certificate-siblings",
+            about: "Two client certificates on one object, one process; the first of them begins by PATCH.",
+            kinds: vec![certificate(), certificate()],
+            settled: false,
+            bounds: Bounds::of(1, &[FAULTS.as_slice(), &[(D::Added, 1), (D::Removed, 1)]].concat()),
+            small: Bounds::of(1, &[(D::Floating, 1)]),
+            ..base.clone()
         },
     ]
 }

@@ -10,6 +10,7 @@
 
 mod graph;
 mod pages;
+mod rows;
 mod surroundings;
 mod token;
 

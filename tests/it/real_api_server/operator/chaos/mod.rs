@@ -56,9 +56,27 @@ struct Arguments {
     /// One scenario, or several; all if none is given.
     #[arg(long, value_enum)]
     scenario: Vec<Scenario>,
+    /// A revision of git: the operator of it takes turns with this one in `upgrades`, which is left out without it.
+    #[arg(long, value_name = "REVISION")]
+    previous: Option<PathBuf>,
     /// The operator's binary.
     #[arg(long, value_name = "FILE")]
     operator: PathBuf,
+}
+
+impl Arguments {
+    fn scenarios(&self) -> Vec<Scenario> {
+        let is_possible = |scenario: &Scenario| *scenario != Scenario::Upgrades || self.previous.is_some();
+        assert!(self.scenario.iter().all(is_possible), "upgrades need to know from what: add --previous REVISION");
+        let named = if self.scenario.is_empty() { <Scenario as clap::ValueEnum>::value_variants() } else { &self.scenario };
+        named.iter().copied().filter(is_possible).collect()
+    }
+
+    /// Whose turns come one after the other: the previous version is there first.
+    fn programs(&self, scenario: Scenario) -> Vec<PathBuf> {
+        let previous = self.previous.clone().filter(|_| scenario == Scenario::Upgrades);
+        previous.into_iter().chain([self.operator.clone()]).collect()
+    }
 }
 
 #[tokio::test]
@@ -67,11 +85,10 @@ async fn campaign() {
     let given = std::env::var(ARGUMENTS).unwrap_or_else(|_| panic!("run `cargo xtask chaos`, which says in {ARGUMENTS} what to do"));
     let arguments = Arguments::try_parse_from(std::iter::once("chaos").chain(given.lines())).unwrap_or_else(|error| error.exit());
     let seed = arguments.seed.unwrap_or_else(|| u64::from(std::process::id()) ^ chrono::Utc::now().timestamp().unsigned_abs());
-    let scenarios = if arguments.scenario.is_empty() { <Scenario as clap::ValueEnum>::value_variants() } else { &arguments.scenario };
     let mut runs = Vec::new();
     let mut broken = Vec::new();
-    for scenario in scenarios {
-        let extent = extent(*scenario, &arguments, seed);
+    for scenario in arguments.scenarios() {
+        let extent = extent(scenario, &arguments, seed);
         let replay = format!(
             "cargo xtask chaos --scenario {} --seed {seed} --kills {} --resources {}",
             scenario.name(),
@@ -79,7 +96,7 @@ async fn campaign() {
             arguments.resources
         );
         say(&format!("{replay}\n  {} resources, {} disturbances", extent.resources, extent.disturbances));
-        let run = run(&[*scenario], extent, Some(&arguments.operator)).await;
+        let run = run(&[scenario], extent, arguments.programs(scenario)).await;
         let promises = run.broken_promises();
         runs.push(run);
         say(&format!("\n{}", verdict::table(&runs)));
@@ -93,7 +110,7 @@ fn extent(scenario: Scenario, arguments: &Arguments, seed: u64) -> Extent {
     let (resources, disturbances) = match scenario {
         Scenario::Undisturbed => (arguments.resources, 0),
         Scenario::Kills => (arguments.resources, arguments.kills),
-        Scenario::Renewals => (some, arguments.kills),
+        Scenario::Renewals | Scenario::Upgrades => (some, arguments.kills),
         Scenario::Pauses => (some, 6),
         Scenario::Cuts => (some, 40),
         Scenario::Holes => (some, 12),
@@ -109,14 +126,14 @@ fn small(disturbances: usize) -> Extent {
 
 #[tokio::test]
 async fn a_roll_out_of_which_the_operator_is_killed_cut_off_and_overtaken_ends_as_if_nothing_had_happened() {
-    let run = run(&[Scenario::Kills, Scenario::Cuts, Scenario::Pauses], small(3), None).await;
+    let run = run(&[Scenario::Kills, Scenario::Cuts, Scenario::Pauses], small(3), Vec::new()).await;
     let broken = run.broken_promises();
     assert!(broken.is_empty(), "{}\n{}", broken.join("\n"), verdict::table(&[run]));
 }
 
 #[tokio::test]
 async fn what_a_restored_cluster_has_forgotten_is_reported_and_left_alone() {
-    let run = run(&[Scenario::Restored], small(1), None).await;
+    let run = run(&[Scenario::Restored], small(1), Vec::new()).await;
     let broken = run.broken_promises();
     assert!(broken.is_empty(), "{}\n{}", broken.join("\n"), verdict::table(&[run]));
 }

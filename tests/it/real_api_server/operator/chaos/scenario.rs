@@ -3,7 +3,7 @@ use std::{
     collections::BTreeMap,
     future::pending,
     io::Write as _,
-    path::Path,
+    path::PathBuf,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -37,6 +37,8 @@ pub(super) enum Scenario {
     Kills,
     /// It is killed while what it made is renewed.
     Renewals,
+    /// Another version takes its place, and it takes that one's, by turns.
+    Upgrades,
     /// It is stopped for longer than its Lease, and goes on when another replica has.
     Pauses,
     /// Its connections are cut.
@@ -210,11 +212,10 @@ pub(super) async fn pass_messages(relay: &Relay, messages: u64) {
     while !at_message(relay, messages, Side::After, || ()).await {}
 }
 
-/// Runs one scenario in a world of its own.
-/// One, or several by turns.
-pub(super) async fn run(scenarios: &[Scenario], extent: Extent, program: Option<&Path>) -> Run {
+/// Runs one scenario, or several by turns, in a world of its own. Of several `programs` each takes its turn, and of none that of these tests.
+pub(super) async fn run(scenarios: &[Scenario], extent: Extent, programs: Vec<PathBuf>) -> Run {
     let name = scenarios[0].name();
-    let world = World::set(program, extent.resources).await;
+    let world = World::set(programs, extent.resources).await;
     let pods: &[&str] = if scenarios.contains(&Scenario::Pauses) { &["entra-rotator-a", "entra-rotator-b"] } else { &["entra-rotator-a"] };
     let supervisor = Supervisor::start(&world, pods).await;
     let consumer = Consumer::new(extent.overlap);
@@ -281,6 +282,7 @@ async fn disturb(scenarios: &[Scenario], stage: &Stage<'_>) {
                 stage.rolled_out().await;
                 kills::kill(stage, &mut random).await;
             }
+            Scenario::Upgrades => kills::take_turns(stage, &mut random).await,
             Scenario::Pauses => pauses::pause(stage, &mut random).await,
             Scenario::Cuts => network::cut(stage, &mut random).await,
             Scenario::Holes => network::hole(stage, &mut random).await,
@@ -299,6 +301,7 @@ impl Scenario {
             Self::Undisturbed => "undisturbed",
             Self::Kills => "kills",
             Self::Renewals => "renewals",
+            Self::Upgrades => "upgrades",
             Self::Pauses => "pauses",
             Self::Cuts => "cuts",
             Self::Holes => "holes",

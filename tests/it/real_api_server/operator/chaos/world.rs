@@ -59,7 +59,7 @@ pub(super) struct World {
     pub(super) client: Client,
     pub(super) deployed: Deployed,
     tenant: Tenant,
-    program: Option<PathBuf>,
+    programs: Vec<PathBuf>,
 }
 
 /// A resource, and what it is about. Three share an application.
@@ -114,8 +114,8 @@ impl Declared {
 }
 
 impl World {
-    /// A world in which so many resources are about to be declared; `program` is the operator's binary if not the one that belongs to these tests.
-    pub(super) async fn set(program: Option<&Path>, resources: usize) -> Self {
+    /// A world in which so many resources are about to be declared; `programs` are the operator's binaries, by turns, if not the one that belongs to these tests.
+    pub(super) async fn set(programs: Vec<PathBuf>, resources: usize) -> Self {
         let cluster = ControlPlane::start().await.unwrap();
         let client = cluster.client().await.unwrap();
         let namespaces = Api::<Namespace>::all(client.clone());
@@ -133,8 +133,7 @@ impl World {
         let resources = declared(&entra, &tenant, resources);
         let objects = resources.iter().flat_map(|resource| [resource.target.application, resource.target.service_principal]);
         let foreign = objects.map(|object| (object, entra.entries(object))).collect();
-        let program = program.map(Path::to_owned);
-        let world = Self { cluster, entra, api, graph, resources, foreign, client, deployed, tenant, program };
+        let world = Self { cluster, entra, api, graph, resources, foreign, client, deployed, tenant, programs };
         world.admit().await;
         world
     }
@@ -165,13 +164,13 @@ impl World {
     }
 
     /// Runs a replica, which goes through the relays and finds its token in a file of its own.
-    pub(super) async fn operator(&self, pod: &str, issuer: Issuer) -> Operator {
+    pub(super) async fn operator(&self, pod: &str, issuer: Issuer, turn: usize) -> Operator {
         let token = self.cluster.file(&format!("{pod}.token"));
         if !token.exists() {
             fs::write(&token, self.cluster.service_account_token(OPERATOR, self.deployed.service_account()).await.unwrap()).unwrap();
         }
         let kubeconfig = self.cluster.token_file_kubeconfig(pod, self.api.address(), issuer, &token).unwrap();
-        Operator::start_by(&mut self.command(pod, &kubeconfig)).await
+        Operator::start_by(&mut self.command(pod, &kubeconfig, turn)).await
     }
 
     /// How the API server's record calls the token of this pod.
@@ -182,9 +181,9 @@ impl World {
         format!("JTI={}", claims["jti"].as_str().unwrap())
     }
 
-    fn command(&self, pod: &str, kubeconfig: &Path) -> Command {
+    fn command(&self, pod: &str, kubeconfig: &Path, turn: usize) -> Command {
         let deployed = self.deployed.command(pod, kubeconfig);
-        let Some(program) = &self.program else { return deployed };
+        let Some(program) = self.programs.iter().cycle().nth(turn) else { return deployed };
         let mut command = Command::new(program);
         command.args(deployed.get_args()).env_clear();
         command.envs(deployed.get_envs().filter_map(|(name, value)| Some((name, value?))));
