@@ -1,6 +1,8 @@
 //! Every field of `spec` that may change, changed for an hour: to something else, to its bounds, and away.
 
-use chrono::TimeDelta;
+use std::sync::Mutex;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::setup::Kind;
@@ -139,6 +141,31 @@ fn back(patch: &Value, before: &Value, now: &Value) -> Value {
         }
         _ if patch == now => before.clone(),
         _ => now.clone(),
+    }
+}
+
+/// Until when an edit of the spec stands, and what there would be without it.
+#[derive(Default)]
+pub(crate) struct Edited(Mutex<Option<(DateTime<Utc>, Value)>>);
+
+impl Edited {
+    /// One more edit of this spec stands until then.
+    pub(crate) fn begin(&self, now: DateTime<Utc>, until: DateTime<Utc>, spec: &Value) {
+        let mut edited = self.0.lock().unwrap();
+        let standing = edited.take().filter(|(until, _)| now <= *until);
+        *edited = Some((until, standing.map_or_else(|| spec.clone(), |(_, before)| before)));
+    }
+
+    /// What would stand in the spec if nobody had edited it.
+    pub(crate) fn before(&self) -> Value {
+        self.0.lock().unwrap().as_ref().map(|(_, before)| before.clone()).unwrap_or_default()
+    }
+
+    /// What the course itself changes stays when an edit is taken back, also where that had said the same.
+    pub(crate) fn course_goes_on(&self, changes: &Value) {
+        if let Some((_, before)) = self.0.lock().unwrap().as_mut() {
+            json_patch::merge(before, changes);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use kube_sim::KubeSim;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use crate::edit::{self, Edit};
+use crate::edit::{self, Edit, Edited};
 use crate::effects::{Effects, Outage, Side};
 use crate::happening::Happening;
 use crate::oracle::{RESOURCE, entries};
@@ -33,6 +33,7 @@ pub struct Hands {
     clock: Arc<Skewed>,
     strangers: Arc<Strangers>,
     backup: Arc<Mutex<Option<Value>>>,
+    edited: Arc<Edited>,
 }
 
 impl Hands {
@@ -49,6 +50,7 @@ impl Hands {
             clock: Arc::clone(&world.clock),
             strangers: Arc::clone(strangers),
             backup: Arc::default(),
+            edited: Arc::clone(&world.edited),
         }
     }
 
@@ -107,22 +109,14 @@ impl Hands {
     /// Changes the spec, and brings back after an hour what stood there before.
     pub fn edit_for_a_while(&self, edit: Edit) {
         let Some(resource) = self.resource() else { return };
-        let before = self.before_edits(&resource["spec"]);
+        let now = self.entra.now();
+        self.edited.begin(now, now + edit::STANDS, &resource["spec"]);
         self.strangers.shorten(edit.shortens());
         self.edit(&edit.patch());
         self.later(edit::STANDS.to_std().unwrap_or_default(), move |hands| {
             let now = hands.resource().unwrap_or_default();
-            hands.edit(&edit.back(&before, &now["spec"]));
+            hands.edit(&edit.back(&hands.edited.before(), &now["spec"]));
         });
-    }
-
-    /// What stood in the spec before this edit, and before those that still stand as it is made.
-    fn before_edits(&self, now: &Value) -> Value {
-        let mut edited = self.strangers.edited.lock().unwrap();
-        let standing = edited.take().filter(|(until, _)| self.entra.now() <= *until);
-        let before = standing.map_or_else(|| now.clone(), |(_, before)| before);
-        *edited = Some((self.entra.now() + edit::STANDS, before.clone()));
-        before
     }
 
     /// From a minute from now on, when all that was on its way has arrived, nothing may be written.

@@ -15,8 +15,6 @@ pub struct Strangers {
     pub(crate) excused: Mutex<bool>,
     pub(crate) shortened: Mutex<bool>,
     pub(crate) removed: Mutex<Vec<Value>>,
-    /// Until when an edit of the spec stands, and what stood there before.
-    pub(crate) edited: Mutex<Option<(DateTime<Utc>, Value)>>,
     pub(crate) forbidden: Mutex<Option<(DateTime<Utc>, DateTime<Utc>)>>,
     /// The status that a newer version wrote, as long as that one works.
     pub(crate) newer: Mutex<Option<Value>>,

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use tower::Layer as _;
 use uuid::Uuid;
 
+use crate::edit::Edited;
 use crate::effects::Effects;
 use crate::process::Process;
 pub use crate::setup::{Kind, Setup};
@@ -58,6 +59,7 @@ pub struct World {
     pub(crate) clock: Arc<Skewed>,
     pub(crate) ids: Arc<Counted>,
     pub(crate) keys: Arc<Fixtures>,
+    pub(crate) edited: Arc<Edited>,
     started: Started,
 }
 
@@ -171,6 +173,7 @@ impl World {
             clock: Arc::new(Skewed { started, seconds: AtomicI64::new(0) }),
             ids: Arc::new(Counted(AtomicU64::new(1))),
             keys: Arc::new(Fixtures(AtomicUsize::new(0))),
+            edited: Arc::default(),
             started,
         };
         for cluster in world.clusters() {
@@ -231,7 +234,9 @@ impl World {
     /// Edits the resource as `kubectl patch --type=merge` does.
     pub async fn edit(&self, patch: Value) {
         let api = ours(&self.cluster, "ServicePrincipalCredential", Some(NAMESPACE));
-        api.patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        api.patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+        // An edit may have come while this was on its way.
+        self.edited.course_goes_on(&patch["spec"]);
     }
 
     /// Deletes the resource as `kubectl delete --wait=false` does.
