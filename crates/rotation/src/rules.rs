@@ -331,3 +331,6 @@ fn at_rest(case: &Case<'_>) -> Rest {
     let soonest = moments.into_iter().flatten().filter(|at| *at > case.now).min();
     Rest { until: soonest.unwrap_or(case.now + TimeDelta::hours(1)), why: Wait::AtRest }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,6 +112,7 @@ fn as_read(scene: Scene, preferred: &str) -> Scene {
 #[case::the_output_shows_it(as_read(ready().shows(1, Some(2), &[1, 2]), &name(1)), "license Activate of 2")]
 #[case::the_output_does_not_show_it(as_read(ready().shows(1, None, &[1]), &name(1)), "Soaking for 15 s")]
 #[case::the_output_shows_another(as_read(ready().shows(1, Some(3), &[1, 3]), &name(1)), "Soaking for 15 s")]
+#[case::the_output_was_deleted(as_read(ready().remembers(|memory| memory.saw_output(Output::Absent, vec![], at(SOAKED + 1))), &name(1)), "license Activate of 2")]
 #[case::current_has_expired(as_read(expired_current().shows(1, None, &[1]), ""), "license Activate of 2")]
 #[case::nothing_is_published_yet(as_read(first_one(), ""), "license Activate of 2")]
 #[case::the_output_was_not_read_in_this_pass(
