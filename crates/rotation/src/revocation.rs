@@ -24,6 +24,12 @@ pub(crate) fn anchor(case: &Case<'_>) -> Check {
     }
 }
 
+/// Somebody who deleted the resource thinks better of it: what is left stays.
+pub(crate) fn retain(case: &Case<'_>) -> Check {
+    nothing_is_open(case)?;
+    act(Act::SetFinalizer(false))
+}
+
 /// Removes everything that this resource made, then lets it go. After 2·LATE of trouble, or 8·LATE without a step forward, it is let go all the same, and what
 /// remains is named. A process that comes late has that time too: while nobody ran, nobody had trouble.
 pub(crate) fn leave(case: &Case<'_>, deleted_at: Time) -> Check {
@@ -79,6 +85,7 @@ fn is_at_hand(case: &Case<'_>, entry: &Entry) -> bool {
 
 /// The resource goes; whatever Entra still lists of it is named.
 fn let_go(case: &Case<'_>) -> Check {
+    nothing_is_open(case)?;
     let mut left = foreign::unclaimed(case);
     for entry in case.ledger.entries.iter().filter(|entry| entry.origin != Origin::Foreign) {
         left.extend(&entry.key_ids);
@@ -88,6 +95,12 @@ fn let_go(case: &Case<'_>) -> Check {
         }
     }
     act(if left.is_empty() { Act::SetFinalizer(false) } else { Act::LetGo(left) })
+}
+
+/// A list that is replaced late takes with it what others have added since, and only a ledger makes them wait.
+fn nothing_is_open(case: &Case<'_>) -> Check {
+    let open = |entry: &Entry| if let Some(OpState::Open { until }) = case.op(entry) { Some(until) } else { None };
+    case.ledger.entries.iter().filter_map(open).max().map_or(Ok(()), |until| stop(until, Wait::Revoking))
 }
 
 /// What Entra answered to the creation of a credential that was never promoted: this process remembers it, or the slot of a secret holds it.

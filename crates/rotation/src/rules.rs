@@ -66,7 +66,7 @@ fn leave(case: &Case<'_>) -> Check {
     match case.policy.deleted_at {
         None => Ok(()),
         Some(_) if !case.policy.has_finalizer => stop(case.now + TimeDelta::hours(1), Wait::Deleting),
-        Some(_) if !case.policy.revoke_on_delete => act(Act::SetFinalizer(false)),
+        Some(_) if !case.policy.revoke_on_delete => revocation::retain(case).map_err(Halt::alone),
         // Whatever it waits for, nothing is made or published any more.
         Some(deleted_at) => revocation::leave(case, deleted_at).map_err(Halt::alone),
     }

@@ -116,6 +116,33 @@ fn trouble_is_waited_out_for_half_an_hour(#[case] minute: i64, #[case] next_atte
 }
 
 #[rstest]
+#[case::the_last_attempt_is_open(of(OpKind::RemovePassword, 30, None), 31, rest(50, Wait::Revoking))]
+#[case::it_is_over(of(OpKind::RemovePassword, 30, None), 50, lets_go_of(&[1]))]
+#[case::it_was_refused(of(OpKind::RemovePassword, 30, Some(Outcome::Refused)), 31, lets_go_of(&[1]))]
+fn a_resource_does_not_go_while_what_it_sent_last_may_have_its_effect(
+    #[case] op: Option<Op>,
+    #[case] now: i64,
+    #[case] said: Option<Step>,
+) {
+    let mut desk = deleted_secret();
+    desk.entry(1).op = op;
+    failed(&mut desk, 30, 60);
+    desk.begin(now);
+    assert_eq!(said_of(&desk), said);
+}
+
+#[rstest]
+#[case::something_is_open(of(OpKind::RemovePassword, 30, None), rest(50, Wait::Revoking))]
+#[case::nothing_is(of(OpKind::RemovePassword, 30, Some(Outcome::Applied)), Some(Step::Act(Act::SetFinalizer(false))))]
+fn who_thinks_better_of_a_deletion_waits_for_what_was_sent(#[case] op: Option<Op>, #[case] said: Option<Step>) {
+    let mut desk = deleted_secret();
+    desk.entry(1).op = op;
+    desk.policy.revoke_on_delete = false;
+    desk.begin(31);
+    assert_eq!(desk.says(retain), said);
+}
+
+#[rstest]
 #[case::nothing_was_licensed(None, 119, licence(OpKind::RemovePassword))]
 #[case::nothing_was_licensed_in_two_hours(None, 120, lets_go_of(&[1]))]
 #[case::something_was_licensed(Some(60), 179, licence(OpKind::RemovePassword))]
