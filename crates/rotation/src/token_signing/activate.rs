@@ -23,6 +23,10 @@ pub(super) fn activate(case: &Case<'_>, upcoming: &Entry, signing: &Signing, thu
     if is_preferred(case, thumbprint) {
         return follow(case, upcoming, thumbprint);
     }
+    // Nothing soaks that was taken away: without the certificate it would never be announced either.
+    if case.pursue(crate::rules::gone(case, upcoming), Wait::Settling)? {
+        return note(Fact::Abandoned(upcoming.id.clone()));
+    }
     gates::withdraw(case, upcoming)?;
     gates::pass(case, upcoming, signing)?;
     license_activation(case, upcoming, thumbprint)

@@ -137,6 +137,25 @@ fn what_entra_cannot_sign_with_is_not_activated(#[case] minutes: &[i64], #[case]
     assert_eq!(step(&scene), expected);
 }
 
+/// A successor that no output has shown: relying parties have not begun to learn of it.
+fn unannounced() -> Entry {
+    let signing = Signing { announced_at: None, ..certificate(2, Use::Next).signing().unwrap().clone() };
+    signing_entry(2, Use::Next, signing)
+}
+
+#[rstest]
+#[case::by_one_read(&[60], unannounced(), "Settling for 300 s")]
+#[case::by_three_reads(&[44, 50, 60], unannounced(), "give 2 up")]
+#[case::while_it_soaks(&[44, 50, 60], certificate(2, Use::Next), "give 2 up")]
+fn a_successor_that_somebody_took_away_is_given_up_before_its_soak_is_over(
+    #[case] minutes: &[i64],
+    #[case] next: Entry,
+    #[case] expected: &str,
+) {
+    let scene = scene(60, [certificate(1, Use::Current), next]).shows(1, None, &[1]).reads(minutes, &lasting(&[1]), &name(1));
+    assert_eq!(step(&scene), expected);
+}
+
 #[rstest]
 #[case::an_earlier_process_was_told(State::Applied, &[60], "Settling for 300 s")]
 #[case::an_earlier_process_was_told_and_it_stays(State::Applied, &[45, 50, 60], "promote 2")]
