@@ -99,8 +99,7 @@ fn let_go(case: &Case<'_>) -> Check {
 
 /// A list that is replaced late takes with it what others have added since, and only a ledger makes them wait.
 fn nothing_is_open(case: &Case<'_>) -> Check {
-    let open = |entry: &Entry| if let Some(OpState::Open { until }) = case.op(entry) { Some(until) } else { None };
-    case.ledger.entries.iter().filter_map(open).max().map_or(Ok(()), |until| stop(until, Wait::Revoking))
+    case.ledger.entries.iter().filter_map(|entry| case.open(entry)).max().map_or(Ok(()), |until| stop(until, Wait::Revoking))
 }
 
 /// What Entra answered to the creation of a credential that was never promoted: this process remembers it, or the slot of a secret holds it.

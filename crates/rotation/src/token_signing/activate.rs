@@ -24,9 +24,7 @@ pub(super) fn activate(case: &Case<'_>, upcoming: &Entry, signing: &Signing, thu
         return follow(case, upcoming, thumbprint);
     }
     // Nothing soaks that was taken away: without the certificate it would never be announced either.
-    if case.pursue(crate::rules::gone(case, upcoming), Wait::Settling)? {
-        return note(Fact::Abandoned(upcoming.id.clone()));
-    }
+    give_up_what_is_gone(case, upcoming)?;
     gates::withdraw(case, upcoming)?;
     gates::pass(case, upcoming, signing)?;
     license_activation(case, upcoming, thumbprint)
@@ -91,11 +89,13 @@ fn watch_or_wait(case: &Case<'_>) -> Check {
 }
 
 fn missing(case: &Case<'_>, upcoming: &Entry) -> Check {
-    if case.pursue(crate::rules::gone(case, upcoming), Wait::Settling)? {
-        note(Fact::Abandoned(upcoming.id.clone()))
-    } else {
-        case.look_again(Wait::Replicating)
-    }
+    give_up_what_is_gone(case, upcoming)?;
+    case.look_again(Wait::Replicating)
+}
+
+fn give_up_what_is_gone(case: &Case<'_>, upcoming: &Entry) -> Check {
+    let is_gone = case.pursue(crate::rules::gone(case, upcoming), Wait::Settling)?;
+    if is_gone { note(Fact::Abandoned(upcoming.id.clone())) } else { Ok(()) }
 }
 
 /// An activation is repeated only while the preferred value is still the one it was licensed against, the one that the ledger calls Current by now, or one that
