@@ -74,6 +74,14 @@ fn holder(sim: &KubeSim) -> String {
     lease(sim)["spec"]["holderIdentity"].as_str().unwrap().to_owned()
 }
 
+/// A cluster whose first replica leads.
+async fn led() -> (KubeSim, Election) {
+    let sim = cluster();
+    let first = replica(&sim, "first");
+    first.acquire().await;
+    (sim, first)
+}
+
 /// Puts a Lease of somebody else in place of the one that is there.
 fn usurp(sim: &KubeSim, by: &str) {
     sim.put(json!({
@@ -90,9 +98,7 @@ fn writes(fate: Fate) -> impl Fn(&RequestInfo) -> Fate + Send + Sync {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_replica_makes_the_lease_and_leads() {
-    let sim = cluster();
-    let first = replica(&sim, "first");
-    first.acquire().await;
+    let (sim, first) = led().await;
     first.confirm().await.unwrap();
     let spec = &lease(&sim)["spec"];
     assert_eq!(spec["holderIdentity"], "first");
@@ -127,9 +133,7 @@ async fn a_second_replica_waits_while_the_first_renews() {
 
 #[tokio::test(start_paused = true)]
 async fn a_holder_whose_renewals_are_forgotten_as_the_cluster_was_restored_ends() {
-    let sim = cluster();
-    let first = replica(&sim, "first");
-    first.acquire().await;
+    let (sim, first) = led().await;
     let backup = lease(&sim);
     let renewing = tokio::spawn(async move { first.hold().await });
     sleep(RENEWAL * 2 + LOOK).await;
@@ -222,9 +226,7 @@ async fn release_hands_over_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn release_succeeds_though_the_last_renewal_s_answer_was_lost() {
-    let sim = cluster();
-    let first = replica(&sim, "first");
-    first.acquire().await;
+    let (sim, first) = led().await;
     sim.intercept(|request: &RequestInfo| if request.changes("leases") { Fate::ApplyThenDrop } else { Fate::Drop });
     assert!(timeout(Duration::from_secs(6), first.hold()).await.is_err());
     sim.stop_intercepting();
@@ -234,9 +236,7 @@ async fn release_succeeds_though_the_last_renewal_s_answer_was_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn release_leaves_a_lease_alone_that_another_has_taken() {
-    let sim = cluster();
-    let first = replica(&sim, "first");
-    first.acquire().await;
+    let (sim, first) = led().await;
     usurp(&sim, "second");
     first.release().await;
     assert_eq!(holder(&sim), "second");
@@ -244,9 +244,7 @@ async fn release_leaves_a_lease_alone_that_another_has_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_whose_answer_was_lost_loses_nothing() {
-    let sim = cluster();
-    let first = replica(&sim, "first");
-    first.acquire().await;
+    let (sim, first) = led().await;
     let renewing = first.clone();
     let renewing = tokio::spawn(async move { renewing.hold().await });
     sim.intercept(writes(Fate::ApplyThenDrop));
@@ -260,9 +258,7 @@ async fn a_renewal_whose_answer_was_lost_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_label_that_somebody_puts_on_the_lease_loses_nothing() {
-    let sim = cluster();
-    let first = replica(&sim, "first");
-    first.acquire().await;
+    let (sim, first) = led().await;
     let mut labelled = lease(&sim);
     labelled["metadata"]["labels"] = json!({"team": "platform"});
     sim.put(labelled);

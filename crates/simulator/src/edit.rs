@@ -149,11 +149,11 @@ fn back(patch: &Value, before: &Value, now: &Value) -> Value {
 pub(crate) struct Edited(Mutex<Option<(DateTime<Utc>, Value)>>);
 
 impl Edited {
-    /// One more edit of this spec stands until then.
-    pub(crate) fn begin(&self, now: DateTime<Utc>, until: DateTime<Utc>, spec: &Value) {
+    /// One more edit of this spec stands from now on.
+    pub(crate) fn begin(&self, now: DateTime<Utc>, spec: &Value) {
         let mut edited = self.0.lock().unwrap();
         let standing = edited.take().filter(|(until, _)| now <= *until);
-        *edited = Some((until, standing.map_or_else(|| spec.clone(), |(_, before)| before)));
+        *edited = Some((now + STANDS, standing.map_or_else(|| spec.clone(), |(_, before)| before)));
     }
 
     /// What would stand in the spec if nobody had edited it.

@@ -109,8 +109,7 @@ impl Hands {
     /// Changes the spec, and brings back after an hour what stood there before.
     pub fn edit_for_a_while(&self, edit: Edit) {
         let Some(resource) = self.resource() else { return };
-        let now = self.entra.now();
-        self.edited.begin(now, now + edit::STANDS, &resource["spec"]);
+        self.edited.begin(self.entra.now(), &resource["spec"]);
         self.strangers.shorten(edit.shortens());
         self.edit(&edit.patch());
         self.later(edit::STANDS.to_std().unwrap_or_default(), move |hands| {

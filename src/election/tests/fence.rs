@@ -70,9 +70,7 @@ async fn reading_needs_no_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_under_way_when_the_lease_was_lost_writes_nothing_more() {
-    let sim = cluster();
-    let first = replica(&sim, "first");
-    first.acquire().await;
+    let (sim, first) = led().await;
     let client = first.fence(&sim.client());
     let working = tokio::spawn(async move {
         let api: Api<ConfigMap> = Api::namespaced(client, "ours");

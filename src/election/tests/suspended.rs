@@ -83,9 +83,7 @@ async fn a_wall_clock_that_was_set_costs_one_renewal_and_not_the_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_was_stopped_for_longer_than_it_trusts_ends_without_renewing() {
-    let sim = cluster();
-    let first = replica(&sim, "first");
-    first.acquire().await;
+    let (sim, first) = led().await;
     let before = lease(&sim);
     // As by SIGSTOP: the monotonic clock runs on, and nothing is polled.
     tokio::time::advance(TRUST).await;

@@ -90,10 +90,11 @@ async fn campaign() {
     for scenario in arguments.scenarios() {
         let extent = extent(scenario, &arguments, seed);
         let replay = format!(
-            "cargo xtask chaos --scenario {} --seed {seed} --kills {} --resources {}",
+            "cargo xtask chaos --scenario {} --seed {seed} --kills {} --resources {}{}",
             scenario.name(),
             arguments.kills,
-            arguments.resources
+            arguments.resources,
+            if scenario == Scenario::Upgrades { " --previous REVISION" } else { "" }
         );
         say(&format!("{replay}\n  {} resources, {} disturbances", extent.resources, extent.disturbances));
         let run = run(&[scenario], extent, arguments.programs(scenario)).await;

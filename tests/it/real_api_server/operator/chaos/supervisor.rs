@@ -18,8 +18,6 @@ const POLL: Duration = Duration::from_millis(10);
 pub(super) struct Supervisor<'a> {
     world: &'a World,
     replicas: RefCell<Vec<(String, Rc<Operator>)>>,
-    /// How many were ever started.
-    begun: Cell<usize>,
     /// Which authority those that start from here on trust.
     pub(super) issuer: Cell<Issuer>,
     record: RefCell<Record>,
@@ -61,13 +59,7 @@ impl Complaint {
 impl<'a> Supervisor<'a> {
     /// Starts these replicas.
     pub(super) async fn start(world: &'a World, pods: &[&str]) -> Self {
-        let supervisor = Self {
-            world,
-            replicas: RefCell::default(),
-            begun: Cell::default(),
-            issuer: Cell::new(Issuer::First),
-            record: RefCell::default(),
-        };
+        let supervisor = Self { world, replicas: RefCell::default(), issuer: Cell::new(Issuer::First), record: RefCell::default() };
         for pod in pods {
             supervisor.begin(pod).await;
         }
@@ -75,7 +67,8 @@ impl<'a> Supervisor<'a> {
     }
 
     async fn begin(&self, pod: &str) {
-        let turn = self.begun.replace(self.begun.get() + 1);
+        // One for each that was started before.
+        let turn = self.exits() + self.replicas.borrow().len();
         let operator = self.world.operator(pod, self.issuer.get(), turn).await;
         self.replicas.borrow_mut().push((pod.to_owned(), Rc::new(operator)));
     }
