@@ -7,96 +7,59 @@ use entra::{Category, Failure, Retry};
 
 use crate::api::v1alpha1::SignIn;
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident $class:ident $remedy:literal,)*) => {
-        /// Why the operator is not signed in to a tenant.
-        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub enum Reason { $($(#[$doc])* $name,)* }
-
-        impl Reason {
-            /// Every reason, for metrics that start at zero.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The CamelCase word of conditions and events.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-
-            /// What a person can do about it, as a sentence.
-            pub const fn remedy(self) -> &'static str {
-                match self { $(Self::$name => $remedy,)* }
-            }
-
-            const fn class(self) -> Class {
-                match self { $(Self::$name => Class::$class,)* }
-            }
-        }
-    };
-}
-
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Class {
-    /// A person must act.
-    Refusal,
-    /// Passes by itself.
-    Passing,
-}
-
-reasons! {
-    /// The spec holds what the schema should have refused.
-    InvalidSpec Refusal "Correct the spec of the EntraTenant.",
-    /// The spec holds what this version does not know.
-    UnknownVariant Refusal "Run a version of the operator that knows it.",
-    /// `cloud: Custom`, without the operator's leave.
-    CustomEndpointsNotAllowed Refusal "Start the operator with --allow-custom-endpoints, or choose one of the national clouds in another EntraTenant.",
-    /// The endpoints are no https URLs.
-    InvalidEndpoints Refusal "Make another EntraTenant whose spec.endpoints are https URLs without user, query and fragment.",
-    /// The certificate authorities cannot be read.
-    InvalidCABundle Refusal "Put one or more certificates in PEM (base64 once more, as in any Kubernetes object) into spec.endpoints.caBundle.",
-    /// The Secret to sign in with does not exist.
-    SecretNotFound Refusal "Create it; it is read as soon as it is there.",
-    /// The Secret does not hold what it should.
-    SecretInvalid Refusal "Correct the Secret; it is read again as soon as it changes.",
-    /// Entra refuses the credential.
-    SignInRefused Refusal "Put a valid credential of that application into the Secret: for a client secret its value, not its ID.",
-    /// Nobody says as which client workload identity signs in.
-    ClientIDMissing Refusal "Set spec.signIn.workloadIdentity.clientID, or AZURE_CLIENT_ID in the operator's environment (workloadIdentity.clientID in the chart).",
-    /// There is no token for workload identity.
-    FederatedTokenMissing Refusal "Install the chart with workloadIdentity.enabled: true, and with workloadIdentity.webhook: false where no azure-workload-identity webhook runs; or mount a projected service account token and name its file in AZURE_FEDERATED_TOKEN_FILE.",
-    /// Entra does not take the token of the operator's service account.
-    FederationRefused Refusal "Give the application or managed identity a federated credential with exactly the issuer, subject and audience of the operator's service account token; a new one takes some minutes to be known.",
-    /// The machine does not have the managed identity.
-    IdentityNotAssigned Refusal "Assign the managed identity to the machines (or the scale set) that the operator runs on, or correct spec.signIn.managedIdentity.clientID.",
-    /// The token is for another tenant than the one that is declared.
-    AnotherTenant Refusal "Correct spec.tenantID in another EntraTenant, as it cannot change; a managed identity signs in to its own tenant only, so use workload identity with a federated credential for any other.",
-    /// The instance metadata service cannot be reached or fails.
-    InstanceMetadataUnavailable Passing "The operator tries again; if it lasts, check that it runs on a machine of Azure, and that nothing keeps its pod from the instance metadata service (169.254.169.254).",
-    /// Entra does not know the tenant.
-    TenantUnknown Refusal "Check spec.tenantID and spec.cloud, and make another EntraTenant if one is wrong: they cannot change.",
-    /// Entra does not know the operator's application in this tenant.
-    ApplicationUnknown Refusal "Check spec.signIn's clientID, and give the application a service principal in this tenant by granting admin consent.",
-    /// Entra refuses the request as such.
-    RequestRefused Refusal "Check that tenant, cloud and endpoints belong together; if they do, report a defect of the operator.",
-    /// Our clock and Entra's differ.
-    ClockSkew Refusal "Set the clock of the node that runs the operator.",
-    /// The Kubernetes API server does not let the operator read the Secret.
-    ClusterDenied Refusal "Give the operator's service account the right to read Secrets in its own namespace, as the chart does.",
-    /// The Kubernetes API server fails.
-    ClusterUnavailable Passing "The operator tries again.",
-    /// Entra cannot be reached or fails.
-    Unreachable Passing "The operator tries again; if it lasts, check the network path from the operator to Entra.",
-    /// What came back is no answer of Entra's.
-    InvalidAnswer Passing "The operator tries again; if it lasts, look for a proxy that answers in place of Entra.",
-    /// Entra slows us down.
-    Throttled Passing "The operator waits as long as Entra asks.",
+rotation::reasons! {
+    /// Why the operator is not signed in to a tenant.
+    pub enum Reason {
+        /// The spec holds what the schema should have refused.
+        InvalidSpec Refusal "Correct the spec of the EntraTenant.",
+        /// The spec holds what this version does not know.
+        UnknownVariant Refusal "Run a version of the operator that knows it.",
+        /// `cloud: Custom`, without the operator's leave.
+        CustomEndpointsNotAllowed Refusal "Start the operator with --allow-custom-endpoints, or choose one of the national clouds in another EntraTenant.",
+        /// The endpoints are no https URLs.
+        InvalidEndpoints Refusal "Make another EntraTenant whose spec.endpoints are https URLs without user, query and fragment.",
+        /// The certificate authorities cannot be read.
+        InvalidCABundle Refusal "Put one or more certificates in PEM (base64 once more, as in any Kubernetes object) into spec.endpoints.caBundle.",
+        /// The Secret to sign in with does not exist.
+        SecretNotFound Refusal "Create it; it is read as soon as it is there.",
+        /// The Secret does not hold what it should.
+        SecretInvalid Refusal "Correct the Secret; it is read again as soon as it changes.",
+        /// Entra refuses the credential.
+        SignInRefused Refusal "Put a valid credential of that application into the Secret: for a client secret its value, not its ID.",
+        /// Nobody says as which client workload identity signs in.
+        ClientIDMissing Refusal "Set spec.signIn.workloadIdentity.clientID, or AZURE_CLIENT_ID in the operator's environment (workloadIdentity.clientID in the chart).",
+        /// There is no token for workload identity.
+        FederatedTokenMissing Refusal "Install the chart with workloadIdentity.enabled: true, and with workloadIdentity.webhook: false where no azure-workload-identity webhook runs; or mount a projected service account token and name its file in AZURE_FEDERATED_TOKEN_FILE.",
+        /// Entra does not take the token of the operator's service account.
+        FederationRefused Refusal "Give the application or managed identity a federated credential with exactly the issuer, subject and audience of the operator's service account token; a new one takes some minutes to be known.",
+        /// The machine does not have the managed identity.
+        IdentityNotAssigned Refusal "Assign the managed identity to the machines (or the scale set) that the operator runs on, or correct spec.signIn.managedIdentity.clientID.",
+        /// The token is for another tenant than the one that is declared.
+        AnotherTenant Refusal "Correct spec.tenantID in another EntraTenant, as it cannot change; a managed identity signs in to its own tenant only, so use workload identity with a federated credential for any other.",
+        /// The instance metadata service cannot be reached or fails.
+        InstanceMetadataUnavailable Passing "The operator tries again; if it lasts, check that it runs on a machine of Azure, and that nothing keeps its pod from the instance metadata service (169.254.169.254).",
+        /// Entra does not know the tenant.
+        TenantUnknown Refusal "Check spec.tenantID and spec.cloud, and make another EntraTenant if one is wrong: they cannot change.",
+        /// Entra does not know the operator's application in this tenant.
+        ApplicationUnknown Refusal "Check spec.signIn's clientID, and give the application a service principal in this tenant by granting admin consent.",
+        /// Entra refuses the request as such.
+        RequestRefused Refusal "Check that tenant, cloud and endpoints belong together; if they do, report a defect of the operator.",
+        /// Our clock and Entra's differ.
+        ClockSkew Refusal "Set the clock of the node that runs the operator.",
+        /// The Kubernetes API server does not let the operator read the Secret.
+        ClusterDenied Refusal "Give the operator's service account the right to read Secrets in its own namespace, as the chart does.",
+        /// The Kubernetes API server fails.
+        ClusterUnavailable Passing "The operator tries again.",
+        /// Entra cannot be reached or fails.
+        Unreachable Passing "The operator tries again; if it lasts, check the network path from the operator to Entra.",
+        /// What came back is no answer of Entra's.
+        InvalidAnswer Passing "The operator tries again; if it lasts, look for a proxy that answers in place of Entra.",
+        /// Entra slows us down.
+        Throttled Passing "The operator waits as long as Entra asks.",
+    }
 }
 
 impl Reason {
-    /// Whether a person must act. Everything else passes by itself.
-    pub fn is_refusal(self) -> bool {
-        self.class() == Class::Refusal
-    }
-
     fn of(failure: &Failure, way: Way) -> Self {
         let code = failure.code.as_deref();
         match failure.category {
@@ -151,12 +114,6 @@ impl Way {
             Self::WorkloadIdentity => Reason::FederationRefused,
             Self::ManagedIdentity => Reason::IdentityNotAssigned,
         }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -1,11 +1,11 @@
 //! The scenarios: which resources, which processes, and what may happen to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
 use entra_types::ObjectKind;
-use rotation::{Durations, KeySource, Kind, Lateness, Metadata, OnDeadline, Policy, SignInAs, SigningPolicy, Time, Windows, Wish};
+use rotation::{Durations, KeySource, Kind, Metadata, OnDeadline, Policy, SignInAs, SigningPolicy, Time, Wish};
 
 use crate::bounds::{Bounds, Disturbance as D};
 use crate::check::Broken;
@@ -252,29 +252,9 @@ fn policy(kind: &Kind, uid: &str) -> Policy {
     let (hours, half) = (|h| Some(TimeDelta::hours(h)), || Some(TimeDelta::minutes(30)));
     let signing = matches!(kind, Kind::TokenSigning(_));
     let wish = Wish { validity: hours(24), renew_before: hours(12), overlap: half(), soak: half().filter(|_| signing) };
-    let durations = Durations::resolve(kind, &wish, TimeDelta::hours(1));
-    Policy {
-        uid: uid.to_owned(),
-        tenant_id: TENANT.parse().unwrap_or_else(|_| unreachable!("a constant")),
-        object: ObjectKind::ServicePrincipal,
-        kind: kind.clone(),
-        durations: durations.unwrap_or_else(|_| unreachable!("they agree")),
-        not_issued_before: None,
-        revoke_issued_before: None,
-        windows: Windows::default(),
-        suspend: false,
-        deleted_at: None,
-        revoke_on_delete: false,
-        has_finalizer: false,
-        approved: None,
-        adopt: BTreeSet::new(),
-        may_adopt: false,
-        generation: 1,
-        observed_generation: Some(1),
-        own_client: None,
-        late: Lateness::default(),
-        refusal: None,
-    }
+    let durations = Durations::resolve(kind, &wish, TimeDelta::hours(1)).unwrap_or_else(|_| unreachable!("they agree"));
+    let tenant_id = TENANT.parse().unwrap_or_else(|_| unreachable!("a constant"));
+    Policy::plain(uid, tenant_id, ObjectKind::ServicePrincipal, kind.clone(), durations)
 }
 
 fn begin(setup: Setup) -> World {

@@ -1,7 +1,5 @@
 //! What resources ask for.
 
-use std::collections::BTreeSet;
-
 use chrono::TimeDelta;
 use entra_types::ObjectKind;
 use rotation::*;
@@ -14,28 +12,8 @@ const TENANT: &str = "cccccccc-0000-4000-8000-000000000001";
 pub fn policy(kind: Kind, wish: &Wish) -> Policy {
     let signing = matches!(kind, Kind::TokenSigning(_));
     let durations = Durations::resolve(&kind, wish, TimeDelta::hours(1)).unwrap();
-    Policy {
-        uid: UID.to_owned(),
-        tenant_id: TENANT.parse().unwrap(),
-        object: if signing { ObjectKind::ServicePrincipal } else { ObjectKind::Application },
-        kind,
-        durations,
-        not_issued_before: None,
-        suspend: false,
-        revoke_issued_before: None,
-        windows: Windows::default(),
-        deleted_at: None,
-        revoke_on_delete: false,
-        has_finalizer: false,
-        approved: None,
-        adopt: BTreeSet::new(),
-        may_adopt: false,
-        generation: 1,
-        observed_generation: Some(1),
-        own_client: None,
-        late: Lateness::default(),
-        refusal: None,
-    }
+    let object = if signing { ObjectKind::ServicePrincipal } else { ObjectKind::Application };
+    Policy::plain(UID, TENANT.parse().unwrap(), object, kind, durations)
 }
 
 /// A client certificate that lives for so many days.

@@ -37,6 +37,7 @@ mod forgotten;
 mod gates;
 mod op;
 mod proving;
+mod remedy;
 mod removal;
 mod revocation;
 mod rules;

@@ -217,6 +217,32 @@ impl Durations {
 }
 
 impl Policy {
+    /// One that asks for nothing but a credential: by a resource as it was first declared, which nobody edited, deleted or refused.
+    pub fn plain(uid: &str, tenant_id: TenantId, object: ObjectKind, kind: Kind, durations: Durations) -> Self {
+        Self {
+            uid: uid.to_owned(),
+            tenant_id,
+            object,
+            kind,
+            durations,
+            not_issued_before: None,
+            suspend: false,
+            revoke_issued_before: None,
+            windows: Windows::default(),
+            deleted_at: None,
+            revoke_on_delete: false,
+            has_finalizer: false,
+            approved: None,
+            adopt: BTreeSet::new(),
+            may_adopt: false,
+            generation: 1,
+            observed_generation: Some(1),
+            own_client: None,
+            late: Lateness::default(),
+            refusal: None,
+        }
+    }
+
     /// Whether this is a signing certificate.
     pub fn is_signing(&self) -> bool {
         matches!(self.kind, Kind::TokenSigning(_))

@@ -3,128 +3,83 @@
 use std::fmt;
 use std::str::FromStr;
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident $class:ident $remedy:literal,)*) => {
-        /// A refusal or a failure by its standard name.
-        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub enum Reason { $($(#[$doc])* $name,)* }
-
-        impl Reason {
-            /// Every reason, for metrics that start at zero.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The CamelCase word of conditions, events and metric labels.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)* }
-            }
-
-            /// What a person can do about it, as a sentence.
-            pub const fn remedy(self) -> &'static str {
-                match self { $(Self::$name => $remedy,)* }
-            }
-
-            const fn class(self) -> Class {
-                match self { $(Self::$name => Class::$class,)* }
-            }
-        }
-    };
-}
-
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Class {
-    /// A person must act.
-    Refusal,
-    /// Passes by itself.
-    Passing,
-}
-
-reasons! {
-    /// No grant covers the resource.
-    NotGranted Refusal "Ask the platform team for a grant in the EntraTenant that names this namespace, this target and this kind of credential.",
-    /// The EntraTenant does not exist.
-    TenantNotFound Refusal "Create the EntraTenant, or name an existing one in spec.tenantRef.",
-    /// The EntraTenant cannot sign in.
-    TenantNotReady Refusal "See the Ready condition of the EntraTenant.",
-    /// The target does not exist.
-    TargetNotFound Refusal "Check the id in spec.target, and that the application is registered (and has a service principal) in this tenant.",
-    /// Another resource takes care of the target.
-    TargetClaimed Refusal "Delete one of the two ServicePrincipalCredentials: one service principal has one signing certificate in use.",
-    /// The target is the operator's own application.
-    OwnIdentity Refusal "Name another target: the operator does not rotate the application that it signs in as.",
-    /// Graph denies the operator.
-    PermissionDenied Refusal "Make the operator's service principal an owner of the target and grant it Application.ReadWrite.OwnedBy with admin consent.",
-    /// The application's instance property lock forbids the change.
-    PropertyLocked Refusal "Exempt credentials from the application's instance property lock, or target the application object.",
-    /// A policy forbids this type of credential.
-    PolicyForbidsType Refusal "Exempt the application from the tenant's app management policy, or declare another kind of credential.",
-    /// A policy forbids this lifetime.
-    PolicyForbidsLifetime Refusal "Shorten spec.rotation.validity to what the tenant's app management policy allows.",
-    /// The validity is below what the tenant's owner allows.
-    ValidityTooShort Refusal "Lengthen spec.rotation.validity, or lower spec.minimumValidity of the EntraTenant.",
-    /// The object holds as many values as Entra permits.
-    ObjectFull Refusal "Remove credentials that nobody needs from the object.",
-    /// Somebody else goes on writing the output.
-    OutputContested Refusal "Find out in metadata.managedFields of the output who writes it, and stop that.",
-    /// A credential is to be adopted, and no grant allows it.
-    AdoptionNotGranted Refusal "Ask the platform team for allowAdoption: Always in the grant, or leave spec.adoptKeyIDs out.",
-    /// A window cannot be understood.
-    InvalidSchedule Refusal "Write spec.rotation.windows with five cron fields and a time zone such as Europe/Berlin.",
-    /// The certificate with which the application rolls itself does not work any more.
-    SelfCredentialExpired Refusal "Add a certificate to the application by hand and put it into the output with the annotation entra-rotator.io/adopt-by, or use signInAs: Operator.",
-    /// The pinned certificate cannot sign.
-    PinNotUsable Refusal "Set spec.tokenSigningCertificate.pinnedThumbprint to a valid signing certificate of the service principal, or take it away.",
-    /// A kind of credential, or a variant of it, that this version does not know.
-    UnknownVariant Refusal "Run a version of the operator that knows it.",
-    /// The resource that proves possession cannot do so.
-    ProofNotUsable Refusal "Let spec.tokenSigningCertificate.proofFrom name a Ready clientCertificate resource of the same service principal in this namespace, or leave it out.",
-    /// The output exists and is somebody else's.
-    OutputNotOurs Refusal "Choose another spec.secretName, or delete that Secret if nobody needs it.",
-    /// The durations contradict each other.
-    InvalidPolicy Refusal "Change spec.rotation or spec.tokenSigningCertificate.activation.",
-    /// The status cannot be understood, so nothing is done on its strength.
-    UnreadableStatus Refusal "Restore the status subresource, or delete the resource and create it again: its output stays.",
-    /// A newer operator has worked on the resource.
-    NewerProtocol Refusal "Run the newer version of the operator again.",
-    /// Nobody can tell which certificate signs.
-    SeveralPossibleSigners Refusal "Set preferredTokenSigningKeyThumbprint of the service principal, or spec.tokenSigningCertificate.pinnedThumbprint, to the certificate that should sign.",
-    /// Somebody changes the signing certificate against us.
-    SignerContested Refusal "Settle in Entra which certificate signs: set preferredTokenSigningKeyThumbprint to the one that status.credentials calls Current, or remove the others.",
-    /// Our clock and Entra's differ.
-    ClockSkew Refusal "Set the clock of the node that runs the operator.",
-    /// Entra refuses the request as it stands.
-    InvalidRequest Refusal "Check spec against the message of Entra; if it is in order, report a defect of the operator.",
-    /// Graph refuses the operator's token.
-    Unauthorized Refusal "Check that the tenant, the cloud and the permissions of the operator's application belong together.",
-    /// The Kubernetes API server denies the operator, or would, by what its settings say of its rights.
-    ClusterDenied Refusal "Give the operator its rights there: list the namespace under rbac.namespaces of the chart, or with rbac.mode: Named the output under rbac.outputs.",
-    /// Graph slows us down.
-    Throttled Passing "The operator waits as long as Entra asks.",
-    /// Somebody wrote to the same object at the same moment.
-    Conflict Passing "The operator tries again.",
-    /// Entra cannot be reached or fails.
-    Unavailable Passing "The operator tries again; if it lasts, check the network path from the operator to Entra.",
-    /// Entra's answer cannot be understood.
-    InvalidAnswer Passing "The operator tries again; if it lasts, look for a proxy that answers in place of Entra.",
-    /// Graph refuses the proof of possession.
-    ProofRefused Passing "The operator tries again, and falls back to a list update if that lasts.",
-    /// The new credential is not accepted yet.
-    CredentialRefused Passing "The operator tries again: new credentials take seconds to minutes to be known everywhere.",
-    /// Whether the new credential works cannot be shown.
-    CannotProve Passing "Allow the application to sign in with client credentials, for example by an exclusion from conditional access.",
-    /// The Kubernetes API server fails.
-    ClusterUnavailable Passing "The operator tries again.",
-}
-
-impl Reason {
-    /// Whether a person must act before it can go on. Everything else passes by itself.
-    pub fn is_refusal(self) -> bool {
-        self.class() == Class::Refusal
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+crate::reasons! {
+    /// A refusal or a failure by its standard name.
+    pub enum Reason {
+        /// No grant covers the resource.
+        NotGranted Refusal "Ask the platform team for a grant in the EntraTenant that names this namespace, this target and this kind of credential.",
+        /// The EntraTenant does not exist.
+        TenantNotFound Refusal "Create the EntraTenant, or name an existing one in spec.tenantRef.",
+        /// The EntraTenant cannot sign in.
+        TenantNotReady Refusal "See the Ready condition of the EntraTenant.",
+        /// The target does not exist.
+        TargetNotFound Refusal "Check the id in spec.target, and that the application is registered (and has a service principal) in this tenant.",
+        /// Another resource takes care of the target.
+        TargetClaimed Refusal "Delete one of the two ServicePrincipalCredentials: one service principal has one signing certificate in use.",
+        /// The target is the operator's own application.
+        OwnIdentity Refusal "Name another target: the operator does not rotate the application that it signs in as.",
+        /// Graph denies the operator.
+        PermissionDenied Refusal "Make the operator's service principal an owner of the target and grant it Application.ReadWrite.OwnedBy with admin consent.",
+        /// The application's instance property lock forbids the change.
+        PropertyLocked Refusal "Exempt credentials from the application's instance property lock, or target the application object.",
+        /// A policy forbids this type of credential.
+        PolicyForbidsType Refusal "Exempt the application from the tenant's app management policy, or declare another kind of credential.",
+        /// A policy forbids this lifetime.
+        PolicyForbidsLifetime Refusal "Shorten spec.rotation.validity to what the tenant's app management policy allows.",
+        /// The validity is below what the tenant's owner allows.
+        ValidityTooShort Refusal "Lengthen spec.rotation.validity, or lower spec.minimumValidity of the EntraTenant.",
+        /// The object holds as many values as Entra permits.
+        ObjectFull Refusal "Remove credentials that nobody needs from the object.",
+        /// Somebody else goes on writing the output.
+        OutputContested Refusal "Find out in metadata.managedFields of the output who writes it, and stop that.",
+        /// A credential is to be adopted, and no grant allows it.
+        AdoptionNotGranted Refusal "Ask the platform team for allowAdoption: Always in the grant, or leave spec.adoptKeyIDs out.",
+        /// A window cannot be understood.
+        InvalidSchedule Refusal "Write spec.rotation.windows with five cron fields and a time zone such as Europe/Berlin.",
+        /// The certificate with which the application rolls itself does not work any more.
+        SelfCredentialExpired Refusal "Add a certificate to the application by hand and put it into the output with the annotation entra-rotator.io/adopt-by, or use signInAs: Operator.",
+        /// The pinned certificate cannot sign.
+        PinNotUsable Refusal "Set spec.tokenSigningCertificate.pinnedThumbprint to a valid signing certificate of the service principal, or take it away.",
+        /// A kind of credential, or a variant of it, that this version does not know.
+        UnknownVariant Refusal "Run a version of the operator that knows it.",
+        /// The resource that proves possession cannot do so.
+        ProofNotUsable Refusal "Let spec.tokenSigningCertificate.proofFrom name a Ready clientCertificate resource of the same service principal in this namespace, or leave it out.",
+        /// The output exists and is somebody else's.
+        OutputNotOurs Refusal "Choose another spec.secretName, or delete that Secret if nobody needs it.",
+        /// The durations contradict each other.
+        InvalidPolicy Refusal "Change spec.rotation or spec.tokenSigningCertificate.activation.",
+        /// The status cannot be understood, so nothing is done on its strength.
+        UnreadableStatus Refusal "Restore the status subresource, or delete the resource and create it again: its output stays.",
+        /// A newer operator has worked on the resource.
+        NewerProtocol Refusal "Run the newer version of the operator again.",
+        /// Nobody can tell which certificate signs.
+        SeveralPossibleSigners Refusal "Set preferredTokenSigningKeyThumbprint of the service principal, or spec.tokenSigningCertificate.pinnedThumbprint, to the certificate that should sign.",
+        /// Somebody changes the signing certificate against us.
+        SignerContested Refusal "Settle in Entra which certificate signs: set preferredTokenSigningKeyThumbprint to the one that status.credentials calls Current, or remove the others.",
+        /// Our clock and Entra's differ.
+        ClockSkew Refusal "Set the clock of the node that runs the operator.",
+        /// Entra refuses the request as it stands.
+        InvalidRequest Refusal "Check spec against the message of Entra; if it is in order, report a defect of the operator.",
+        /// Graph refuses the operator's token.
+        Unauthorized Refusal "Check that the tenant, the cloud and the permissions of the operator's application belong together.",
+        /// The Kubernetes API server denies the operator, or would, by what its settings say of its rights.
+        ClusterDenied Refusal "Give the operator its rights there: list the namespace under rbac.namespaces of the chart, or with rbac.mode: Named the output under rbac.outputs.",
+        /// Graph slows us down.
+        Throttled Passing "The operator waits as long as Entra asks.",
+        /// Somebody wrote to the same object at the same moment.
+        Conflict Passing "The operator tries again.",
+        /// Entra cannot be reached or fails.
+        Unavailable Passing "The operator tries again; if it lasts, check the network path from the operator to Entra.",
+        /// Entra's answer cannot be understood.
+        InvalidAnswer Passing "The operator tries again; if it lasts, look for a proxy that answers in place of Entra.",
+        /// Graph refuses the proof of possession.
+        ProofRefused Passing "The operator tries again, and falls back to a list update if that lasts.",
+        /// The new credential is not accepted yet.
+        CredentialRefused Passing "The operator tries again: new credentials take seconds to minutes to be known everywhere.",
+        /// Whether the new credential works cannot be shown.
+        CannotProve Passing "Allow the application to sign in with client credentials, for example by an exclusion from conditional access.",
+        /// The Kubernetes API server fails.
+        ClusterUnavailable Passing "The operator tries again.",
     }
 }
 

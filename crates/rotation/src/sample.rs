@@ -13,8 +13,7 @@ use crate::history::{CertificateFacts, Directory};
 use crate::id::EntryId;
 use crate::ledger::{Detail, Entry, Op, OpKind, Origin, Outcome, Signing, Target, Use};
 use crate::policy::{Durations, KeySource, Kind, Metadata, OnDeadline, Policy, SignInAs, SigningPolicy, Wish};
-use crate::time::{Lateness, Time};
-use crate::window::Windows;
+use crate::time::Time;
 
 pub(crate) use self::desk::*;
 
@@ -40,28 +39,8 @@ pub(crate) fn key_id(n: u8) -> KeyId {
 pub(crate) fn policy(kind: Kind) -> Policy {
     let signing = matches!(kind, Kind::TokenSigning(_));
     let durations = Durations::resolve(&kind, &Wish::default(), TimeDelta::hours(1)).unwrap();
-    Policy {
-        uid: UID.to_owned(),
-        tenant_id: "cccccccc-0000-4000-8000-000000000001".parse().unwrap(),
-        object: if signing { ObjectKind::ServicePrincipal } else { ObjectKind::Application },
-        kind,
-        durations,
-        not_issued_before: None,
-        suspend: false,
-        revoke_issued_before: None,
-        windows: Windows::default(),
-        deleted_at: None,
-        revoke_on_delete: false,
-        has_finalizer: false,
-        approved: None,
-        adopt: BTreeSet::new(),
-        may_adopt: false,
-        generation: 1,
-        observed_generation: Some(1),
-        own_client: None,
-        late: Lateness::default(),
-        refusal: None,
-    }
+    let object = if signing { ObjectKind::ServicePrincipal } else { ObjectKind::Application };
+    Policy::plain(UID, "cccccccc-0000-4000-8000-000000000001".parse().unwrap(), object, kind, durations)
 }
 
 pub(crate) fn certificate() -> Policy {

@@ -24,6 +24,7 @@ mod witness;
 
 mod answers;
 mod client_certificate;
+mod client_credential;
 mod client_secret;
 mod counts;
 mod ends;
