@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, fs};
 
 use clap::Parser;
+use rayon::prelude::*;
 
 use self::list::Mutant;
 use self::sites::{Fixed, Sites};
@@ -188,27 +189,23 @@ fn try_all(mutants: &[Mutant], numbers: &[usize], suite: &Suite, log: &Log) -> R
 
 /// One group of tests for each; who survived it with tests to come. Tells every few seconds how far it is.
 fn try_round(mutants: &[Mutant], numbers: &[usize], round: usize, suite: &Suite, log: &Log) -> Result<Vec<usize>, Failed> {
-    let (start, done, open) = (Instant::now(), AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let (told, failed) = (Mutex::new(Instant::now()), Mutex::new(None));
-    on_all_cores(numbers.len(), |at| {
-        match try_group(mutants, numbers[at], round, suite, log) {
-            Ok(true) => held(&open).push(numbers[at]),
-            Ok(false) => {}
-            Err(why) => *held(&failed) = Some(why),
-        }
+    let (start, done, open) = (Instant::now(), AtomicUsize::new(0), AtomicUsize::new(0));
+    let told = Mutex::new(Instant::now());
+    let survives = |number: &usize| {
+        let survived = try_group(mutants, *number, round, suite, log)?;
+        open.fetch_add(usize::from(survived), Ordering::Relaxed);
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         let mut told = held(&told);
         if told.elapsed() >= Duration::from_secs(10) || done == numbers.len() {
             *told = Instant::now();
             let seconds = start.elapsed().as_secs_f64();
             let left = seconds / done as f64 * (numbers.len() - done) as f64 / 60.0;
-            eprintln!("{done} of {}, {} of them open, {seconds:.0} s, {left:.0} min left", numbers.len(), held(&open).len());
+            eprintln!("{done} of {}, {} of them open, {seconds:.0} s, {left:.0} min left", numbers.len(), open.load(Ordering::Relaxed));
         }
-    });
-    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut open = open.into_inner().unwrap_or_else(PoisonError::into_inner);
-    open.sort_unstable();
-    failed.map_or(Ok(open), Err)
+        Ok(survived.then_some(*number))
+    };
+    let tried = numbers.par_iter().map(survives).collect::<Result<Vec<_>, _>>()?;
+    Ok(tried.into_iter().flatten().collect())
 }
 
 /// Whether a mutant survived this group, and has more of them.
@@ -260,19 +257,4 @@ impl Log {
             .and_then(|mut opened| writeln!(opened, "{line}"))
             .map_err(|error| Failed(format!("cannot write {}: {error}", path.display())))
     }
-}
-
-/// Calls `work` with every number below `count`, from as many threads as there are cores.
-pub(crate) fn on_all_cores(count: usize, work: impl Fn(usize) + Sync) {
-    let next = AtomicUsize::new(0);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                while let Some(number) = Some(next.fetch_add(1, Ordering::SeqCst)).filter(|number| *number < count) {
-                    work(number);
-                }
-            });
-        }
-    });
 }

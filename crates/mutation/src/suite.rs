@@ -6,11 +6,12 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::time::Duration;
 
+use rayon::prelude::*;
+
+use crate::Failed;
 use crate::compile::Binary;
-use crate::{Failed, on_all_cores};
 
 /// Kilobytes of memory for one process: a mutant may make a test allocate without end.
 const MEMORY: u32 = 4_000_000;
@@ -49,17 +50,11 @@ impl Suite {
         }
         names.retain(|(_, name)| !without.iter().any(|word| name.contains(word.as_str())));
         eprintln!("{} tests are run one by one, to see how long each takes and what it comes by", names.len());
-        let recorded = Mutex::new(Vec::new());
-        on_all_cores(names.len(), |at| {
-            let (binary, name) = &names[at];
-            let run = record(&binaries[*binary], name, &scratch.join(at.to_string()));
-            recorded.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(run.map(|(takes, reached)| {
-                let test = Test { binary: *binary, name: name.clone(), takes };
-                (test, reached)
-            }));
-        });
-        let recorded = recorded.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut recorded = recorded.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let run = |(at, (binary, name)): (usize, &(usize, String))| {
+            let (takes, reached) = record(&binaries[*binary], name, &scratch.join(at.to_string()))?;
+            Ok((Test { binary: *binary, name: name.clone(), takes }, reached))
+        };
+        let mut recorded = names.par_iter().enumerate().map(run).collect::<Result<Vec<_>, Failed>>()?;
         recorded.sort_by_key(|(test, _)| test.takes);
         let mut reach: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (at, (_, reached)) in recorded.iter().enumerate() {

@@ -7,6 +7,8 @@ use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use rayon::iter::Either;
+use rayon::prelude::*;
 
 use crate::generate::Reference;
 use crate::plan::Plan;
@@ -47,18 +49,14 @@ pub struct Failure {
 /// # Errors
 /// With the names of the workflows that break a promise even undisturbed, and what is wrong.
 pub fn reference<'a>(workflows: impl IntoIterator<Item = &'a Workflow>) -> Result<Reference, Vec<(&'static str, Broken)>> {
-    let workflows: Vec<_> = workflows.into_iter().map(|workflow| (workflow.name, Plan::undisturbed(workflow))).collect();
-    let found = Mutex::new(Reference::new());
-    let failed = Mutex::new(Vec::new());
-    on_all_cores(workflows.len(), |number| {
-        let (name, plan) = &workflows[number];
-        match trial::run(plan) {
-            Ok(outcome) => drop(found.lock().unwrap().insert(*name, outcome)),
-            Err(why) => failed.lock().unwrap().push((*name, why)),
-        }
-    });
-    let failed = failed.into_inner().unwrap();
-    if failed.is_empty() { Ok(found.into_inner().unwrap()) } else { Err(failed) }
+    silence_workers();
+    let workflows: Vec<_> = workflows.into_iter().collect();
+    let (found, failed): (Reference, Vec<_>) =
+        workflows.into_par_iter().partition_map(|workflow| match trial::run(&Plan::undisturbed(workflow)) {
+            Ok(outcome) => Either::Left((workflow.name, outcome)),
+            Err(why) => Either::Right((workflow.name, why)),
+        });
+    if failed.is_empty() { Ok(found) } else { Err(failed) }
 }
 
 /// Carries out plans, on all cores, and tells every few seconds how far it is.
@@ -68,8 +66,8 @@ pub fn run(plans: &[Plan], reference: &Reference) -> Report {
         report.lock().unwrap().rows.entry(*name).or_default().effects = outcome.effects.len();
     }
     let progress = Progress::new(plans.len());
-    on_all_cores(plans.len(), |number| {
-        let plan = &plans[number];
+    silence_workers();
+    plans.par_iter().enumerate().for_each(|(number, plan)| {
         progress.begin(number, plan);
         let undisturbed = &reference[plan.workflow];
         let verdict = verdict::of(plan, undisturbed);
@@ -91,23 +89,7 @@ fn smallest(plan: &Plan, undisturbed: &Outcome, why: &Broken) -> Failure {
     Failure { plan: plan.clone(), smallest, why }
 }
 
-/// Calls `work` with every number below `count`, from as many threads as there are cores.
-fn on_all_cores(count: usize, work: impl Fn(usize) + Sync) {
-    silence_workers();
-    let next = AtomicUsize::new(0);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                while let Some(number) = Some(next.fetch_add(1, Ordering::SeqCst)).filter(|number| *number < count) {
-                    work(number);
-                }
-            });
-        }
-    });
-}
-
-/// A panic of a worker is a verdict, told with its plan. Workers have no name, unlike all other threads.
+/// A panic of a worker is a verdict, told with its plan. Workers (of rayon) have no name, unlike all other threads.
 fn silence_workers() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -10,13 +10,12 @@ mod tap;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock};
-use std::thread;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use entra_rotator::settings::Reach;
 use futures::FutureExt as _;
+use rayon::prelude::*;
 use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::Layer as _;
@@ -64,26 +63,24 @@ fn in_generated_worlds_nothing_is_asked_for_outside_a_grant_or_another_namespace
 
 /// Runs these worlds on all processors; the first that is at fault ends the test.
 fn run_all(seeds: Range<u64>) -> (Tally, BTreeMap<String, usize>) {
-    let (next, ends) = (AtomicU64::new(seeds.start), seeds.end);
-    let (sum, seen) = (Mutex::new(Tally::default()), Mutex::new(BTreeMap::<String, usize>::new()));
-    let work = || {
-        while let Some(seed) = Some(next.fetch_add(1, Ordering::SeqCst)).filter(|seed| *seed < ends) {
-            let (tally, reasons) = run(seed);
-            assert!(
-                tally.faults.is_empty(),
-                "world {seed}: {} faults; the first: {}\nTo see it again: TENANCY_SEED={seed} cargo test --test it tenancy",
-                tally.faults.len(),
-                tally.faults[0]
-            );
-            sum.lock().unwrap().add(&tally);
-            reasons.into_iter().for_each(|reason| *seen.lock().unwrap().entry(reason).or_default() += 1);
-        }
-    };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..thread::available_parallelism().map_or(1, usize::from)).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-    });
-    (sum.into_inner().unwrap(), seen.into_inner().unwrap())
+    let (mut sum, mut seen) = (Tally::default(), BTreeMap::<String, usize>::new());
+    for (tally, reasons) in seeds.into_par_iter().map(innocent).collect::<Vec<_>>() {
+        sum.add(&tally);
+        reasons.into_iter().for_each(|reason| *seen.entry(reason).or_default() += 1);
+    }
+    (sum, seen)
+}
+
+/// One world, in which nothing was at fault.
+fn innocent(seed: u64) -> (Tally, Vec<String>) {
+    let (tally, reasons) = run(seed);
+    assert!(
+        tally.faults.is_empty(),
+        "world {seed}: {} faults; the first: {}\nTo see it again: TENANCY_SEED={seed} cargo test --test it tenancy",
+        tally.faults.len(),
+        tally.faults[0]
+    );
+    (tally, reasons)
 }
 
 /// Lets this subscriber hear what this thread logs. With only one of them in the process, what another thread has met first would not be heard: whether a place logs at
