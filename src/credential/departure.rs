@@ -1,10 +1,8 @@
 //! The finalizer of resources whose credentials go with them, and the record of what stays behind.
 
-use std::collections::BTreeSet;
-
-use entra_types::KeyId;
 use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams};
+use rotation::Left;
 use serde_json::json;
 
 use super::cluster::ask;
@@ -40,20 +38,21 @@ impl Pass<'_> {
     }
 
     /// Lets the resource go although some of its credentials stay in Entra.
-    pub(super) async fn let_go(&mut self, left: &BTreeSet<KeyId>) -> Result<(), Upset> {
+    pub(super) async fn let_go(&mut self, left: &Left) -> Result<(), Upset> {
         let Some(target) = &self.ledger.target else { return self.set_finalizer(false).await };
         let abandoned = Abandoned {
             namespace: self.namespace(),
             name: self.resource.name_any(),
             object_id: target.object_id,
-            key_ids: left.iter().copied().collect(),
+            key_ids: left.key_ids.iter().copied().collect(),
+            marks: left.marks.iter().cloned().collect(),
             since: self.context.now(),
         };
         match self.context.tenants.abandon(&self.resource.spec.tenant_ref.name, &abandoned).await {
             Ok(()) => {}
             // An EntraTenant that is gone cannot list anything; everything else is tried again.
             Err(error @ AbandonError::Find(_)) => {
-                tracing::warn!(%error, left = ?abandoned.key_ids, "let go with credentials left in Entra");
+                tracing::warn!(%error, left = ?abandoned.key_ids, marks = ?abandoned.marks, "let go with credentials left in Entra");
             }
             Err(error) => return Err(Upset::Books(format!("{error}."))),
         }

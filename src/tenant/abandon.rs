@@ -24,8 +24,10 @@ pub struct Abandoned {
     pub name: String,
     /// The object in Entra.
     pub object_id: ObjectId,
-    /// The credentials on it; none where their creation is under way. Only the last sixteen are listed.
+    /// The credentials on it. Only the last sixteen are listed.
     pub key_ids: Vec<KeyId>,
+    /// What those are recognised by whose key IDs are not known: they may be on it, or appear there still. Only the last sixteen are listed.
+    pub marks: Vec<String>,
     /// When they were let go.
     pub since: DateTime<Utc>,
 }
@@ -117,18 +119,19 @@ fn resource_reference(abandoned: &Abandoned) -> ObjectReference {
 }
 
 fn note(abandoned: &Abandoned) -> String {
-    let Abandoned { namespace, name, object_id, key_ids, .. } = abandoned;
-    let which = match key_ids.as_slice() {
-        [] => "a credential may still come into being".to_owned(),
-        key_ids => {
-            let shown: Vec<String> = key_ids.iter().take(v1alpha1::Abandoned::KEY_IDS_MAX).map(ToString::to_string).collect();
-            format!("credentials stay: {}", shown.join(", "))
-        }
-    };
+    let Abandoned { namespace, name, object_id, key_ids, marks, .. } = abandoned;
+    let stay = (!key_ids.is_empty()).then(|| format!("credentials stay: {}", listed(key_ids)));
+    let may =
+        (!marks.is_empty()).then(|| format!("there may be, or appear still, credentials with the thumbprint or name {}", listed(marks)));
+    let which = stay.into_iter().chain(may).collect::<Vec<_>>().join("; ");
     format!(
         "ServicePrincipalCredential {namespace}/{name} went, but on object {object_id} in Entra {which}. Remove them there, and then \
          from status.abandoned."
     )
+}
+
+fn listed<T: ToString>(names: &[T]) -> String {
+    names.iter().take(v1alpha1::Abandoned::NAMES_MAX).map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The items in a status that can be understood, whatever else stands in it.
@@ -144,16 +147,20 @@ fn extended(mut list: Vec<v1alpha1::Abandoned>, abandoned: &Abandoned) -> Option
         |item: &v1alpha1::Abandoned| (&item.namespace, &item.name, &item.object_id) == (&new.namespace, &new.name, &new.object_id);
     match list.iter_mut().find(|item| is_same(item)) {
         Some(item) => {
-            let news = new.key_ids.iter().filter(|key_id| !item.key_ids.contains(key_id));
-            let joined = last(item.key_ids.iter().chain(news).cloned().collect(), v1alpha1::Abandoned::KEY_IDS_MAX);
-            if joined == item.key_ids {
+            let (key_ids, marks) = (joined(&item.key_ids, new.key_ids), joined(&item.marks, new.marks));
+            if (&key_ids, &marks) == (&item.key_ids, &item.marks) {
                 return None;
             }
-            item.key_ids = joined;
+            (item.key_ids, item.marks) = (key_ids, marks);
         }
         None => list.push(new),
     }
     Some(last(list, v1alpha1::Abandoned::LIST_MAX))
+}
+
+fn joined(names: &[String], others: Vec<String>) -> Vec<String> {
+    let news = others.into_iter().filter(|name| !names.contains(name));
+    last(names.iter().cloned().chain(news).collect(), v1alpha1::Abandoned::NAMES_MAX)
 }
 
 /// As many of the last items as there may be.
@@ -169,7 +176,8 @@ impl From<&Abandoned> for v1alpha1::Abandoned {
             namespace: Some(abandoned.namespace.clone()),
             name: Some(abandoned.name.clone()),
             object_id: Some(abandoned.object_id.to_string()),
-            key_ids: last(key_ids, Self::KEY_IDS_MAX),
+            key_ids: last(key_ids, Self::NAMES_MAX),
+            marks: last(abandoned.marks.clone(), Self::NAMES_MAX),
             since: Some(abandoned.since.into()),
         }
     }
@@ -188,6 +196,7 @@ mod tests {
             name: name.to_owned(),
             object_id: ObjectId::new(Uuid::from_u128(7)),
             key_ids: keys.map(|key| KeyId::new(Uuid::from_u128(key))).collect(),
+            marks: Vec::new(),
             since: "2026-11-21T10:00:00Z".parse().unwrap(),
         }
     }
@@ -199,6 +208,17 @@ mod tests {
         let list = extended(list, &abandoned("api", 2..4)).unwrap();
         assert_eq!((list.len(), list[0].key_ids.len()), (1, 3));
         assert_eq!(extended(list, &abandoned("other", 1..3)).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_it_is_recognised_by_joins_what_is_listed_once() {
+        let unnamed = |mark: &str| Abandoned { marks: vec![mark.to_owned()], ..abandoned("api", 0..0) };
+        let list = extended(Vec::new(), &abandoned("api", 1..2)).unwrap();
+        let list = extended(list, &unnamed("entra-rotator/uid/first")).unwrap();
+        assert_eq!(extended(list.clone(), &unnamed("entra-rotator/uid/first")), None);
+        let list = extended(list, &unnamed("entra-rotator/uid/second")).unwrap();
+        assert_eq!((list.len(), list[0].key_ids.len()), (1, 1));
+        assert_eq!(list[0].marks, ["entra-rotator/uid/first", "entra-rotator/uid/second"]);
     }
 
     #[test]

@@ -40,8 +40,8 @@ cargo xtask try [ARGUMENTS]
 cargo xtask sim [ARGUMENTS]
     Runs the real reconcilers through everything that they do, in a simulated cluster against a simulated Entra, and has everything
     go wrong that can: without arguments two disturbances at every effect of every workflow, with --singles all of them, with --pairs
-    two faults at a time, with --seeds N so many plans at random. What breaks a promise is made as small as it still does, and printed
-    with the command that repeats it. Try `--help` for its arguments.
+    two faults at a time, with --mixed an outage or an act of people and a fault, with --seeds N so many plans at random. What breaks
+    a promise is made as small as it still does, and printed with the command that repeats it. Try `--help` for its arguments.
 
 cargo xtask endure [ARGUMENTS]
     Lets the rotation protocol live through ten years of a thousand resources with credentials of seven days, amid random faults

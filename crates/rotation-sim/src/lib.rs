@@ -117,7 +117,7 @@ pub struct World {
     /// addKey adds the public half of a signing key as well.
     pub add_key_is_whole: bool,
     /// What was left in Entra when the resource was let go.
-    pub let_go: Option<BTreeSet<KeyId>>,
+    pub let_go: Option<Left>,
     past: Vec<(Time, Entra)>,
     events: Vec<(Time, Event)>,
     foreign: Vec<serde_json::Value>,

@@ -126,7 +126,16 @@ pub enum Act {
     /// Put our finalizer on the resource, or take it off.
     SetFinalizer(bool),
     /// Record on the EntraTenant what stays in Entra, then take the finalizer off.
-    LetGo(BTreeSet<KeyId>),
+    LetGo(Left),
+}
+
+/// What stays in Entra, or may, when a resource goes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Left {
+    /// The credentials whose names are known.
+    pub key_ids: BTreeSet<KeyId>,
+    /// What those are recognised by whose names nobody could learn: they may be there, or appear still.
+    pub marks: BTreeSet<String>,
 }
 
 pub use crate::memory::Projection;

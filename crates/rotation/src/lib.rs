@@ -50,7 +50,7 @@ mod sample;
 
 pub use application::Application;
 pub use apply::Stamp;
-pub use case::{Act, Case, Claim, Fact, Identity, Licence, Look, Mutation, Proof, Rest, Step, Trouble, Wait};
+pub use case::{Act, Case, Claim, Fact, Identity, Left, Licence, Look, Mutation, Proof, Rest, Step, Trouble, Wait};
 pub use history::{CertificateFacts, Detail, Directory, History};
 pub use id::EntryId;
 pub use ledger::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use entra_types::KeyId;
 
-use crate::case::{Act, Case, Fact, Licence, Look, Mutation, Wait};
+use crate::case::{Act, Case, Fact, Left, Licence, Look, Mutation, Wait};
 use crate::check::{Check, act, all, look, note, stop, wait};
 use crate::ledger::{Detail as EntryDetail, Entry, OpKind, Origin, Use};
 use crate::memory::Attempt;
@@ -86,15 +86,34 @@ fn is_at_hand(case: &Case<'_>, entry: &Entry) -> bool {
 /// The resource goes; whatever Entra still lists of it is named.
 fn let_go(case: &Case<'_>) -> Check {
     nothing_is_open(case)?;
-    let mut left = foreign::unclaimed(case);
+    let mut left = Left { key_ids: foreign::unclaimed(case), marks: BTreeSet::new() };
     for entry in case.ledger.entries.iter().filter(|entry| entry.origin != Origin::Foreign) {
-        left.extend(&entry.key_ids);
-        if entry.key_ids.is_empty() {
-            left.extend(listed_names(case, entry));
-            left.extend(told(case, entry)?);
+        let key_ids = names(case, entry)?;
+        if key_ids.is_empty() && may_have_been_made(case, entry) {
+            left.marks.insert(mark(case, entry));
         }
+        left.key_ids.extend(key_ids);
     }
-    act(if left.is_empty() { Act::SetFinalizer(false) } else { Act::LetGo(left) })
+    act(if left == Left::default() { Act::SetFinalizer(false) } else { Act::LetGo(left) })
+}
+
+fn names(case: &Case<'_>, entry: &Entry) -> Check<BTreeSet<KeyId>> {
+    if !entry.key_ids.is_empty() {
+        return Ok(entry.key_ids.clone());
+    }
+    Ok(listed_names(case, entry).into_iter().chain(told(case, entry)?).collect())
+}
+
+/// Whether a request to make it went out that Entra did not refuse.
+fn may_have_been_made(case: &Case<'_>, entry: &Entry) -> bool {
+    matches!(case.op(entry), Some(OpState::Applied { .. } | OpState::Open { .. } | OpState::Over))
+}
+
+/// By what a person finds it in Entra: a certificate by its thumbprint as soon as that is known, anything else by the name that it was given.
+fn mark(case: &Case<'_>, entry: &Entry) -> String {
+    let given = || entry.signing().and_then(|signing| signing.display_name.clone());
+    let thumbprint = entry.thumbprint().map(|thumbprint| thumbprint.to_string());
+    thumbprint.or_else(given).unwrap_or_else(|| entry.id.password_name(&case.policy.uid))
 }
 
 /// A list that is replaced late takes with it what others have added since, and only a ledger makes them wait.

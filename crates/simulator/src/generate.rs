@@ -59,6 +59,20 @@ pub fn pairs(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
     plans
 }
 
+/// Every outage and every act of people, and one of those faults at the same effect or up to two before or after it.
+pub fn mixed(workflow: &Workflow, reference: &Reference) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for at in 0..length(workflow, reference) {
+        for (happening, fault) in Happening::ALL.into_iter().flat_map(|happening| COMBINED.map(|fault| (happening, fault))) {
+            let (happening, fault) = (Disturbance::Happening(happening), Disturbance::Fault(fault));
+            let plan = Plan::undisturbed(workflow);
+            plans.extend((at..=at + 2).map(|then| plan.clone().and(at, happening).and(then, fault)));
+            plans.extend((at + 1..=at + 2).map(|then| plan.clone().and(at, fault).and(then, happening)));
+        }
+    }
+    plans
+}
+
 /// A plan at random: the same for the same seed.
 pub fn random(seed: u64, reference: &Reference) -> Plan {
     let mut random = fastrand::Rng::with_seed(seed);

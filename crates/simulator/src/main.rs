@@ -17,7 +17,7 @@ struct Arguments {
     /// Runs so many plans at random, besides what else is asked for.
     #[arg(long, default_value_t = 0, value_name = "N")]
     seeds: u64,
-    /// The seed of the first plan at random; the others follow it.
+    /// The seed of the first plan at random, which the others follow, and of what --at-most chooses.
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     seed: u64,
     /// Runs everything that can disturb a course at every one of its effects: about 55,000 plans.
@@ -26,7 +26,10 @@ struct Arguments {
     /// Runs every two faults within ten effects of each other, and each with replicas that are behind: about 156,000 plans.
     #[arg(long)]
     pairs: bool,
-    /// Runs only so many of what is asked for, evenly spread.
+    /// Runs every outage and every act of people, each with a fault at the same effect or up to two before or after it: about 500,000 plans.
+    #[arg(long)]
+    mixed: bool,
+    /// Runs only so many of these plans, chosen at random by --seed.
     #[arg(long, value_name = "N")]
     at_most: Option<usize>,
     /// Only workflows whose name begins so.
@@ -110,13 +113,18 @@ fn plans(arguments: &Arguments, workflows: &[&Workflow], reference: &Reference) 
         if arguments.pairs {
             plans.extend(generate::pairs(workflow, reference));
         }
-        if !arguments.singles && !arguments.pairs && arguments.seeds == 0 {
+        if arguments.mixed {
+            plans.extend(generate::mixed(workflow, reference));
+        }
+        if !arguments.singles && !arguments.pairs && !arguments.mixed && arguments.seeds == 0 {
             plans.extend(generate::selection(workflow, reference));
         }
     }
     plans.retain(|plan| plan.turns.iter().any(|(_, what)| what.name().starts_with(&arguments.disturbance)));
-    let spread = arguments.at_most.map_or(1, |most| plans.len().div_ceil(most.max(1))).max(1);
-    let mut plans: Vec<Plan> = plans.into_iter().step_by(spread).collect();
+    if let Some(most) = arguments.at_most {
+        fastrand::Rng::with_seed(arguments.seed).shuffle(&mut plans);
+        plans.truncate(most);
+    }
     let seeds = arguments.seed..arguments.seed + arguments.seeds;
     let random = seeds.map(|seed| generate::random(seed, reference));
     plans.extend(random.filter(|plan| plan.workflow.starts_with(&arguments.workflow)));

@@ -59,6 +59,11 @@ impl Strangers {
         self.restored.lock().unwrap().is_some_and(|at| now - at < TimeDelta::minutes(2))
     }
 
+    /// Whether a backup was restored at all.
+    pub(crate) fn was_restored(&self) -> bool {
+        self.restored.lock().unwrap().is_some()
+    }
+
     /// Whether a person removed this credential before anybody could publish it: what was on its way to be published then is not accepted.
     pub(crate) fn is_removed(&self, key_id: &Value) -> bool {
         self.removed.lock().unwrap().contains(key_id)

@@ -1,7 +1,7 @@
 //! A cluster, a tenant and an operator in one thread, with time that jumps from event to event.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entra::{Clock, Ids, NetworkError, NetworkOptions, Wire};
@@ -80,12 +80,19 @@ impl Clock for Started {
 pub(crate) struct Skewed {
     started: Started,
     seconds: AtomicI64,
+    jumped: AtomicBool,
 }
 
 impl Skewed {
     /// Sets how far it is ahead.
     pub(crate) fn set(&self, ahead: TimeDelta) {
+        self.jumped.fetch_or(!ahead.is_zero(), Ordering::SeqCst);
         self.seconds.store(ahead.num_seconds(), Ordering::SeqCst);
+    }
+
+    /// Whether it was ever set.
+    pub(crate) fn has_jumped(&self) -> bool {
+        self.jumped.load(Ordering::SeqCst)
     }
 }
 
@@ -170,7 +177,7 @@ impl World {
             kind,
             operator,
             replicas: setup.replicas(),
-            clock: Arc::new(Skewed { started, seconds: AtomicI64::new(0) }),
+            clock: Arc::new(Skewed { started, seconds: AtomicI64::new(0), jumped: AtomicBool::new(false) }),
             ids: Arc::new(Counted(AtomicU64::new(1))),
             keys: Arc::new(Fixtures(AtomicUsize::new(0))),
             edited: Arc::default(),

@@ -73,10 +73,16 @@ pub struct Abandoned {
     #[serde(rename = "objectID", default, skip_serializing_if = "Option::is_none")]
     pub object_id: Option<String>,
 
-    /// The key IDs of the credentials; none where their creation was under way.
+    /// The key IDs of the credentials.
     #[serde(rename = "keyIDs", default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = Abandoned::KEY_IDS_MAX))]
+    #[schemars(length(max = Abandoned::NAMES_MAX))]
     pub key_ids: Vec<String>,
+
+    /// What credentials are recognised by whose key IDs could not be learnt: the thumbprint of a certificate, or the display
+    /// name. They may be on the object, or appear there for some minutes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = Abandoned::NAMES_MAX))]
+    pub marks: Vec<String>,
 
     /// When they were let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +92,6 @@ pub struct Abandoned {
 impl Abandoned {
     /// The most items that a status may list.
     pub const LIST_MAX: usize = 256;
-    /// The most key IDs of one item.
-    pub const KEY_IDS_MAX: usize = 16;
+    /// The most key IDs of one item, and the most marks.
+    pub const NAMES_MAX: usize = 16;
 }

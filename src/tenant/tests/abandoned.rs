@@ -16,6 +16,7 @@ fn abandoned(name: &str, key: u128) -> Abandoned {
         name: name.to_owned(),
         object_id: ObjectId::new(Uuid::from_u128(7)),
         key_ids: vec![KeyId::new(Uuid::from_u128(key))],
+        marks: Vec::new(),
         since: start(),
     }
 }
@@ -53,6 +54,20 @@ async fn what_is_abandoned_is_listed_once_and_said_once_and_outlasts_later_write
     assert_eq!(world.condition("Ready").1, "SignInRefused");
     world.change(&json!({"spec": {"minimumValidity": "1h"}})).await;
     assert_eq!(world.status()["abandoned"], expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_could_learn_the_name_of_is_told_by_its_mark() {
+    let world = World::new();
+    world.declare(&world.spec()).await;
+    let unnamed = Abandoned { key_ids: vec![], marks: vec!["entra-rotator/uid/entry".to_owned()], ..abandoned("api", 1) };
+    world.tenants.abandon("default", &unnamed).await.unwrap();
+    assert_eq!(world.status()["abandoned"][0]["marks"], json!(["entra-rotator/uid/entry"]));
+    let note = &world.events()[1].2;
+    assert!(
+        note.contains("there may be, or appear still, credentials with the thumbprint or name entra-rotator/uid/entry. Remove them"),
+        "{note}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

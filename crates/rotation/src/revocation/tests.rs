@@ -30,7 +30,8 @@ fn look_at(detail: Detail) -> Option<Step> {
 }
 
 fn lets_go_of(numbers: &[u8]) -> Option<Step> {
-    Some(Step::Act(Act::LetGo(numbers.iter().map(|n| key_id(*n)).collect())))
+    let key_ids = numbers.iter().map(|n| key_id(*n)).collect();
+    Some(Step::Act(Act::LetGo(Left { key_ids, marks: BTreeSet::new() })))
 }
 
 fn retires(kind: OpKind, kept: &[u8]) -> Option<Step> {
@@ -93,6 +94,36 @@ fn where_nothing_may_be_done_a_resource_is_let_go_after_half_an_hour(#[case] bor
     desk.begin(now);
     let refused = || rest(born + 30, Wait::Refused(refusal().unwrap()));
     assert_eq!(said_of(&desk), if gone { lets_go_of(&[1]) } else { refused() });
+}
+
+fn unnamed(entry: Entry, kind: OpKind, outcome: Option<Outcome>) -> Entry {
+    Entry { key_ids: BTreeSet::new(), op: of(kind, 0, outcome), ..entry }
+}
+
+#[rstest]
+#[case::a_secret(secret(), secret_entry(1, Use::Abandoned), OpKind::AddPassword, &id(1).password_name(UID))]
+#[case::a_certificate(certificate(), entry(1, Use::Next), OpKind::AddKey, &thumbprint(1).to_string())]
+#[case::a_signing_certificate(
+    signing(),
+    signing_entry(1, Use::Next, Signing::named("CN=payroll-1".to_owned(), "2027-01-01T00:00:00Z".to_owned())),
+    OpKind::AddTokenSigningCertificate,
+    "CN=payroll-1"
+)]
+fn what_may_have_been_made_and_has_no_name_is_told_by_its_mark(
+    #[case] policy: Policy,
+    #[case] entry: Entry,
+    #[case] kind: OpKind,
+    #[case] mark: &str,
+    #[values((None, true), (Some(Outcome::Applied), true), (Some(Outcome::Refused), false))] (outcome, may_be_there): (
+        Option<Outcome>,
+        bool,
+    ),
+) {
+    let mut desk = deleted(policy, unnamed(entry, kind, outcome));
+    desk.policy.refusal = refusal();
+    desk.begin(30);
+    let left = Left { marks: BTreeSet::from([mark.to_owned()]), ..Left::default() };
+    assert_eq!(said_of(&desk), Some(Step::Act(if may_be_there { Act::LetGo(left) } else { Act::SetFinalizer(false) })));
 }
 
 /// A failure in this minute, after which nothing is tried before the other one.

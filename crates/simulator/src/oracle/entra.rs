@@ -94,11 +94,25 @@ impl Oracle {
             let fits = kinds.contains(&entry["op"]["kind"].as_str().unwrap_or_default()) && entry["op"]["outcome"].is_null();
             fits && at.is_some_and(|at| now - at <= TimeDelta::seconds(11))
         });
+        self.remember_removals(kinds, &entries);
         if licensed || self.strangers.was_restored_before(self.entra.now()) {
             Ok(())
         } else {
             Err(format!("{name} without a licence at {now}: {entries:#?}"))
         }
+    }
+
+    /// What is sent after the one-way door may be applied when nobody knows of it any more.
+    fn remember_removals(&self, kinds: &[&str], entries: &[Value]) {
+        let is_sent = |entry: &&Value| entry["use"] == "Retiring" && kinds.contains(&entry["op"]["kind"].as_str().unwrap_or_default());
+        let key_ids = entries.iter().filter(is_sent).flat_map(|entry| entry["keyIDs"].as_array().cloned().unwrap_or_default());
+        self.removals.lock().unwrap().extend(key_ids.filter_map(|id| id.as_str().map(str::to_owned)));
+    }
+
+    /// Whether the removal of this credential was sent before a backup was restored, or the clock jumped: what knew of it is gone.
+    fn was_on_its_way(&self, key: &str) -> bool {
+        let is_forgotten = self.strangers.was_restored() || (self.clock.has_jumped() && self.resource().is_none());
+        is_forgotten && self.removals.lock().unwrap().contains(key)
     }
 
     /// By a whole list that one of two clusters built before the other's credential could be seen: to each the other is a person in the portal.
@@ -136,7 +150,8 @@ impl Oracle {
         });
         let Some((cluster, resource, entry)) = found else {
             let too_new = mutation.operation == Operation::Patch && self.was_new(key, mutation);
-            return if too_new { Ok(()) } else { Err(format!("{key} was removed, which no entry names")) };
+            let is_explained = too_new || self.was_on_its_way(key);
+            return if is_explained { Ok(()) } else { Err(format!("{key} was removed, which no entry names")) };
         };
         // Section 7: two clusters replace the list at the same moment. What was lost is made again.
         let sent: Option<DateTime<Utc>> = entry["op"]["at"].as_str().and_then(|at| at.parse().ok());
@@ -150,7 +165,7 @@ impl Oracle {
         if entry["use"] == "Abandoned" && mutation.operation == Operation::Patch {
             return Ok(());
         }
-        if entry["use"] != "Retiring" {
+        if entry["use"] != "Retiring" && !self.was_on_its_way(key) {
             return Err(format!("{key} was removed while it was {}", entry["use"]));
         }
         let output = resource["spec"]["secretName"].as_str().and_then(|name| cluster.shared("secrets", NAMESPACE, name));

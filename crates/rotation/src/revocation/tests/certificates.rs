@@ -139,5 +139,6 @@ fn what_stays_is_named_as_its_slot_tells() {
     desk.stages(SlotName::A, 1);
     assert_eq!(said_of(&desk), lets_go_of(&[1]));
     desk.memory.saw_slot(SlotName::A, None, at(120));
-    assert_eq!(said_of(&desk), Some(Step::Act(Act::SetFinalizer(false))));
+    let left = Left { marks: BTreeSet::from([id(1).password_name(UID)]), ..Left::default() };
+    assert_eq!(said_of(&desk), Some(Step::Act(Act::LetGo(left))));
 }
