@@ -1,6 +1,7 @@
 //! How a rule answers: it lets the next one speak, waits, stops, or says the one thing to do. And the questions that many rules ask.
 
 use chrono::TimeDelta;
+use entra_types::Credential;
 
 use crate::case::{Act, Case, Fact, Licence, Look, Mutation, Rest, Step, Wait};
 use crate::history::{Conclusion, Detail, Directory};
@@ -126,6 +127,12 @@ impl<'a> Case<'a> {
         let limits = self.memory.limits()?.value.as_ref()?;
         let life = if self.policy.kind == Kind::ClientSecret { limits.secret_life } else { limits.certificate_life };
         life.map(|life| (life - TimeDelta::minutes(10)).max(life / 2))
+    }
+
+    /// Rule 5: whether every read since this entry was made is without it. What was read before says nothing about it.
+    pub(crate) fn missing(&self, entry: &Entry, without: impl Fn(&[Credential]) -> bool) -> Conclusion {
+        let late = self.policy.late;
+        self.memory.history().conclude_since(entry.made_by(late), late.late(), |_, views| without(views))
     }
 
     /// Asks for the read that a conclusion needs, or waits for its time.

@@ -113,7 +113,7 @@ fn add(case: &Case<'_>, upcoming: &Entry) -> Check {
     let Some(at) = upcoming.op.as_ref().map(|op| op.at) else { return send_add(case, upcoming) };
     let thumbprint = upcoming.thumbprint();
     let absent = || {
-        case.memory.history().conclude(late.late(), |_, views| {
+        case.missing(upcoming, |views| {
             !views
                 .iter()
                 .filter_map(|view| view.key_id)

@@ -57,8 +57,7 @@ fn doubt(case: &Case<'_>, upcoming: &Entry) -> Check {
         return Ok(());
     }
     let key_ids = names(case, upcoming);
-    let late = case.policy.late;
-    match case.memory.history().conclude_since(upcoming.made_by(late), late.late(), |_, views| !list_any(views, &key_ids)) {
+    match case.missing(upcoming, |views| !list_any(views, &key_ids)) {
         Conclusion::Confirmed => note(Fact::Abandoned(upcoming.id.clone())),
         Conclusion::Denied | Conclusion::LookAgain(_) => Ok(()),
     }

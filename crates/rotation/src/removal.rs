@@ -283,7 +283,7 @@ pub(crate) fn clean_up(case: &Case<'_>, entry: &Entry) -> Check {
 
 /// Whether nothing is listed that has a name of this entry.
 pub(crate) fn is_absent(case: &Case<'_>, entry: &Entry) -> Conclusion {
-    case.memory.history().conclude(case.policy.late.late(), |_, views| {
+    case.missing(entry, |views| {
         !views.iter().any(|view| view.key_id.is_some_and(|id| entry.key_ids.contains(&id)) || carries_mark(case, view, entry))
     })
 }

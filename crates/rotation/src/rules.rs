@@ -230,7 +230,7 @@ fn watch(case: &Case<'_>) -> Check {
 /// Whether Entra does not list the credential any more. A signing certificate in use is gone without its Sign entry; what goes, when nothing of it is left.
 pub(crate) fn gone(case: &Case<'_>, entry: &Entry) -> Conclusion {
     let whole = entry.signing().is_none() || !matches!(entry.r#use, Use::Next | Use::Current);
-    case.memory.history().conclude_since(entry.made_by(case.policy.late), case.policy.late.late(), |_, views| {
+    case.missing(entry, |views| {
         let listed = |view: &Credential| (whole || view.is_sign()) && view.key_id.is_some_and(|id| entry.key_ids.contains(&id));
         !entry.key_ids.is_empty() && !views.iter().any(listed)
     })

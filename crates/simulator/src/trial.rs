@@ -184,6 +184,7 @@ fn written(world: &World, plan: &Plan) -> usize {
 
 async fn nothing_more_is_written(world: &World, workflow: &Workflow, plan: &Plan) {
     let (before, written_before) = (world.effects.count(), written(world, plan));
+    let awaits_approval = world.condition("Rotating") == "True/AwaitingApproval";
     tokio::time::sleep(SILENCE).await;
     // What another cluster does is news: to the count of foreign credentials, and to the bundle of those that can sign.
     let is_news = |name: &str| name.ends_with("/status") || (workflow.kind() == Kind::Signing && name.contains(OUTPUT));
@@ -191,7 +192,11 @@ async fn nothing_more_is_written(world: &World, workflow: &Workflow, plan: &Plan
     let refused = plan.replicas == Replicas::Clone && written(world, plan) == written_before;
     let is_refused = |name: &str| refused && name.starts_with("PATCH v1.0/");
     // What somebody chose is good for three days, and its successor may be due by now.
-    let is_told = |name: &str| plan.has(Happening::AnotherSigns) || (plan.replicas.are_two_clusters() && is_news(name)) || is_refused(name);
+    // Whoever waits for an approval is told as the deadline comes nearer.
+    let is_warned = |name: &str| awaits_approval && name.ends_with("/status");
+    let is_told = |name: &str| {
+        plan.has(Happening::AnotherSigns) || (plan.replicas.are_two_clusters() && is_news(name)) || is_refused(name) || is_warned(name)
+    };
     let since = world.effects.record().split_off(before).into_iter();
     let since: Vec<String> = since.filter(|name| !effects::is_beside(name) && !is_told(name)).collect();
     assert!(since.is_empty(), "written at rest: {since:#?}");

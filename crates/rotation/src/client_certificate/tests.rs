@@ -104,7 +104,8 @@ fn look_with_keys() -> Option<Step> {
 #[case::a_minute_later(&[0], 1, look_with_keys())]
 #[case::almost_over(&[3, 11, 19], 19, rest(20, Wait::Replicating))]
 #[case::over(&[3, 11, 20], 20, licensed(OpKind::AddKey))]
-#[case::over_and_not_surely_absent(&[20], 20, seconds_later(20, 15))]
+#[case::over_and_not_surely_absent(&[6, 20], 20, seconds_later(21, 0))]
+#[case::over_and_read_before_and_once_since(&[-15, -8, 20], 20, rest(25, Wait::Settling))]
 fn what_was_added_and_is_not_shown_is_added_again_when_it_cannot_appear_any_more(
     #[case] reads: &[i64],
     #[case] now: i64,
@@ -131,7 +132,8 @@ fn its_own_answer_is_followed_by_a_read() {
 #[case::just_read(&[18], 18, rest(19, Wait::Settling))]
 #[case::a_minute_later(&[18], 19, look_with_keys())]
 #[case::over(&[4, 12, 20], 20, licensed(OpKind::AddKey))]
-#[case::over_and_not_surely_absent(&[20], 20, seconds_later(20, 15))]
+#[case::over_and_not_surely_absent(&[6, 20], 20, seconds_later(21, 0))]
+#[case::over_and_read_before_and_once_since(&[-15, -8, 20], 20, rest(25, Wait::Settling))]
 fn what_was_perhaps_added_is_looked_for_until_it_cannot_appear_any_more(
     #[case] reads: &[i64],
     #[case] now: i64,

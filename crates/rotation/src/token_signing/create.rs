@@ -39,7 +39,7 @@ fn identify(case: &Case<'_>, upcoming: &Entry) -> Check {
         return note(identified(case, upcoming, &group));
     }
     let over = upcoming.op.as_ref().is_none_or(|op| case.now >= op.at + case.policy.late.open());
-    let absent = case.memory.history().conclude(case.policy.late.late(), |_, views| !views.iter().any(|view| carries_mark(view, upcoming)));
+    let absent = case.missing(upcoming, |views| !views.iter().any(|view| carries_mark(view, upcoming)));
     if over && absent == Conclusion::Confirmed { note(Fact::Abandoned(upcoming.id.clone())) } else { case.look_again(Wait::Replicating) }
 }
 

@@ -113,7 +113,7 @@ fn add(case: &Case<'_>, upcoming: &Entry, op: &Op) -> Check {
 /// A key that is not found by LATE is given up: there is another where it came from.
 fn give_up_when_over(case: &Case<'_>, upcoming: &Entry, op: &Op) -> Check {
     let marked = |view: &Credential| super::carries_mark(view, upcoming);
-    let absent = case.memory.history().conclude(case.policy.late.late(), |_, views| !views.iter().any(marked));
+    let absent = case.missing(upcoming, |views| !views.iter().any(marked));
     let over = case.now >= op.at + case.policy.late.open();
     if over && absent == Conclusion::Confirmed { note(Fact::Abandoned(upcoming.id.clone())) } else { case.look_again(Wait::Replicating) }
 }

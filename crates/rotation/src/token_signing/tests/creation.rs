@@ -59,6 +59,7 @@ fn the_answer_names_what_was_made_by_link_and_certificate(#[case] link: &str, #[
 #[case::over_and_absent(120, &[105, 110, 120], &[], "give 2 up")]
 #[case::not_over(119, &[104, 110, 119], &[], "Replicating for 60 s")]
 #[case::not_sure(120, &[110, 120], &[], "Replicating for 60 s")]
+#[case::read_before_it_was_asked_for(120, &[85, 95, 120], &[], "Replicating for 60 s")]
 #[case::something_bears_its_name(120, &[105, 110, 120], &[sign(2, 0, END)], "Replicating for 60 s")]
 #[case::something_that_is_it(120, &[120], &[sign(2, ASKED, LASTING)], "identify 2")]
 #[case::something_else_is_there(120, &[105, 110, 120], &[sign(3, 0, END)], "give 2 up")]

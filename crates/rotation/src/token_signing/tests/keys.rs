@@ -85,6 +85,7 @@ fn a_key_is_claimed_and_sent_with_a_proof_where_there_is_one(#[case] has_proof: 
 #[case::applied(Some(Outcome::Applied), NOW - 19, &READS, "Replicating for 60 s")]
 #[case::applied_long_ago(Some(Outcome::Applied), NOW - 20, &READS, "give 2 up")]
 #[case::applied_long_ago_and_not_read_often_enough(Some(Outcome::Applied), NOW - 20, &READS[1..], "Replicating for 60 s")]
+#[case::applied_long_ago_and_read_before(Some(Outcome::Applied), NOW - 20, &[NOW - 40, NOW - 30, NOW], "Replicating for 60 s")]
 #[case::open(None, NOW - 19, &READS, "Replicating for 60 s")]
 #[case::over(None, NOW - 20, &READS, "give 2 up")]
 fn a_key_that_no_process_has_is_given_up_unless_it_may_appear(
