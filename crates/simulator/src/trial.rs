@@ -167,6 +167,9 @@ async fn settle(world: &World, workflow: &Workflow, plan: &Plan, oracle: &Oracle
         let limit = if workflow.rolls_itself() { workflow::LIFE } else { TimeDelta::days(4) };
         world.wait_until(limit, "rest in the end", is_over).await;
         // What nobody approves ends.
+        if workflow.ends_withdrawn() {
+            pass_the_end(world).await;
+        }
         let has_ended = workflow.ends_withdrawn() && world.condition("Ready") == "False/Expired";
         if !awaits_a_person(world) && !has_ended {
             oracle.has_settled(world);
@@ -174,6 +177,15 @@ async fn settle(world: &World, workflow: &Workflow, plan: &Plan, oracle: &Oracle
     }
     nothing_more_is_written(world, workflow, plan).await;
     oracle.check("the end");
+}
+
+/// The end of what is published is no silence: where it is near, it is awaited.
+async fn pass_the_end(world: &World) {
+    let end: Option<DateTime<Utc>> = world.current()["notAfter"].as_str().and_then(|end| end.parse().ok());
+    let left = end.and_then(|end| (end - world.now()).to_std().ok());
+    if let Some(left) = left.filter(|left| *left <= SILENCE) {
+        tokio::time::sleep(left + AUDIT).await;
+    }
 }
 
 /// Writes to Entra so far. Of two clusters of the same uids one is refused every hour, which changes nothing: there only what was applied counts.
