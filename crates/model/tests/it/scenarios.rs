@@ -18,13 +18,13 @@ pub fn run(scenario: &Scenario, bounds: Bounds, options: Options) -> Found {
 /// The number of states is asserted: fewer would mean that the search does not go where it went, and nobody would notice.
 #[rstest]
 #[case("twice-listed", 858)]
-#[case("removal-by-update", 1559)]
+#[case("removal-by-update", 1541)]
 #[case("person-beside-two", 7234)]
-#[case("pins", 1162)]
+#[case("pins", 1144)]
 #[case("two-rotations", 25741)]
 #[case("secrets", 15662)]
 #[case("siblings", 13921)]
-#[case("certificate-siblings", 6583)]
+#[case("certificate-siblings", 6534)]
 #[case("signer", 3288)]
 fn within_small_bounds_every_state_keeps_every_promise(#[case] name: &str, #[case] states: u64) {
     let scenario = scenario(name);
