@@ -59,11 +59,6 @@ fn two_processes_that_see_one_thing_differently_do_not_write_over_each_other_wit
 }
 
 #[test]
-fn reads_from_before_a_key_was_made_do_not_say_that_it_is_gone() {
-    assert_is_kept("own-key.rotation lag=10 replicas=unelected edit-suspend@6");
-}
-
-#[test]
 fn what_a_newer_version_adds_to_the_status_disturbs_nothing() {
     assert_is_kept("secret.rotation says-more@10");
 }
