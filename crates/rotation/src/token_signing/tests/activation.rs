@@ -137,6 +137,14 @@ fn what_entra_cannot_sign_with_is_not_activated(#[case] minutes: &[i64], #[case]
     assert_eq!(step(&scene), expected);
 }
 
+#[test]
+fn what_is_listed_by_its_name_and_whose_certificate_nobody_could_read_is_not_activated() {
+    let scene = scene(SOAKED + 1, [certificate(1, Use::Current), certificate(12, Use::Next)]).shows(1, Some(12), &[1, 12]);
+    let scene = scene.reads(&[SOAKED + 1], &lasting(&[1, 12]), &name(1));
+    let next = scene.entry(12);
+    assert_eq!(scene.told(activate(&scene.case(), next, next.signing().unwrap(), thumbprint(12))), "Replicating for 60 s");
+}
+
 /// A successor that no output has shown: relying parties have not begun to learn of it.
 fn unannounced() -> Entry {
     let signing = Signing { announced_at: None, ..certificate(2, Use::Next).signing().unwrap().clone() };
