@@ -38,6 +38,11 @@ fn identify(case: &Case<'_>, upcoming: &Entry) -> Check {
     if let Some(group) = unidentified(case, upcoming) {
         return note(identified(case, upcoming, &group));
     }
+    give_up_when_over(case, upcoming)
+}
+
+/// What has not appeared by LATE, whoever makes its key, is given up: another one is made.
+pub(super) fn give_up_when_over(case: &Case<'_>, upcoming: &Entry) -> Check {
     let over = upcoming.op.as_ref().is_none_or(|op| case.now >= op.at + case.policy.late.open());
     let absent = case.missing(upcoming, |views| !views.iter().any(|view| carries_mark(view, upcoming)));
     if over && absent == Conclusion::Confirmed { note(Fact::Abandoned(upcoming.id.clone())) } else { case.look_again(Wait::Replicating) }

@@ -6,10 +6,11 @@ use data_encoding::BASE64;
 use entra_types::{Credential, Thumbprint};
 
 use super::begin::display_name;
+use super::create::give_up_when_over;
 use crate::case::{Case, Claim, Fact, Licence, Look, Mutation, Proof, Wait};
 use crate::check::{Check, look, note};
 use crate::client_certificate::target;
-use crate::history::{Conclusion, Detail, Directory};
+use crate::history::{Detail, Directory};
 use crate::ledger::{Detail as EntryDetail, Entry, Op, OpKind, Signing, Use};
 use crate::op::OpState;
 use crate::policy::KeySource;
@@ -87,7 +88,7 @@ pub(super) fn bring(case: &Case<'_>, upcoming: &Entry, thumbprint: Thumbprint) -
         return note(super::identified(case, upcoming, &group));
     }
     match listed(case, upcoming) {
-        None => add(case, upcoming, op),
+        None => add(case, upcoming),
         Some(group) if has_public_half(case, &group) => Ok(()),
         Some(_) => complete(case, upcoming, op, thumbprint),
     }
@@ -98,24 +99,16 @@ fn has_public_half(case: &Case<'_>, group: &Group) -> bool {
     case.memory.history().entries().iter().any(public)
 }
 
-fn add(case: &Case<'_>, upcoming: &Entry, op: &Op) -> Check {
+fn add(case: &Case<'_>, upcoming: &Entry) -> Check {
     match case.op(upcoming) {
         Some(OpState::Unsent { .. } | OpState::Refused) if case.memory.holds_key_of(upcoming) => send(case, upcoming),
         Some(OpState::Unsent { .. } | OpState::Refused) | None => note(Fact::Abandoned(upcoming.id.clone())),
         Some(OpState::Applied { tick }) => {
             case.directory_after(tick, Detail::WithKeys)?;
-            give_up_when_over(case, upcoming, op)
+            give_up_when_over(case, upcoming)
         }
-        Some(OpState::Open { .. } | OpState::Over) => give_up_when_over(case, upcoming, op),
+        Some(OpState::Open { .. } | OpState::Over) => give_up_when_over(case, upcoming),
     }
-}
-
-/// A key that is not found by LATE is given up: there is another where it came from.
-fn give_up_when_over(case: &Case<'_>, upcoming: &Entry, op: &Op) -> Check {
-    let marked = |view: &Credential| super::carries_mark(view, upcoming);
-    let absent = case.missing(upcoming, |views| !views.iter().any(marked));
-    let over = case.now >= op.at + case.policy.late.open();
-    if over && absent == Conclusion::Confirmed { note(Fact::Abandoned(upcoming.id.clone())) } else { case.look_again(Wait::Replicating) }
 }
 
 fn send(case: &Case<'_>, upcoming: &Entry) -> Check {
